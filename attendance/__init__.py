@@ -1,0 +1,1 @@
+"""Records attendance and tells people about it on Telegram, with nothing lost."""

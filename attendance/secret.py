@@ -1,0 +1,51 @@
+"""Secrets: held so that they do not print, and struck out wherever they turn up.
+
+Imports nothing of ours. Whatever leaves the process as text (a log line, a row, an answer) passes
+`redact` first.
+"""
+
+import re
+from urllib.parse import quote
+
+_MASK = "[secret]"
+_SHORTEST_STRUCK = 8
+_PATTERNS = re.compile(
+    r"\b\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{16,}"  # a Telegram bot token, also percent-encoded
+    r"|\batt_[A-Za-z0-9_-]{20,}"  # an API key of ours
+)
+_known: set[str] = set()
+
+
+class Secret:
+    """A value that prints as a mask and is struck out of every text from its making on."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+        _known.update(_forms_of(value))
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({_MASK})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._value == self._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+def redact(text: str) -> str:
+    """`text` with every known secret, and all that looks like one of ours, struck out."""
+    for value in sorted(_known, key=len, reverse=True):
+        text = text.replace(value, _MASK)
+    return _PATTERNS.sub(_MASK, text)
+
+
+def _forms_of(value: str) -> set[str]:
+    """The value as it may turn up: plain, percent-encoded, and a token's half behind the colon."""
+    parts = {value, quote(value, safe=""), value.rpartition(":")[2]}
+    return {part for part in parts if len(part) >= _SHORTEST_STRUCK}
