@@ -1,0 +1,266 @@
+"""The settings: read once from the environment, typed, checked; every mistake is one sentence.
+
+Standard library only. The table of variables is in the README; a test holds the two together.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Literal, TypeVar, cast
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from attendance.secret import Secret
+
+LEASE_MARGIN_SECONDS = 2.0
+"""How much longer than a delivery a lease must live, for the settlement to be written in time."""
+
+STOP_MARGIN_SECONDS = 10.0
+"""What gunicorn waits beyond a delivery's total before it kills a worker."""
+
+Network = IPv4Network | IPv6Network
+T = TypeVar("T")
+
+
+class ConfigError(Exception):
+    """A setting is wrong; the message names the variable and the remedy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeout:
+    """`connect_seconds` to reach the Bot API, `total_seconds` for all done under one claim."""
+
+    connect_seconds: float
+    total_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that the environment decides. Durations are in the unit that their name ends in."""
+
+    database_url: str
+    database_group: str | None
+    telegram_bot_token: Secret | None
+    telegram_chat_id: str | None
+    telegram_api_base: str
+    telegram_timeout: Timeout
+    outbox_poll_seconds: float
+    outbox_lease_seconds: float
+    outbox_give_up_after: timedelta
+    outbox_uncertain: Literal["retry", "hold"]
+    dispatcher: bool
+    dedupe_seconds: float
+    timezone: ZoneInfo
+    secret_key: Secret | None
+    trusted_proxies: tuple[Network, ...]
+    web_concurrency: int
+    bind: str
+    log_format: Literal["text", "json"] | None
+
+    @property
+    def telegram_configured(self) -> bool:
+        return self.telegram_bot_token is not None and self.telegram_chat_id is not None
+
+    @property
+    def stop_seconds(self) -> float:
+        """How long a stopping worker may take: what is in flight, and the note of it."""
+        return self.telegram_timeout.total_seconds + STOP_MARGIN_SECONDS
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
+        """The settings in `environ`.
+
+        Raises:
+            ConfigError: a value is wrong, or two values contradict each other.
+        """
+        read = _Reader(environ)
+        settings = cls(
+            database_url=read("DATABASE_URL", "sqlite:///attendance.db", _database_url),
+            database_group=read.optional("DATABASE_GROUP", _word),
+            telegram_bot_token=read.secret("TELEGRAM_BOT_TOKEN", _bot_token),
+            telegram_chat_id=read.optional("TELEGRAM_CHAT_ID", _chat_id),
+            telegram_api_base=read("TELEGRAM_API_BASE", "https://api.telegram.org", _http_url),
+            telegram_timeout=read("TELEGRAM_TIMEOUT", "3.05,35", _timeout),
+            outbox_poll_seconds=read("OUTBOX_POLL_SECONDS", "1.0", _positive),
+            outbox_lease_seconds=read("OUTBOX_LEASE_SECONDS", "60", _positive),
+            outbox_give_up_after=read("OUTBOX_GIVE_UP_AFTER", "86400", _seconds),
+            outbox_uncertain=cast(
+                'Literal["retry", "hold"]',
+                read("OUTBOX_UNCERTAIN", "retry", _one_of("retry", "hold")),
+            ),
+            dispatcher=read("DISPATCHER", "on", _one_of("on", "off")) == "on",
+            dedupe_seconds=read("DEDUPE_SECONDS", "120", _not_negative),
+            timezone=read("TIMEZONE", "UTC", _zone),
+            secret_key=read.secret("SECRET_KEY", _secret_key),
+            trusted_proxies=read("TRUSTED_PROXIES", "", _networks),
+            web_concurrency=read("WEB_CONCURRENCY", "2", _count),
+            bind=read("BIND", "127.0.0.1:8000", _word),
+            log_format=cast(
+                'Literal["text", "json"] | None',
+                read.optional("LOG_FORMAT", _one_of("text", "json")),
+            ),
+        )
+        _check_together(settings)
+        return settings
+
+
+def _check_together(settings: Settings) -> None:
+    total = settings.telegram_timeout.total_seconds
+    shortest = total + LEASE_MARGIN_SECONDS
+    if settings.outbox_lease_seconds < shortest:
+        raise ConfigError(
+            f"OUTBOX_LEASE_SECONDS is {settings.outbox_lease_seconds:g}, but a delivery may take "
+            f"{total:g} s (TELEGRAM_TIMEOUT): set it to at least {shortest:g}, or another worker "
+            "would send the same message while the first is still at it."
+        )
+
+
+class _Reader:
+    """Reads a variable, or the file that its `_FILE` twin names, and parses it."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+
+    def __call__(self, name: str, default: str, parse: Callable[[str], T]) -> T:
+        return _parsed(name, self._environ.get(name, "").strip() or default, parse)
+
+    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
+        text = self._environ.get(name, "").strip()
+        return _parsed(name, text, parse) if text else None
+
+    def secret(self, name: str, check: Callable[[str], str]) -> Secret | None:
+        text = self._secret_text(name)
+        return Secret(_parsed(name, text, check)) if text else None
+
+    def _secret_text(self, name: str) -> str:
+        text = self._environ.get(name, "").strip()
+        path = self._environ.get(f"{name}_FILE", "").strip()
+        if text and path:
+            raise ConfigError(f"{name} and {name}_FILE are both set: keep one of them.")
+        if not path:
+            return text
+        try:
+            return Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            reason = getattr(error, "strerror", None) or "not UTF-8 text"
+            raise ConfigError(
+                f"{name}_FILE names {path}, which cannot be read ({reason}): correct the path, or "
+                "let this user read the file."
+            ) from None
+
+
+def _parsed(name: str, text: str, parse: Callable[[str], T]) -> T:
+    """`parse(text)`; its ValueError's message completes a sentence that begins with `name`."""
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise ConfigError(f"{name} {error}") from None
+
+
+def _database_url(text: str) -> str:
+    if not text.startswith(("sqlite:", "postgresql+psycopg:")):
+        raise ValueError(
+            "must begin with sqlite: or postgresql+psycopg:, as in sqlite:////var/lib/attendance.db"
+        )
+    return text
+
+
+def _bot_token(text: str) -> str:
+    if not re.fullmatch(r"\d+:[A-Za-z0-9_-]+", text):
+        raise ValueError(
+            "is not a bot token: paste it as BotFather gave it, digits, a colon, then letters."
+        )
+    return text
+
+
+def _chat_id(text: str) -> str:
+    if not re.fullmatch(r"-?\d{1,19}|@[A-Za-z]\w{3,}", text):
+        raise ValueError(f"is {text!r}: a chat is a whole number such as -1001234567890, or @name.")
+    return text
+
+
+def _http_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("must be an address such as https://api.telegram.org, without a query.")
+    return text.rstrip("/")
+
+
+def _timeout(text: str) -> Timeout:
+    parts = text.split(",")
+    if len(parts) != 2:
+        raise ValueError(f"is {text!r}: give two numbers of seconds, connect and total: 3.05,35.")
+    connect, total = _positive(parts[0]), _positive(parts[1])
+    if connect > total:
+        raise ValueError(f"is {text!r}: the time to connect is longer than the total.")
+    return Timeout(connect, total)
+
+
+def _number(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) <= 10**9:
+        raise ValueError(f"is {text!r}: give a number, such as 60.")
+    return value
+
+
+def _positive(text: str) -> float:
+    if (value := _number(text)) <= 0:
+        raise ValueError(f"is {text!r}: give a number above 0.")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    if (value := _number(text)) < 0:
+        raise ValueError(f"is {text!r}: give 0 or more.")
+    return value
+
+
+def _seconds(text: str) -> timedelta:
+    return timedelta(seconds=_positive(text))
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
+        raise ValueError(f"is {text!r}: give a whole number from 1 to 1000.")
+    return int(text)
+
+
+def _zone(text: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"is {text!r}: give an IANA name such as Europe/Berlin.") from None
+
+
+def _secret_key(text: str) -> str:
+    if len(text) < 16:
+        raise ValueError("is too short to sign with: give 16 characters or more, at random.")
+    return text
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError as error:
+        raise ValueError(f"{error}: give addresses such as 10.0.0.1 or 10.0.0.0/8.") from None
+
+
+def _word(text: str) -> str:
+    if not re.fullmatch(r"\S+", text):
+        raise ValueError(f"is {text!r}: no space is allowed in it.")
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text.lower() not in choices:
+            raise ValueError(f"is {text!r}: give {' or '.join(choices)}.")
+        return text.lower()
+
+    return parse

@@ -1,0 +1,63 @@
+"""The declarative base, its naming convention, and time.
+
+Times are aware datetimes in UTC everywhere in the code. SQLite stores them as text of one fixed
+width (`2026-11-23T09:00:00.000000Z`), so that they sort as text and an auditor can read them.
+"""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import TIMESTAMP, Dialect, MetaData, String
+from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+def utc_now() -> datetime:
+    """The one clock of the service; everything else is given its time."""
+    return datetime.now(UTC)
+
+
+def format_utc(time: datetime) -> str:
+    """`time` as text of 27 characters that sorts by time. Raises ValueError for a naive time."""
+    if time.tzinfo is None:
+        raise ValueError("a time without a zone cannot be stored")
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+
+
+def parse_utc(text: str) -> datetime:
+    """The inverse of `format_utc`."""
+    return datetime.fromisoformat(text)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware UTC datetime: fixed-width text on SQLite, `timestamptz` elsewhere."""
+
+    impl = String(27)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        if dialect.name == "sqlite":
+            return dialect.type_descriptor(String(27))
+        return dialect.type_descriptor(TIMESTAMP(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return format_utc(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value  # type: ignore[no-any-return]
+        return parse_utc(value)

@@ -1,0 +1,79 @@
+"""The database as the rest of the service sees it."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection
+
+from attendance.db.engines import reading_engine, writing_engine
+from attendance.db.errors import NoDatabase
+from attendance.db.files import sqlite_path
+from attendance.db.turnstile import Turnstile
+from attendance.db.writer import T, Work, Writer
+
+WRITE_TIMEOUT_SECONDS = 10.0
+"""How long a caller waits for its unit of work to begin before it is told to come back later."""
+
+
+class Database:
+    """One SQLite file. Opens nothing until it is first used, and belongs to the process that
+    uses it first: make it after a fork."""
+
+    def __init__(self, path: Path, *, readers: int = 16) -> None:
+        self.path = path
+        self._pid: int | None = None
+        self._turnstile = Turnstile(path)
+        self._writer = Writer(writing_engine(path), self._turnstile)
+        self._reading = reading_engine(path, readers)
+
+    @classmethod
+    def at(cls, url: str) -> "Database":
+        """The database that `url` names.
+
+        Raises:
+            BadDatabaseUrl: it cannot be a database of ours.
+            NoDatabase: there is no such file.
+        """
+        path = sqlite_path(url)
+        if not path.exists():
+            raise NoDatabase(
+                f"There is no database at {path} (DATABASE_URL): "
+                "make it with `manage.py db upgrade`, or name the right one."
+            )
+        return cls(path)
+
+    def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
+        """Run `work(connection)` in one transaction that is on disk when this returns.
+
+        `work` may run in another thread and more than once: it takes ids and times from its
+        caller, does no I/O but the connection's, and returns plain values.
+
+        Raises:
+            TooBusy: withdrawn before it began, after `timeout_seconds` (None: wait for ever).
+            Unavailable: the storage failed.
+            Exception: what `work` raised. In each case nothing is written.
+        """
+        self._claim_process()
+        return self._writer.write(work, timeout_seconds)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that sees one state of the database and cannot write."""
+        self._claim_process()
+        with self._reading.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Finish what waits to be written and close all connections."""
+        # Whoever closes the last connection checkpoints: readers first, the writer under its lock.
+        self._reading.dispose()
+        self._writer.close()
+        self._turnstile.close()
+
+    def _claim_process(self) -> None:
+        if self._pid is None:
+            self._pid = os.getpid()
+        elif self._pid != os.getpid():
+            raise RuntimeError("The database was used before a fork: make a new one after it.")

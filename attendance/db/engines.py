@@ -1,0 +1,84 @@
+"""SQLAlchemy engines for one SQLite file: one that writes, one that can only read.
+
+Every connection is counted and knows the process that opened it. A connection must never live
+through a fork: SQLite's locks would not protect it, and committed rows have been lost so.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+WRITE_BUSY_SECONDS = 1.0
+"""How long one attempt at SQLite's write lock waits, where a stranger holds it."""
+
+_READ_BUSY_SECONDS = 5.0
+_PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "wal_autocheckpoint=0", "synchronous=FULL")
+_open_connections: set[int] = set()
+
+
+def writing_engine(path: Path) -> Engine:
+    """Every transaction begins IMMEDIATE: a deferred one that reads and then writes fails at once
+    with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout."""
+    # WAL is a property of the file; setting it where it is set already takes no lock.
+    engine = _engine(path, WRITE_BUSY_SECONDS, ("journal_mode=WAL", *_PRAGMAS), pool_size=1)
+    event.listen(engine, "begin", lambda connection: _begin(connection, "BEGIN IMMEDIATE"))
+    return engine
+
+
+def reading_engine(path: Path, pool_size: int) -> Engine:
+    """Transactions see one state of the database; a write through them fails."""
+    pragmas = (*_PRAGMAS, "query_only=ON")
+    engine = _engine(path, _READ_BUSY_SECONDS, pragmas, pool_size=pool_size)
+    event.listen(engine, "begin", lambda connection: _begin(connection, "BEGIN"))
+    return engine
+
+
+def assert_no_connections() -> None:
+    """Raises RuntimeError where this process holds a connection: called before every fork."""
+    if _open_connections:
+        raise RuntimeError(
+            f"{len(_open_connections)} database connection(s) are open at a fork: "
+            "commits of the workers could be lost."
+        )
+
+
+def driver_connection(connection: Connection) -> sqlite3.Connection:
+    """The driver's own connection, for what SQLAlchemy does not pass on."""
+    return cast("sqlite3.Connection", connection.connection.dbapi_connection)
+
+
+def _begin(connection: Connection, statement: str) -> None:
+    connection.exec_driver_sql(statement)
+
+
+def _engine(path: Path, busy_seconds: float, pragmas: tuple[str, ...], pool_size: int) -> Engine:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
+        pool_size=pool_size,
+        max_overflow=0,
+        # None: the driver begins nothing by itself, the "begin" event does.
+        connect_args={"timeout": busy_seconds, "isolation_level": None, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
+        record.info["pid"] = os.getpid()
+        _open_connections.add(id(connection))
+        for pragma in pragmas:
+            connection.execute(f"PRAGMA {pragma}").fetchall()
+
+    @event.listens_for(engine, "checkout")
+    def refuse_inherited(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
+        if record.info["pid"] != os.getpid():
+            raise RuntimeError("A database connection was carried across a fork: open it after.")
+
+    @event.listens_for(engine, "close")
+    def forget(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
+        _open_connections.discard(id(connection))
+
+    return engine

@@ -1,0 +1,223 @@
+"""The one thread of a process that writes, committing all that waits in one sync of the disk.
+
+Each unit of work runs in a savepoint of its own, so that one that fails takes no other with it.
+A unit is a future: it can be withdrawn until it begins, and is waited for from then on.
+"""
+
+import logging
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import DBAPIError
+
+from attendance.db.engines import driver_connection
+from attendance.db.errors import TooBusy, Unavailable
+from attendance.db.turnstile import Turnstile
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+_GROUP_SIZE = 64
+_CHECKPOINT_EVERY_COMMITS = 256
+_TRUNCATE_BEYOND_PAGES = 16384
+_STORAGE_CODES = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Unit:
+    work: Work[Any]
+    future: "Future[Any]" = field(default_factory=Future)
+
+
+class Writer:
+    """Runs units of work one after the other. The thread starts with the first of them."""
+
+    def __init__(self, engine: Engine, turnstile: Turnstile) -> None:
+        self._engine = engine
+        self._turnstile = turnstile
+        # Unbounded, and yet never longer than this process has threads: each waits for its unit.
+        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._starting = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._commits = 0
+
+    def write(self, work: Work[T], timeout_seconds: float | None) -> T:
+        """`work(connection)` in a transaction that is on disk when this returns.
+
+        Raises:
+            TooBusy: it had not begun after `timeout_seconds` (None: no limit) and never will.
+            Unavailable: the storage failed; nothing is written.
+            Exception: whatever `work` raised; nothing is written.
+        """
+        unit = _Unit(work)
+        self._start()
+        self._waiting.put(unit)
+        try:
+            return unit.future.result(timeout_seconds)  # type: ignore[no-any-return]
+        except FutureTimeout:
+            if unit.future.cancel():
+                raise TooBusy("The database is busy: nothing was written.") from None
+            return unit.future.result()  # type: ignore[no-any-return]
+
+    def close(self) -> None:
+        """Finish what waits, then close the connection under the turnstile: closing the last
+        one checkpoints."""
+        with self._starting:
+            thread, self._thread = self._thread, None
+        if thread is not None:
+            self._waiting.put(None)
+            thread.join()
+        with self._turnstile:
+            self._engine.dispose()
+
+    def _start(self) -> None:
+        if self._thread is not None:
+            return
+        with self._starting:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        running = True
+        while running and (unit := self._waiting.get()) is not None:
+            group = [unit]
+            try:
+                with self._turnstile:
+                    running = self._gather(group)
+                    self._commit(group)
+                    self._checkpoint()
+            except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
+                _fail(group, error)
+
+    def _gather(self, group: list[_Unit]) -> bool:
+        """Add what has queued up meanwhile; False where the last of it was the call to stop."""
+        while len(group) < _GROUP_SIZE:
+            try:
+                unit = self._waiting.get_nowait()
+            except queue.Empty:
+                return True
+            if unit is None:
+                return False
+            group.append(unit)
+        return True
+
+    def _commit(self, group: list[_Unit]) -> None:
+        with self._engine.connect() as connection:
+            transaction = _begin(connection, group)
+            if transaction is None:
+                return
+            with transaction:
+                begun = [unit for unit in group if unit.future.set_running_or_notify_cancel()]
+                answers = [_attempt(connection, unit) for unit in begun]
+            self._commits += 1
+        for unit, answer in zip(begun, answers, strict=True):
+            _answer(unit, answer)
+
+    def _checkpoint(self) -> None:
+        """Move the log into the database now and then, never waiting for anyone."""
+        if self._commits < _CHECKPOINT_EVERY_COMMITS:
+            return
+        self._commits = 0
+        with self._engine.connect() as connection:
+            raw = driver_connection(connection)
+            raw.execute("PRAGMA busy_timeout=0")
+            try:
+                _, pages, _ = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+                if pages > _TRUNCATE_BEYOND_PAGES:
+                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            except sqlite3.Error as error:
+                _log.warning("The checkpoint failed and will be tried again: %s", error)
+            finally:
+                raw.execute("PRAGMA busy_timeout=1000")
+
+
+def _begin(connection: Connection, group: list[_Unit]) -> RootTransaction | None:
+    """Take SQLite's write lock. A stranger who holds it is waited for as long as anyone waits for
+    us: until then every unit can still be withdrawn. None where all were."""
+    while True:
+        try:
+            return connection.begin()
+        except DBAPIError as error:
+            if _storage_code(error) != sqlite3.SQLITE_BUSY:
+                raise
+            if all(unit.future.cancelled() for unit in group):
+                return None
+
+
+@dataclass(frozen=True, slots=True)
+class _Failed:
+    error: Exception
+
+
+def _attempt(connection: Connection, unit: _Unit) -> object:
+    """The unit's result, or `_Failed` with its savepoint undone.
+
+    Raises whatever ended the whole transaction: the next savepoint would otherwise open, and
+    commit, a transaction of its own (SQLITE_FULL does this, and at times IOERR and NOMEM).
+    """
+    connection.exec_driver_sql("SAVEPOINT unit")
+    try:
+        result = unit.work(connection)
+    except Exception as error:
+        if not driver_connection(connection).in_transaction:
+            raise
+        connection.exec_driver_sql("ROLLBACK TO unit")
+        connection.exec_driver_sql("RELEASE unit")
+        return _Failed(error)
+    connection.exec_driver_sql("RELEASE unit")
+    return result
+
+
+def _answer(unit: _Unit, answer: object) -> None:
+    if isinstance(answer, _Failed):
+        unit.future.set_exception(_as_ours(answer.error))
+    else:
+        unit.future.set_result(answer)
+
+
+def _fail(group: list[_Unit], error: Exception) -> None:
+    """The group's transaction is gone: everyone who still waits is told so."""
+    _log.error("A group of %d units of work was rolled back: %s", len(group), type(error).__name__)
+    for unit in group:
+        if not unit.future.done():
+            unit.future.set_exception(_unavailable(error))
+
+
+def _as_ours(error: Exception) -> Exception:
+    if isinstance(error, DBAPIError) and _storage_code(error) in _STORAGE_CODES:
+        return _unavailable(error)
+    return error
+
+
+def _unavailable(error: Exception) -> Unavailable:
+    reason = error.orig if isinstance(error, DBAPIError) else error
+    unavailable = Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
+    unavailable.__cause__ = error
+    return unavailable
+
+
+def _storage_code(error: DBAPIError) -> int | None:
+    """SQLite's primary result code."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return None if code is None else code & 0xFF
