@@ -1,0 +1,176 @@
+"""Sends messages through Telegram's Bot API; one attempt a call, and every end of it a value.
+
+Imports the transport's interface from `outbox`, `secret`, and its neighbours in this package.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import WeakSet
+
+import requests
+from urllib3.exceptions import HTTPError
+
+from attendance.outbox.transport import Delivered, Outcome, Outgoing, Rejected, Retry
+from attendance.secret import Secret
+from attendance.telegram.connection import keep_urls_out_of_logs, open_session
+from attendance.telegram.deadline import Deadline, until
+from attendance.telegram.errors import (
+    Failure,
+    NotSent,
+    failure_of,
+    outcome_of,
+    outcome_of_exception,
+    refused_markup,
+    result_of,
+)
+from attendance.telegram.markdown import clean, cut, escape, plain
+
+LONGEST_TEXT = 4096  # code points after parsing
+LONGEST_MARKUP = 32_768  # bytes before
+BODY_LIMIT = 64 * 1024  # bytes of an answer that are read; a Message has some hundreds
+# For bots Telegram waits out short floods itself, up to 8 s: a shorter second request would often
+# end uncertain, though the first was surely not delivered.
+RESEND_SECONDS = 10.0
+
+
+class Reply(NamedTuple):
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The bot that the token belongs to."""
+
+    id: int
+    username: str
+
+
+def _always(_: Outgoing) -> bool:
+    return True
+
+
+class TelegramClient:
+    """A `Transport`; may be shared by threads, each of which keeps a connection of its own.
+
+    `connect_seconds` bounds resolving, connecting and TLS together. `may_resend` is asked before
+    a second sendMessage within one call, so that the chat's pace can be debited for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        token: Secret,
+        api_base: str,
+        connect_seconds: float,
+        may_resend: Callable[[Outgoing], bool] = _always,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._token = token
+        self._api_base = api_base.rstrip("/")
+        self._connect_seconds = connect_seconds
+        self._may_resend = may_resend
+        self._monotonic = monotonic
+        self._plain_only: set[int] = set()
+        self._of_thread = threading.local()
+        self._sessions: WeakSet[requests.Session] = WeakSet()
+        keep_urls_out_of_logs()
+
+    def send(self, message: Outgoing, total_seconds: float) -> Outcome:
+        """Deliver `message`; as plain text where Telegram refuses its markup.
+
+        What was refused and has no time or leave for a second request is a `Retry`, and goes out
+        as plain text when it comes again.
+        """
+        deadline = Deadline(total_seconds, self._monotonic)
+        if message.id in self._plain_only:
+            return self._send_plain(message, deadline)
+        outcome = self._send(message, deadline, text=markup_of(message), parse_mode="MarkdownV2")
+        if not refused_markup(outcome):
+            return outcome
+        self._plain_only.add(message.id)
+        if deadline.left() < RESEND_SECONDS or not self._may_resend(message):
+            return Retry("markup refused, plain text comes next")
+        return self._send_plain(message, deadline)
+
+    def get_me(self, total_seconds: float) -> Identity | Failure:
+        """Who the token belongs to: proof that the token is valid and the API within reach."""
+        reply = self._call("getMe", {}, Deadline(total_seconds, self._monotonic))
+        if not isinstance(reply, Reply):
+            return reply
+        match result_of(reply.status, reply.body):
+            case {"id": int(id_), "username": str(username)}:
+                return Identity(id_, username)
+            case _:
+                return failure_of(*reply)
+
+    def close(self) -> None:
+        """Close the idle connections of all threads; the client stays usable."""
+        for session in list(self._sessions):
+            session.close()
+
+    def _send_plain(self, message: Outgoing, deadline: Deadline) -> Outcome:
+        outcome = self._send(message, deadline, text=plain_of(message))
+        if isinstance(outcome, Delivered | Rejected):
+            self._plain_only.discard(message.id)
+        return outcome
+
+    def _send(self, message: Outgoing, deadline: Deadline, **text: str) -> Outcome:
+        payload = {
+            "chat_id": message.chat_id,
+            "link_preview_options": {"is_disabled": True},
+            **text,
+        }
+        reply = self._call("sendMessage", payload, deadline)
+        return outcome_of(*reply) if isinstance(reply, Reply) else reply
+
+    def _call(self, method: str, payload: dict[str, Any], deadline: Deadline) -> Reply | Failure:
+        if (seconds := deadline.left()) <= 0:
+            return Retry("not sent: no time was left")
+        try:
+            with until(deadline), self._post(method, payload, seconds) as response:
+                body = response.raw.read(BODY_LIMIT, decode_content=True)
+                return Reply(response.status_code, response.headers, body)
+        except (requests.RequestException, HTTPError, NotSent, OSError) as error:
+            return outcome_of_exception(error)
+
+    def _post(self, method: str, payload: dict[str, Any], seconds: float) -> requests.Response:
+        return self._session().post(
+            f"{self._api_base}/bot{self._token.reveal()}/{method}",
+            json=payload,
+            timeout=(min(self._connect_seconds, seconds), seconds),
+            allow_redirects=False,
+            stream=True,
+        )
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._of_thread, "session"):
+            self._of_thread.session = open_session()
+            self._sessions.add(self._of_thread.session)
+        session: requests.Session = self._of_thread.session
+        return session
+
+
+def markup_of(message: Outgoing) -> str:
+    """The message's markup and reference, cut where Telegram would refuse its length."""
+    text = clean(message.text)
+    reference = _reference(message)
+    whole = text + escape(reference)
+    if len(plain(text)) + len(reference) <= LONGEST_TEXT and len(whole.encode()) <= LONGEST_MARKUP:
+        return whole
+    return escape(plain_of(message))
+
+
+def plain_of(message: Outgoing) -> str:
+    """The same without markup."""
+    reference = _reference(message)
+    return cut(plain(clean(message.text)), LONGEST_TEXT - len(reference)) + reference
+
+
+def _reference(message: Outgoing) -> str:
+    """A last line by which people recognise a message that comes twice."""
+    return f"\n#{message.id}" + (" · may be a repeat" if message.repeats else "")

@@ -1,0 +1,165 @@
+"""The way to the Bot API: sessions whose every step ends at the current deadline.
+
+A timeout of `requests` starts anew with each read, so a server that drips holds on for ever. The
+connections here set the socket's timeout to what is left of the deadline before each step, and
+what fails before the request is written leaves as `NotSent`.
+"""
+
+import http.client
+import io
+import logging
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextvars import copy_context
+from threading import Thread
+from typing import Any
+
+import requests
+from requests.adapters import HTTPAdapter
+from requests.exceptions import InvalidProxyURL
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import HTTPError
+
+from attendance.secret import redact
+from attendance.telegram.deadline import seconds_left
+from attendance.telegram.errors import not_sent
+
+# A server closes idle connections after a time of its own; the longer one was idle, the likelier
+# our next request meets that close on the way and ends uncertain.
+LONGEST_IDLE_SECONDS = 20.0
+
+_TALKATIVE = ("connection", "connectionpool", "poolmanager", "response", "util.retry")
+
+
+def open_session() -> requests.Session:
+    """A session for one thread, without retries and cookies of its own accord.
+
+    HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed, and REQUESTS_CA_BUNDLE replaces the known
+    authorities; ~/.netrc is not read, whose default entry would add a header with a password.
+    """
+    session = requests.Session()
+    session.auth = _no_auth
+    session.headers["Accept-Encoding"] = "identity"
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter(max_retries=0))
+    return session
+
+
+def keep_urls_out_of_logs() -> None:
+    """Strike the token out of what urllib3 logs, wherever handlers are; may be called again."""
+    for name in _TALKATIVE:
+        logging.getLogger(f"urllib3.{name}").addFilter(_redacted)
+
+
+def _redacted(record: logging.LogRecord) -> bool:
+    record.msg, record.args = redact(record.getMessage()), ()
+    record.exc_info = record.exc_text = None
+    return True
+
+
+def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
+class _Reader(io.RawIOBase):
+    """Reads of a socket, each with no more time than is left."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
+        self._raw, self._sock = raw, sock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        self._sock.settimeout(seconds_left())
+        try:
+            return self._raw.readinto(buffer)
+        except ssl.SSLError:
+            raise ConnectionResetError from None  # urllib3 takes an SSLError for a failed handshake
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Reader(self.fp.detach(), sock))
+
+
+class _Connection(HTTPConnection):
+    response_class = _Response
+    _used_at = 0.0
+
+    def connect(self) -> None:
+        """Resolve, connect, pass the proxy and TLS, all within one connect timeout.
+
+        In a thread, since name resolution knows no timeout; one that is late closes what it made.
+        """
+        connecting: Future[None] = Future()
+        context = copy_context()
+        work = super().connect
+        try:
+            seconds = min(self.timeout or 0.0, seconds_left())
+            Thread(target=context.run, args=(_fulfil, connecting, work), daemon=True).start()
+            connecting.result(seconds)
+        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+            connecting.add_done_callback(lambda _: self.close())
+            raise not_sent(error) from None
+
+    def send(self, data: Any) -> None:
+        if self.is_closed:
+            self.connect()
+        self.sock.settimeout(seconds_left())
+        try:
+            super().send(data)
+        except ssl.SSLError:
+            raise ConnectionResetError from None
+        self._used_at = time.monotonic()
+
+    @property
+    def is_connected(self) -> bool:
+        """urllib3 asks before it uses a connection again."""
+        idle = time.monotonic() - self._used_at
+        return idle < LONGEST_IDLE_SECONDS and super().is_connected
+
+
+def _fulfil(future: "Future[None]", work: Callable[[], None]) -> None:
+    try:
+        work()
+        future.set_result(None)
+    except BaseException as error:  # noqa: BLE001  (handed over, not swallowed)
+        future.set_exception(error)
+
+
+class _SecureConnection(_Connection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _SecurePool(HTTPSConnectionPool):
+    ConnectionCls = _SecureConnection
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        if proxy.lower().startswith("socks"):
+            raise InvalidProxyURL("SOCKS proxies are not supported")
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": _Pool, "https": _SecurePool}

@@ -1,0 +1,89 @@
+"""MarkdownV2, as far as our messages need it. Imports nothing of ours.
+
+Text becomes markup by `escape`, `code`, `bold` and `link` and by nothing else, so that no name or
+note can break a message. Cut plain text first, then escape: cut markup is not markup.
+"""
+
+import re
+import unicodedata
+
+ELLIPSIS = "…"
+
+_SPECIAL = re.compile(r"[_*\[\]()~`>#+\-=|{}.!\\]")
+_SPECIAL_IN_CODE = re.compile(r"[`\\]")
+_SPECIAL_IN_ADDRESS = re.compile(r"[)\\]")
+
+# What Telegram does to a text on arrival, done here so that what we store is what people see.
+_BECOMES_SPACE = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f]")
+_VANISHES = re.compile("[\r\u2028-\u202e\ud800-\udfff]")
+_VANISHING_MARKS = re.compile("[\u030a\u0333\u033f]")
+
+_ESCAPED = re.compile(r"\\([\x01-\x7e])")
+_MARKUP = re.compile(
+    r"\\(?P<escaped>[\x01-\x7e])"
+    r"|`(?P<code>(?:\\.|[^`\\])*)`"
+    r"|\[(?P<linked>(?:\\.|[^\]\\])*)\]\((?:\\.|[^)\\])*\)"
+    r"|\*(?P<bold>(?:\\.|[^*\\])*)\*",
+    re.DOTALL,
+)
+
+
+def escape(text: str) -> str:
+    """Markup that shows `clean(text)` and nothing else."""
+    return _SPECIAL.sub(r"\\\g<0>", clean(text))
+
+
+def bold(text: str) -> str:
+    """Markup that shows plain `text` in bold."""
+    return f"*{escape(text)}*" if clean(text) else ""
+
+
+def code(text: str) -> str:
+    """Markup that shows plain `text` in fixed width, which people copy by a tap."""
+    return f"`{escape_code(text)}`" if clean(text) else ""
+
+
+def link(text: str, address: str) -> str:
+    """Markup that shows plain `text` and leads to `address`."""
+    return f"[{escape(text)}]({escape_link(address)})"
+
+
+def escape_code(text: str) -> str:
+    """For use between backticks."""
+    return _SPECIAL_IN_CODE.sub(r"\\\g<0>", clean(text))
+
+
+def escape_link(address: str) -> str:
+    """For use between a link's parentheses."""
+    return _SPECIAL_IN_ADDRESS.sub(r"\\\g<0>", clean(address))
+
+
+def clean(text: str) -> str:
+    """`text` as Telegram would show it: composed (NFC), with no control but the newline.
+
+    Composed before the ring (U+030A) goes, since a decomposed "Å" would lose it, and after, since
+    what stood on both sides of a removed mark may compose.
+    """
+    text = _VANISHES.sub("", _BECOMES_SPACE.sub(" ", text))
+    text = _VANISHING_MARKS.sub("", unicodedata.normalize("NFC", text))
+    return unicodedata.normalize("NFC", text)
+
+
+def plain(markup: str) -> str:
+    """The text that `markup` of ours shows; of other markup, with its unpaired marks left in."""
+    return _MARKUP.sub(_shown, markup)
+
+
+def _shown(found: re.Match[str]) -> str:
+    match found.lastgroup:
+        case "escaped":
+            return found["escaped"]
+        case "code":
+            return _ESCAPED.sub(r"\1", found["code"])  # a star in code is a star
+        case _:
+            return plain(found["linked"] or found["bold"] or "")
+
+
+def cut(text: str, limit: int) -> str:
+    """Plain `text` in at most `limit` code points, its end marked where something is missing."""
+    return text if len(text) <= limit else text[: limit - len(ELLIPSIS)].rstrip() + ELLIPSIS
