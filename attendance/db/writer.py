@@ -40,7 +40,7 @@ _STORAGE_CODES = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -147,7 +147,7 @@ class Writer:
                 if pages > _TRUNCATE_BEYOND_PAGES:
                     raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
             except sqlite3.Error as error:
-                _log.warning("The checkpoint failed and will be tried again: %s", error)
+                logger.warning("The checkpoint failed and will be tried again: %s", error)
             finally:
                 raw.execute("PRAGMA busy_timeout=1000")
 
@@ -198,7 +198,9 @@ def _answer(unit: _Unit, answer: object) -> None:
 
 def _fail(group: list[_Unit], error: Exception) -> None:
     """The group's transaction is gone: everyone who still waits is told so."""
-    _log.error("A group of %d units of work was rolled back: %s", len(group), type(error).__name__)
+    logger.error(
+        "A group of %d units of work was rolled back: %s", len(group), type(error).__name__
+    )
     for unit in group:
         if not unit.future.done():
             unit.future.set_exception(_unavailable(error))

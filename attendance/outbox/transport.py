@@ -80,9 +80,7 @@ class Misconfigured:
     error: str
 
 
-Outcome = (
-    Delivered | Postponed | Retry | Uncertain | Rejected | Parked | Migrated | Misconfigured
-)
+Outcome = Delivered | Postponed | Retry | Uncertain | Rejected | Parked | Migrated | Misconfigured
 
 
 class Transport(Protocol):

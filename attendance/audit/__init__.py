@@ -1,0 +1,9 @@
+"""The audit trail: who did what, when, from where, with what outcome.
+
+May import `outbox`, `models`, `db`, `config`. The tables refuse UPDATE and DELETE in the database
+itself; `trail.record` is the only code that writes them.
+"""
+
+from attendance.audit.trail import ANONYMOUS, Actor, AuditEntry, Context, record, service_context
+
+__all__ = ["ANONYMOUS", "Actor", "AuditEntry", "Context", "record", "service_context"]

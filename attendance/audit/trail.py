@@ -1,0 +1,124 @@
+"""One explicit insert per act, in the transaction of the act."""
+
+import json
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Index, String, Text, insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from attendance.db import Base, UtcTime
+from attendance.secret import redact
+
+SCHEMA_VERSION = 1
+"""Of the rows' meaning; a change of it is a new number, never a change of old rows."""
+
+
+class AuditEntry(Base):
+    """A row of the trail. Append-only: triggers refuse whatever would change or replace one."""
+
+    __tablename__ = "audit"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime] = mapped_column(UtcTime)
+    actor_type: Mapped[str] = mapped_column(String(16))
+    actor_id: Mapped[str | None] = mapped_column(String(128))
+    actor_name: Mapped[str | None] = mapped_column(String(128))
+    action: Mapped[str] = mapped_column(String(64))
+    outcome: Mapped[str] = mapped_column(String(16))
+    reason: Mapped[str | None] = mapped_column(Text)
+    target_type: Mapped[str | None] = mapped_column(String(32))
+    target_id: Mapped[str | None] = mapped_column(String(64))
+    request_id: Mapped[str | None] = mapped_column(String(64))
+    trace_id: Mapped[str | None] = mapped_column(String(64))
+    source_ip: Mapped[str | None] = mapped_column(String(64))
+    user_agent: Mapped[str | None] = mapped_column(String(256))
+    host: Mapped[str] = mapped_column(String(128))
+    before_json: Mapped[str | None] = mapped_column(Text)
+    after_json: Mapped[str | None] = mapped_column(Text)
+    schema_version: Mapped[int]
+
+    __table_args__ = (
+        Index("ix_audit_request_id", "request_id"),
+        Index("ix_audit_target", "target_type", "target_id"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+_insert = insert(AuditEntry.__table__)  # type: ignore[arg-type]  # a Table, declared as FromClause
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: `type` is `key`, `os_user`, `service` or `anonymous`."""
+
+    type: str
+    id: str | None = None
+    name: str | None = None
+
+
+ANONYMOUS = Actor("anonymous")
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Who acts, and from where. Plain values: it travels into the writer's thread."""
+
+    actor: Actor
+    request_id: str | None = None
+    source_ip: str | None = None
+    user_agent: str | None = None
+
+
+def service_context(part: str) -> Context:
+    """The context of what the service does by itself."""
+    return Context(Actor("service", part, part))
+
+
+def record(
+    connection: Connection,
+    now: datetime,
+    context: Context,
+    action: str,
+    *,
+    outcome: str = "success",
+    target: tuple[str, str | int] | None = None,
+    reason: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> None:
+    """Append one row. `action` is dotted (`attendance.recorded`), `target` a type and an id."""
+    target_type, target_id = target or (None, None)
+    connection.execute(
+        _insert,
+        {
+            "occurred_at": now,
+            "actor_type": context.actor.type,
+            "actor_id": context.actor.id,
+            "actor_name": context.actor.name,
+            "action": action,
+            "outcome": outcome,
+            "reason": None if reason is None else redact(reason),
+            "target_type": target_type,
+            "target_id": None if target_id is None else str(target_id),
+            "request_id": context.request_id,
+            "source_ip": context.source_ip,
+            "user_agent": context.user_agent,
+            "host": _HOST,
+            "before_json": _json(before),
+            "after_json": _json(after),
+            "schema_version": SCHEMA_VERSION,
+        },
+    )
+
+
+_HOST = socket.gethostname()
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    if value is None:
+        return None
+    return redact(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))

@@ -1,0 +1,75 @@
+"""The schema's versions: Alembic, run through our own engine and behind the turnstile."""
+
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+
+from attendance.db.base import Base
+from attendance.db.database import Database
+from attendance.db.engines import writing_engine
+from attendance.db.files import create_database_file, sqlite_path
+from attendance.db.turnstile import Turnstile
+
+_PACKAGE = Path(__file__).parent.parent
+_PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
+
+
+def upgrade(url: str, group: str | None = None) -> tuple[str | None, str]:
+    """Bring the database to this version's schema, making it if need be; the revisions before
+    and after. Whoever starts at the same time waits and then finds nothing to do.
+
+    Raises:
+        BadDatabaseUrl: it cannot be a database of ours.
+    """
+    path = sqlite_path(url)
+    create_database_file(path, group)
+    engine = writing_engine(path)
+    turnstile = Turnstile(path)
+    try:
+        with turnstile, engine.begin() as connection:
+            before = current_revision(connection)
+            config = _config()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+        return before, head_revision()
+    finally:
+        with turnstile:
+            engine.dispose()
+        turnstile.close()
+
+
+def head_revision() -> str:
+    """The revision that this version of the code needs."""
+    head = ScriptDirectory.from_config(_config()).get_current_head()
+    assert head is not None  # noqa: S101 - there is a first migration
+    return head
+
+
+def current_revision(connection: Connection) -> str | None:
+    """The revision that the database has; None for an empty one."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def is_current(database: Database) -> bool:
+    """Whether the database has the shape that this version needs."""
+    with database.read() as connection:
+        return current_revision(connection) == head_revision()
+
+
+def differences(connection: Connection) -> list[Any]:
+    """What the database's tables lack or have beside the models; empty where they agree. The
+    models must have been imported."""
+    return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
+
+
+def _config() -> Config:
+    place = next((place for place in _PLACES if (place / "env.py").exists()), _PLACES[0])
+    config = Config()
+    config.set_main_option("script_location", str(place).replace("%", "%%"))
+    return config

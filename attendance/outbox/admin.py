@@ -1,0 +1,106 @@
+"""What people do to messages by hand: only ever to settled ones, so a live worker is never raced.
+
+Each function takes the caller's connection, commits nothing and returns what it changed and what
+it left alone; the caller audits it.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, Connection, select, update
+
+from attendance.outbox.message import Chat, Message, Status, literal_status
+
+_AGAIN: tuple[Status, ...] = ("failed", "uncertain")
+_AGAIN_BY_ID: tuple[Status, ...] = ("failed", "uncertain", "cancelled")
+_CANCELLABLE: tuple[Status, ...] = ("pending", "failed", "uncertain")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which messages: all conditions that are given must hold. `error` is a part of the last
+    error's text, `since` counts from the creation."""
+
+    ids: Sequence[int] = ()
+    error: str | None = None
+    chat_id: str | None = None
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """`before` maps the ids of the changed messages to the status that they had; `refused` those
+    that were named and left alone to theirs, None where there is no such message."""
+
+    before: Mapping[int, str]
+    refused: Mapping[int, str | None]
+
+
+def retry(
+    connection: Connection, now: datetime, chosen: Filter, *, dry_run: bool = False
+) -> Changes:
+    """Put failed and uncertain messages, and cancelled ones that are named, back to `pending`.
+
+    Their attempts and last error stay; the time after which they are given up starts anew.
+    """
+    allowed = _AGAIN_BY_ID if chosen.ids else _AGAIN
+    changes = _choose(connection, chosen, allowed)
+    if not dry_run:
+        again = {"status": "pending", "due_at": now, "give_up_from": now, "settled_at": None}
+        _set(connection, changes, again)
+    return changes
+
+
+def cancel(connection: Connection, now: datetime, ids: Sequence[int]) -> Changes:
+    """Give up messages that are not under way and not sent."""
+    changes = _choose(connection, Filter(ids=ids), _CANCELLABLE)
+    _set(connection, changes, {"status": "cancelled", "settled_at": now})
+    return changes
+
+
+def pause(connection: Connection, now: datetime, chat_id: str, reason: str) -> bool:
+    """Claim nothing for this chat from now on; False where there is no such chat."""
+    lane = update(Chat).where(Chat.chat_id == chat_id)
+    return connection.execute(lane.values(parked_at=now, park_reason=reason)).rowcount > 0
+
+
+def resume(connection: Connection, now: datetime, chat_id: str) -> bool:
+    """Deliver to this chat again, and give what waits its full time; False for an unknown chat."""
+    lane = update(Chat).where(Chat.chat_id == chat_id)
+    free = {"parked_at": None, "park_reason": None, "hold_until": None, "hold_reason": None}
+    if connection.execute(lane.values(**free)).rowcount == 0:
+        return False
+    waiting = update(Message).where(Message.chat_id == chat_id, Message.status == "pending")
+    connection.execute(waiting.values(give_up_from=now))
+    return True
+
+
+def _choose(connection: Connection, chosen: Filter, allowed: tuple[Status, ...]) -> Changes:
+    rows = connection.execute(select(Message.id, Message.status).where(*_conditions(chosen)))
+    found = {row.id: row.status for row in rows}
+    before = {key: was for key, was in found.items() if was in allowed}
+    refused = {key: found.get(key) for key in chosen.ids if key not in before}
+    return Changes(before, refused)
+
+
+def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if chosen.ids:
+        conditions.append(Message.id.in_(chosen.ids))
+    else:
+        conditions.append(Message.status.in_(literal_status(*_AGAIN)))
+    if chosen.error is not None:
+        conditions.append(Message.last_error.contains(chosen.error, autoescape=True))
+    if chosen.chat_id is not None:
+        conditions.append(Message.chat_id == chosen.chat_id)
+    if chosen.since is not None:
+        conditions.append(Message.created_at >= chosen.since)
+    return conditions
+
+
+def _set(connection: Connection, changes: Changes, values: dict[str, object]) -> None:
+    ids = list(changes.before)
+    for start in range(0, len(ids), 500):
+        batch = Message.id.in_(ids[start : start + 500])
+        connection.execute(update(Message).where(batch).values(**values))

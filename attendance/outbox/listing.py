@@ -1,0 +1,105 @@
+"""What people read of the outbox. Plain dictionaries, with the columns' own names."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from attendance.outbox.message import (
+    STATUSES,
+    Attempt,
+    Chat,
+    Message,
+    Status,
+    Stoppage,
+    literal_status,
+)
+
+_SHOWN = [column for column in Message.__table__.columns if column.name != "token"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts by status, the age in seconds of the oldest message that is due, the chats that are
+    parked, and whether the bot is stopped (`unconfigured`, `misconfigured`)."""
+
+    counts: Mapping[str, int]
+    without_chat: int
+    oldest_due_age_seconds: float | None
+    sent_last_hour: int
+    parked_chats: int
+    stopped: str | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def messages(
+    connection: Connection,
+    *,
+    status: Status | None = None,
+    chat_id: str | None = None,
+    before_id: int | None = None,
+    limit: int = 100,
+) -> list[dict[str, Any]]:
+    """Messages, the newest first, from below `before_id`."""
+    query = select(*_SHOWN).order_by(Message.id.desc()).limit(limit)
+    if status is not None:
+        query = query.where(Message.status.in_(literal_status(status)))
+    if chat_id is not None:
+        query = query.where(Message.chat_id == chat_id)
+    if before_id is not None:
+        query = query.where(Message.id < before_id)
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def message(connection: Connection, message_id: int) -> dict[str, Any] | None:
+    """One message with its `attempt_list`, the oldest first; None where there is none."""
+    row = connection.execute(select(*_SHOWN).where(Message.id == message_id)).mappings().first()
+    if row is None:
+        return None
+    columns = [c for c in Attempt.__table__.columns if c.name not in {"token", "outbox_id"}]
+    made = select(*columns).where(Attempt.outbox_id == message_id).order_by(Attempt.id)
+    attempts = [dict(attempt) for attempt in connection.execute(made).mappings()]
+    return {**row, "attempt_list": attempts}
+
+
+def about(connection: Connection, subject_type: str, subject_id: str) -> list[dict[str, Any]]:
+    """The messages that speak of one thing: `id`, `chat_id` and `status` of each."""
+    query = select(Message.id, Message.chat_id, Message.status).where(
+        Message.subject_type == subject_type, Message.subject_id == subject_id
+    )
+    return [dict(row) for row in connection.execute(query.order_by(Message.id)).mappings()]
+
+
+def chats(connection: Connection) -> list[dict[str, Any]]:
+    """Every chat with its state and the number of messages that wait for it."""
+    unsettled = Message.status.in_(literal_status("pending", "sending"))
+    waiting = select(func.count()).where(Message.chat_id == Chat.chat_id, unsettled)
+    query = select(Chat.__table__, waiting.scalar_subquery().label("waiting"))
+    return [dict(row) for row in connection.execute(query.order_by(Chat.created_at)).mappings()]
+
+
+def stats(connection: Connection, now: datetime, hour_ago: datetime) -> Stats:
+    counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
+    grouped = select(Message.status, func.count().label("messages")).group_by(Message.status)
+    counts |= {row.status: row.messages for row in connection.execute(grouped)}
+    waiting = Message.status.in_(literal_status("pending"))
+    oldest = connection.scalar(
+        select(func.min(Message.due_at)).where(waiting, Message.chat_id.is_not(None))
+    )
+    sent = select(func.count()).where(Message.status == "sent", Message.sent_at >= hour_ago)
+    parked = select(func.count()).select_from(Chat).where(Chat.parked_at.is_not(None))
+    return Stats(
+        counts=counts,
+        without_chat=connection.scalar(
+            select(func.count()).where(waiting, Message.chat_id.is_(None))
+        )
+        or 0,
+        oldest_due_age_seconds=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
+        sent_last_hour=connection.scalar(sent) or 0,
+        parked_chats=connection.scalar(parked) or 0,
+        stopped=connection.scalar(select(Stoppage.reason).where(Stoppage.ended_at.is_(None))),
+    )
