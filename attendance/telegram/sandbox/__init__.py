@@ -1,0 +1,12 @@
+"""A strict stand-in for Telegram's Bot API, for tests, for trying out, and for measuring.
+
+It accepts, refuses and words its refusals as the real server does, misbehaves on request, and
+shows on a page what people would see. It imports the standard library and nothing else.
+"""
+
+from attendance.telegram.sandbox.faults import BadFault, Fault
+from attendance.telegram.sandbox.markup import Entity
+from attendance.telegram.sandbox.server import Sandbox
+from attendance.telegram.sandbox.state import Message, Request
+
+__all__ = ["BadFault", "Entity", "Fault", "Message", "Request", "Sandbox"]
