@@ -93,11 +93,15 @@ def _port(written: str | None) -> str | None:
 
 def _is_host(host: str) -> bool:
     if host.startswith("[") and host.endswith("]"):
-        try:
-            return bool(ipaddress.IPv6Address(host[1:-1]))
-        except ValueError:
-            return False
+        return _is_ipv6(host[1:-1])
     return host not in {"", "."} and _HOST.fullmatch(host) is not None
+
+
+def _is_ipv6(address: str) -> bool:
+    try:
+        return ipaddress.IPv6Address(address).scope_id is None
+    except ValueError:
+        return False
 
 
 def _query(written: str) -> str:
