@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from attendance.db.base import Base
 from attendance.db.database import Database
 from attendance.db.engines import writing_engine
+from attendance.db.errors import NoDatabase
 from attendance.db.files import create_database_file, sqlite_path
 from attendance.db.turnstile import Turnstile
 
@@ -56,10 +57,22 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def is_current(database: Database) -> bool:
-    """Whether the database has the shape that this version needs."""
+def require_current(database: Database) -> None:
+    """Refuse a database that this version cannot work with. A newer one is none of these: old and
+    new versions run side by side for the length of a rolling restart.
+
+    Raises:
+        NoDatabase: it has not been upgraded.
+    """
     with database.read() as connection:
-        return current_revision(connection) == head_revision()
+        revision = current_revision(connection)
+    older = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    if revision is None or revision in older - {head_revision()}:
+        raise NoDatabase(
+            f"The database {database.path} has the shape of "
+            f"{'nothing yet' if revision is None else 'an older version'}: "
+            "run `manage.py db upgrade` (DATABASE_URL names it)."
+        )
 
 
 def differences(connection: Connection) -> list[Any]:

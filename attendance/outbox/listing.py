@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, func, select
@@ -82,7 +82,7 @@ def chats(connection: Connection) -> list[dict[str, Any]]:
     return [dict(row) for row in connection.execute(query.order_by(Chat.created_at)).mappings()]
 
 
-def stats(connection: Connection, now: datetime, hour_ago: datetime) -> Stats:
+def stats(connection: Connection, now: datetime) -> Stats:
     counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
     grouped = select(Message.status, func.count().label("messages")).group_by(Message.status)
     counts |= {row.status: row.messages for row in connection.execute(grouped)}
@@ -90,7 +90,9 @@ def stats(connection: Connection, now: datetime, hour_ago: datetime) -> Stats:
     oldest = connection.scalar(
         select(func.min(Message.due_at)).where(waiting, Message.chat_id.is_not(None))
     )
-    sent = select(func.count()).where(Message.status == "sent", Message.sent_at >= hour_ago)
+    sent = select(func.count()).where(
+        Message.status == "sent", Message.sent_at >= now - timedelta(hours=1)
+    )
     parked = select(func.count()).select_from(Chat).where(Chat.parked_at.is_not(None))
     return Stats(
         counts=counts,
@@ -102,4 +104,14 @@ def stats(connection: Connection, now: datetime, hour_ago: datetime) -> Stats:
         sent_last_hour=connection.scalar(sent) or 0,
         parked_chats=connection.scalar(parked) or 0,
         stopped=connection.scalar(select(Stoppage.reason).where(Stoppage.ended_at.is_(None))),
+    )
+
+
+def newest_about(connection: Connection, subject_type: str) -> datetime | None:
+    """When the newest message was written that speaks of no particular thing of this type."""
+    return connection.scalar(
+        select(Message.created_at)
+        .where(Message.subject_type == subject_type, Message.subject_id.is_(None))
+        .order_by(Message.id.desc())
+        .limit(1)
     )

@@ -68,3 +68,9 @@ def time_stopped(connection: Connection, since: datetime, now: datetime) -> time
             total += end_at - begin_at
             reached = end_at
     return total
+
+
+def probe_soon(connection: Connection, now: datetime) -> None:
+    """Let the next probe be made at once: a new process may have a new configuration."""
+    open_ = update(Stoppage).where(Stoppage.reason == "misconfigured", Stoppage.ended_at.is_(None))
+    connection.execute(open_.values(probe_at=now))

@@ -1,0 +1,34 @@
+"""Wires the web process."""
+
+import os
+
+from flask import Flask
+
+from attendance.config import Settings
+from attendance.db import Database, schema, utc_now
+from attendance.web import api, calls, problems
+from attendance.web.services import Services, install
+
+LARGEST_BODY = 1024 * 1024
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application; reads the environment where no settings are given. Opens no database
+    connection but for a look at its version.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        DatabaseError: there is no database, or it has not been upgraded.
+    """
+    settings = settings or Settings.from_env(os.environ)
+    database = Database.at(settings.database_url)
+    schema.require_current(database)
+    app = Flask(__name__, static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
+    # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    install(app, Services(settings, database, clock=utc_now))
+    calls.install(app)
+    problems.install(app)
+    api.install(app)
+    return app

@@ -1,0 +1,64 @@
+"""What auditors read of the trail."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, or_, select
+
+from attendance.audit.trail import AuditEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """All conditions that are given must hold. `actor` is an id or a name, `target` an id or
+    `type:id`; the times are a half-open range, `since` belongs to it, `until` does not."""
+
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    outcome: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+def entries(
+    connection: Connection, chosen: Filter, *, before_id: int | None = None, limit: int = 100
+) -> list[dict[str, Any]]:
+    """Rows of the trail, the newest first, from below `before_id`."""
+    conditions = _conditions(chosen)
+    if before_id is not None:
+        conditions.append(AuditEntry.id < before_id)
+    query = select(AuditEntry.__table__).where(*conditions).order_by(AuditEntry.id.desc())
+    return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:
+    """Each filter that is set, as a condition."""
+    equal = {
+        AuditEntry.action: chosen.action,
+        AuditEntry.outcome: chosen.outcome,
+        AuditEntry.request_id: chosen.request_id,
+    }
+    conditions: list[ColumnElement[bool]] = [
+        column == value for column, value in equal.items() if value is not None
+    ]
+    if chosen.actor is not None:
+        actors = (AuditEntry.actor_id == chosen.actor, AuditEntry.actor_name == chosen.actor)
+        conditions.append(or_(*actors))
+    if chosen.target is not None:
+        conditions.extend(_target(chosen.target))
+    if chosen.since is not None:
+        conditions.append(AuditEntry.occurred_at >= chosen.since)
+    if chosen.until is not None:
+        conditions.append(AuditEntry.occurred_at < chosen.until)
+    return conditions
+
+
+def _target(target: str) -> Sequence[ColumnElement[bool]]:
+    target_type, colon, target_id = target.partition(":")
+    if not colon:
+        return (AuditEntry.target_id == target,)
+    return (AuditEntry.target_type == target_type, AuditEntry.target_id == target_id)

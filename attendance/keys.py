@@ -1,0 +1,176 @@
+"""API keys: made, found, rotated and revoked. A key is shown once and kept as its SHA-256.
+
+A key is 32 random bytes, so a plain hash is enough: there is nothing to guess.
+"""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
+
+from attendance import audit
+from attendance.models import ApiKey, Role
+
+PREFIX = "att_"
+_USE_NOTED_EVERY = timedelta(minutes=1)
+
+
+class NoSuchKey(Exception):
+    """There is no live key of that name or id."""
+
+
+class NameTaken(Exception):
+    """A live key has that name already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """Who presented a key. What a client's own ids are unique within is the `lineage`, which a
+    rotation keeps."""
+
+    id: int
+    lineage: int
+    name: str
+    role: Role
+    last_used_at: datetime | None
+
+    @property
+    def actor(self) -> audit.Actor:
+        return audit.Actor("key", str(self.id), self.name)
+
+
+_live_key = select(ApiKey.id, ApiKey.lineage, ApiKey.name, ApiKey.role, ApiKey.last_used_at).where(
+    ApiKey.key_hash == bindparam("key_hash"), ApiKey.revoked_at.is_(None)
+)
+
+
+def find(connection: Connection, presented: str) -> Key | None:
+    """The live key that was presented, or None."""
+    row = connection.execute(_live_key, {"key_hash": _hash(presented)}).one_or_none()
+    return None if row is None else Key(*row)
+
+
+def note_use(connection: Connection, now: datetime, key: Key) -> None:
+    """Keep when the key was last used, to the minute: for a unit of work that commits anyway."""
+    if key.last_used_at is None or now - key.last_used_at > _USE_NOTED_EVERY:
+        connection.execute(update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now))
+
+
+def create(
+    connection: Connection,
+    now: datetime,
+    context: audit.Context,
+    *,
+    name: str,
+    role: Role,
+    random_token: Callable[[], str],
+) -> str:
+    """Make a key and return it: it is kept nowhere.
+
+    Raises:
+        NameTaken: a live key has this name.
+    """
+    if connection.scalar(select(ApiKey.id).where(ApiKey.name == name, _is_live())) is not None:
+        raise NameTaken(name)
+    key = PREFIX + random_token()
+    key_id = _insert(connection, now, name, role, key, lineage=None)
+    audit.record(
+        connection,
+        now,
+        context,
+        "key.created",
+        target=("api_key", key_id),
+        after={"name": name, "role": role},
+    )
+    return key
+
+
+def rotate(
+    connection: Connection,
+    now: datetime,
+    context: audit.Context,
+    *,
+    name_or_id: str,
+    random_token: Callable[[], str],
+) -> str:
+    """Replace a live key by a new one of the same name, role and lineage, and return that.
+
+    Raises:
+        NoSuchKey: there is no such live key.
+    """
+    old = _live(connection, name_or_id)
+    _revoke(connection, now, old.id)
+    key = PREFIX + random_token()
+    key_id = _insert(connection, now, old.name, old.role, key, lineage=old.lineage)
+    audit.record(
+        connection,
+        now,
+        context,
+        "key.rotated",
+        target=("api_key", key_id),
+        before={"id": old.id},
+        after={"id": key_id, "name": old.name, "role": old.role},
+    )
+    return key
+
+
+def revoke(connection: Connection, now: datetime, context: audit.Context, name_or_id: str) -> None:
+    """End a live key at once, everywhere.
+
+    Raises:
+        NoSuchKey: there is no such live key.
+    """
+    old = _live(connection, name_or_id)
+    _revoke(connection, now, old.id)
+    audit.record(
+        connection,
+        now,
+        context,
+        "key.revoked",
+        target=("api_key", old.id),
+        before={"name": old.name, "role": old.role},
+    )
+
+
+def listed(connection: Connection) -> list[dict[str, Any]]:
+    """All keys, the revoked ones too, without their hashes."""
+    columns = [column for column in ApiKey.__table__.columns if column.name != "key_hash"]
+    rows = connection.execute(select(*columns).order_by(ApiKey.id)).mappings()
+    return [dict(row) for row in rows]
+
+
+def _insert(
+    connection: Connection, now: datetime, name: str, role: Role, key: str, lineage: int | None
+) -> int:
+    values = {"name": name, "role": role, "key_hash": _hash(key), "created_at": now}
+    result = connection.execute(insert(ApiKey).values(lineage=lineage or 0, **values))
+    key_id: int = result.lastrowid
+    if lineage is None:
+        connection.execute(update(ApiKey).where(ApiKey.id == key_id).values(lineage=key_id))
+    return key_id
+
+
+def _live(connection: Connection, name_or_id: str) -> Row[int, str, Role, int]:
+    matches: ColumnElement[bool] = ApiKey.name == name_or_id
+    if name_or_id.isascii() and name_or_id.isdigit():
+        matches = or_(matches, ApiKey.id == int(name_or_id))
+    query = select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.lineage).where(matches, _is_live())
+    found = connection.execute(query.order_by(ApiKey.name != name_or_id)).first()
+    if found is None:
+        raise NoSuchKey(name_or_id)
+    return found
+
+
+def _revoke(connection: Connection, now: datetime, key_id: int) -> None:
+    connection.execute(update(ApiKey).where(ApiKey.id == key_id).values(revoked_at=now))
+
+
+def _is_live() -> ColumnElement[bool]:
+    return ApiKey.revoked_at.is_(None)
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

@@ -1,0 +1,222 @@
+"""The use cases of recording: each writes record, message and audit row through one connection.
+
+May import `notices`, `audit`, `models`, `outbox` and what lies below. Commits nothing: the caller
+runs it inside `Database.write`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Connection, bindparam, insert, select
+
+from attendance import audit, notices
+from attendance.models import Attendance, Event
+from attendance.outbox.queue import Draft, enqueue
+
+_table = Attendance.__table__
+
+
+class ClientEventConflict(Exception):
+    """A `client_event_id` came again with another person, event or time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What a client says. `occurred_at` None means: when it arrived."""
+
+    person_id: str
+    event: Event
+    person_name: str | None = None
+    occurred_at: datetime | None = None
+    timezone: ZoneInfo | None = None
+    site: str | None = None
+    group: str | None = None
+    device: str | None = None
+    note: str | None = None
+    latitude: float | None = None
+    longitude: float | None = None
+    accuracy_m: float | None = None
+    client_event_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What the operator decides about recording."""
+
+    default_chat: str | None
+    dedupe_seconds: float
+    timezone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Reporter:
+    """Whose key reported the entry; its lineage scopes the client's own ids."""
+
+    key_id: int
+    key_lineage: int
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message that was queued for the entry."""
+
+    id: int
+    chat_id: str | None
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """`attendance` is the row, by column. It was there already where `created` is false; then
+    `deduplicated` tells the duplicate window from a known `client_event_id`."""
+
+    attendance: dict[str, Any]
+    notifications: tuple[Notification, ...] = ()
+    created: bool = True
+    deduplicated: bool = False
+
+
+def record_attendance(
+    connection: Connection,
+    now: datetime,
+    entry: Entry,
+    reporter: Reporter,
+    context: audit.Context,
+    rules: Rules,
+) -> Recorded:
+    """Record `entry` and queue its message, unless it is known already.
+
+    Raises:
+        ClientEventConflict: the entry contradicts an earlier one of the same `client_event_id`.
+    """
+    known = _with_client_event_id(connection, entry, reporter)
+    if known is not None:
+        return _already(connection, now, context, known, deduplicated=False)
+    row = _row(entry, reporter, now, context, rules)
+    twin = _within_duplicate_window(connection, row, rules)
+    if twin is not None:
+        return _already(connection, now, context, twin, deduplicated=True)
+    row = {"id": connection.execute(_insert, row).lastrowid, **row}
+    notification = _notify(connection, now, row, rules)
+    audit.record(
+        connection,
+        now,
+        context,
+        "attendance.recorded",
+        target=("attendance", row["id"]),
+        after=_as_said(row),
+    )
+    return Recorded(row, (notification,))
+
+
+_insert = insert(_table)  # type: ignore[arg-type]  # a Table, declared as FromClause
+_by_client_event_id = select(_table).where(
+    Attendance.key_lineage == bindparam("lineage"),
+    Attendance.client_event_id == bindparam("client_event_id"),
+)
+_latest_of_person = (
+    select(_table)
+    .where(Attendance.person_id == bindparam("person_id"))
+    .order_by(Attendance.occurred_at.desc(), Attendance.id.desc())
+    .limit(1)
+)
+
+
+def _with_client_event_id(
+    connection: Connection, entry: Entry, reporter: Reporter
+) -> dict[str, Any] | None:
+    if entry.client_event_id is None:
+        return None
+    key = {"lineage": reporter.key_lineage, "client_event_id": entry.client_event_id}
+    known = _first(connection, _by_client_event_id, key)
+    if known is not None:
+        same = (known["person_id"], known["event"]) == (entry.person_id, entry.event)
+        if not same or entry.occurred_at not in {None, known["occurred_at"]}:
+            raise ClientEventConflict(entry.client_event_id)
+    return known
+
+
+def _within_duplicate_window(
+    connection: Connection, row: dict[str, Any], rules: Rules
+) -> dict[str, Any] | None:
+    """The person's latest record, where it says the same as `row` and lies near it in time."""
+    if not rules.dedupe_seconds:
+        return None
+    latest = _first(connection, _latest_of_person, {"person_id": row["person_id"]})
+    if latest is None or latest["event"] != row["event"]:
+        return None
+    apart = abs(latest["occurred_at"] - row["occurred_at"])
+    return latest if apart <= timedelta(seconds=rules.dedupe_seconds) else None
+
+
+def _first(connection: Connection, query: Any, values: dict[str, Any]) -> dict[str, Any] | None:
+    row = connection.execute(query, values).mappings().first()
+    return None if row is None else dict(row)
+
+
+def _already(
+    connection: Connection,
+    now: datetime,
+    context: audit.Context,
+    known: dict[str, Any],
+    *,
+    deduplicated: bool,
+) -> Recorded:
+    audit.record(
+        connection,
+        now,
+        context,
+        "attendance.recorded",
+        outcome="deduplicated" if deduplicated else "known",
+        target=("attendance", known["id"]),
+    )
+    return Recorded(known, created=False, deduplicated=deduplicated)
+
+
+def _row(
+    entry: Entry, reporter: Reporter, now: datetime, context: audit.Context, rules: Rules
+) -> dict[str, Any]:
+    zone = entry.timezone or rules.timezone
+    occurred_at = entry.occurred_at or now
+    return {
+        "person_id": entry.person_id,
+        "person_name": entry.person_name,
+        "event": entry.event,
+        "occurred_at": occurred_at,
+        "received_at": now,
+        "timezone": zone.key,
+        "local_date": occurred_at.astimezone(zone).date(),
+        "site": entry.site,
+        "group_name": entry.group,
+        "device": entry.device,
+        "note": entry.note,
+        "latitude": entry.latitude,
+        "longitude": entry.longitude,
+        "accuracy_m": entry.accuracy_m,
+        "client_event_id": entry.client_event_id,
+        "key_lineage": reporter.key_lineage,
+        "key_id": reporter.key_id,
+        "request_id": context.request_id,
+    }
+
+
+def _notify(
+    connection: Connection, now: datetime, row: dict[str, Any], rules: Rules
+) -> Notification:
+    text = notices.attendance_message(
+        row["person_name"] or row["person_id"],
+        row["event"],
+        row["occurred_at"].astimezone(ZoneInfo(row["timezone"])),
+        site=row["site"],
+        group=row["group_name"],
+        note=row["note"],
+    )
+    draft = Draft(rules.default_chat, text, "attendance", str(row["id"]), row["request_id"])
+    return Notification(enqueue(connection, now, draft), rules.default_chat, "pending")
+
+
+def _as_said(row: dict[str, Any]) -> dict[str, Any]:
+    """The row for the audit trail, without what is empty."""
+    return {name: value for name, value in row.items() if value is not None}

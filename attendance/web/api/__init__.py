@@ -1,0 +1,13 @@
+"""The addresses of the API, one module for each noun."""
+
+from flask import Flask
+
+from attendance.web.api.attendance import blueprint as attendance
+from attendance.web.api.audit import blueprint as audit
+from attendance.web.api.health import blueprint as health
+from attendance.web.api.outbox import blueprint as outbox
+
+
+def install(app: Flask) -> None:
+    for blueprint in (attendance, audit, health, outbox):
+        app.register_blueprint(blueprint)

@@ -1,0 +1,78 @@
+"""`/livez`, `/readyz`, `/healthz`: is the process alive, and can it record?"""
+
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, request
+from sqlalchemy import Connection
+
+from attendance.db import DatabaseError
+from attendance.outbox import heartbeat, listing
+from attendance.web.answers import respond
+from attendance.web.problems import Problem
+from attendance.web.services import Services, services
+
+blueprint = Blueprint("health", __name__)
+
+_WRITE_TIMEOUT_SECONDS = 2.0
+_SILENT_AFTER_SECONDS = 60.0
+_LATE_AFTER_SECONDS = 120.0
+
+
+@blueprint.get("/livez")
+@blueprint.get("/healthz")
+def livez() -> Response:
+    return respond({"status": "ok"})
+
+
+@blueprint.get("/readyz")
+def readyz() -> Response:
+    """200 where a POST would be recorded. Telegram being down does not change that: `?verbose`
+    says `degraded` and why."""
+    made = services()
+    try:
+        # An empty transaction: it takes the lock that a POST needs, and writes nothing.
+        made.database.write(_nothing, _WRITE_TIMEOUT_SECONDS)
+    except DatabaseError as error:
+        raise Problem(503, "not_ready", str(error), headers={"Retry-After": "5"}) from None
+    if "verbose" not in request.args:
+        return respond({"status": "ok"})
+    return respond(_verbose(made))
+
+
+def _nothing(_: Connection) -> None:
+    """The unit of work that proves that one can be done."""
+
+
+def _verbose(made: Services) -> dict[str, Any]:
+    now = made.clock()
+    with made.database.read() as connection:
+        stats = listing.stats(connection, now)
+    ages = {name: round((now - at).total_seconds(), 1) for name, at in _beats(made).items()}
+    reasons = _reasons(made, stats, list(ages.values()))
+    return {
+        "status": "degraded" if reasons else "ok",
+        "reasons": reasons,
+        "outbox": stats.as_dict(),
+        "dispatcher_heartbeat_age_seconds": ages,
+    }
+
+
+def _beats(made: Services) -> dict[str, datetime]:
+    return heartbeat.last_beats(made.database.path)
+
+
+def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[str]:
+    """Why messages may not be going out, in words for an operator."""
+    reasons = []
+    if not made.settings.telegram_configured:
+        reasons.append("Telegram is not configured: messages wait.")
+    elif stats.stopped is not None:
+        reasons.append(f"The bot is {stats.stopped}: messages wait.")
+    if made.settings.dispatcher and not any(age < _SILENT_AFTER_SECONDS for age in ages):
+        reasons.append("No dispatcher has given a sign of life lately.")
+    if (stats.oldest_due_age_seconds or 0) > _LATE_AFTER_SECONDS:
+        reasons.append(f"The oldest message waits {stats.oldest_due_age_seconds:.0f} s.")
+    if stats.parked_chats:
+        reasons.append(f"{stats.parked_chats} chat(s) refuse us and are parked.")
+    return reasons

@@ -1,0 +1,114 @@
+"""`/outbox`: what waits, what failed, and an admin's hand on it."""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response
+from sqlalchemy import Connection
+
+from attendance.audit import changes as audited
+from attendance.outbox import admin, listing
+from attendance.web.answers import page, position, respond
+from attendance.web.body import optional_json_body, query
+from attendance.web.calls import Call, reads, writes
+from attendance.web.problems import Problem
+from attendance.web.schemas import ChangeIn, OutboxQuery, RetryIn
+from attendance.web.services import services
+
+blueprint = Blueprint("outbox", __name__)
+
+
+@blueprint.get("/outbox")
+@reads("admin", "auditor")
+def list_() -> Response:
+    asked = query(OutboxQuery)
+    before = position("outbox", asked.cursor)
+    with services().database.read() as connection:
+        rows = listing.messages(
+            connection,
+            status=asked.status,
+            chat_id=asked.chat,
+            before_id=before[0] if before else None,
+            limit=asked.limit + 1,
+        )
+    return page("outbox", rows, asked.limit, ("id",))
+
+
+@blueprint.get("/outbox/<int:message_id>")
+@reads("admin", "auditor")
+def one(message_id: int) -> Response:
+    with services().database.read() as connection:
+        found = listing.message(connection, message_id)
+    if found is None:
+        raise _unknown(message_id)
+    return respond(found)
+
+
+@blueprint.post("/outbox/<int:message_id>/retry")
+@writes("outbox.retried", "admin")
+def retry_one(call: Call, message_id: int) -> Response:
+    """Put one message back to `pending`."""
+    changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
+    _refuse_unchanged(changes, message_id, "retried: only failed, uncertain or cancelled ones are")
+    return one(message_id)
+
+
+@blueprint.post("/outbox/retry")
+@writes("outbox.retried", "admin")
+def retry_matching(call: Call) -> Response:
+    """Put every failed and uncertain message that matches back to `pending`."""
+    asked = optional_json_body(RetryIn)
+    chosen = admin.Filter(asked.ids, asked.error, asked.chat_id, asked.since)
+    changes = _retry(call, chosen, asked.reason)
+    count = len(changes.before)
+    return respond(
+        {
+            "status": "SUCCESS",
+            "message": f"{count} went back to pending.",
+            "retried": list(changes.before),
+            "refused": [{"id": key, "status": was} for key, was in changes.refused.items()],
+        }
+    )
+
+
+@blueprint.post("/outbox/<int:message_id>/cancel")
+@writes("outbox.cancelled", "admin")
+def cancel(call: Call, message_id: int) -> Response:
+    reason = optional_json_body(ChangeIn).reason
+
+    def work(connection: Connection) -> admin.Changes:
+        changes = admin.cancel(connection, call.now, [message_id])
+        audited.record_changes(
+            connection, call.now, call.context, "outbox.cancelled", changes, "cancelled", reason
+        )
+        return changes
+
+    changes = services().database.write(work)
+    _refuse_unchanged(changes, message_id, "cancelled: it is on its way or settled")
+    return one(message_id)
+
+
+def _retry(call: Call, chosen: admin.Filter, reason: str | None) -> admin.Changes:
+    def work(connection: Connection) -> admin.Changes:
+        changes = admin.retry(connection, call.now, chosen)
+        audited.record_changes(
+            connection, call.now, call.context, "outbox.retried", changes, "pending", reason
+        )
+        return changes
+
+    changes = services().database.write(work)
+    services().wake.set()
+    return changes
+
+
+def _refuse_unchanged(changes: admin.Changes, message_id: int, why: str) -> None:
+    refused: Mapping[int, str | None] = changes.refused
+    if message_id not in refused:
+        return
+    status = refused[message_id]
+    if status is None:
+        raise _unknown(message_id)
+    raise Problem(409, "wrong_status", f"Message {message_id} is {status} and was not {why}.")
+
+
+def _unknown(message_id: int) -> Problem:
+    return Problem(404, "not_found", f"There is no message {message_id}.")

@@ -1,0 +1,59 @@
+"""Reading what a client sends: JSON of a bounded size, and query parameters, both strictly."""
+
+from typing import TypeVar
+
+from flask import request
+from pydantic import BaseModel, ValidationError
+
+from attendance.web.problems import FieldError, Problem, problem_of
+
+BODY_LIMIT = 64 * 1024
+
+M = TypeVar("M", bound=BaseModel)
+
+
+def json_body(model: type[M], limit: int = BODY_LIMIT) -> M:
+    """The body as a `model`.
+
+    Raises:
+        Problem: 411, 413 or 415.
+        ValidationError: it is not JSON, or not of the model's shape.
+    """
+    return model.model_validate_json(raw_body(limit))
+
+
+def optional_json_body(model: type[M]) -> M:
+    """The same, where no body at all means an empty object."""
+    if not request.content_length and "chunked" not in request.headers.get("Transfer-Encoding", ""):
+        return model.model_validate_json(b"{}")
+    return json_body(model)
+
+
+def raw_body(limit: int = BODY_LIMIT) -> bytes:
+    """The body's bytes, of at most `limit`, declared as JSON."""
+    # Without a length Werkzeug would cut a longer body at its limit and take it for the whole.
+    if request.content_length is None:
+        raise Problem(411, "length_required", "Send the body with a Content-Length.")
+    if request.content_length > limit:
+        raise Problem(413, "too_large", f"The body is larger than {limit} bytes.")
+    if request.mimetype != "application/json":
+        raise Problem(
+            415, "unsupported_media_type", "Send the body as `Content-Type: application/json`."
+        )
+    return request.get_data(cache=True)
+
+
+def query(model: type[M]) -> M:
+    """The query parameters as a `model`; each may be given once.
+
+    Raises:
+        Problem: 422, naming the parameter.
+    """
+    repeated = [name for name in request.args if len(request.args.getlist(name)) > 1]
+    if repeated:
+        errors = [FieldError(f"/{name}"[:200], "repeated", "is given twice") for name in repeated]
+        raise Problem(422, "validation_failed", "A query parameter is given twice.", errors=errors)
+    try:
+        return model.model_validate_strings(request.args.to_dict())
+    except ValidationError as error:
+        raise problem_of(error) from None

@@ -1,0 +1,181 @@
+"""Who calls, from where, and may they: a decorator for routes that read and one for those that
+write.
+
+`writes` supplies the context in which the use case writes its own audit row. What the use case
+cannot write, because it refused or crashed, the decorator audits in a transaction of its own; the
+handler knows nothing of it.
+"""
+
+import logging
+import re
+import socket
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import wraps
+
+from flask import Flask, Response, g, request
+from sqlalchemy import Connection
+
+from attendance import audit, keys, notices
+from attendance.db import DatabaseError
+from attendance.models import Role
+from attendance.outbox import listing
+from attendance.outbox.queue import Draft, enqueue
+from attendance.web.address import client_address
+from attendance.web.problems import Problem, problem_of
+from attendance.web.services import services
+
+logger = logging.getLogger(__name__)
+
+_AUDIT_TIMEOUT_SECONDS = 2.0
+_ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
+_CRASH = "crash"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One authenticated request."""
+
+    key: keys.Key
+    context: audit.Context
+    now: datetime
+
+
+Handler = Callable[..., Response]
+
+
+def install(app: Flask) -> None:
+    """Give every request an id, the client's own if it sent a sane one, and return it."""
+
+    @app.before_request
+    def identify() -> None:
+        given = request.headers.get("X-Request-Id", "")
+        g.request_id = given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else uuid.uuid4().hex
+        g.started_at = services().clock()
+
+    @app.after_request
+    def tell(response: Response) -> Response:
+        response.headers["X-Request-Id"] = g.request_id
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers.setdefault("Cache-Control", "no-store")
+        return response
+
+
+def reads(*roles: Role) -> Callable[[Handler], Handler]:
+    """A route that answers those with one of `roles` and changes nothing."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def wrapped(**arguments: object) -> Response:
+            _authorized(roles)
+            return handler(**arguments)
+
+        return wrapped
+
+    return decorate
+
+
+def writes(action: str, *roles: Role) -> Callable[[Handler], Handler]:
+    """A route that changes something, for those with one of `roles`. The handler gets the `Call`
+    first. Refusals and crashes are audited as `action`."""
+
+    def decorate(handler: Handler) -> Handler:
+        @wraps(handler)
+        def wrapped(**arguments: object) -> Response:
+            try:
+                key = _authorized(roles)
+                return handler(Call(key, _context(key.actor), g.started_at), **arguments)
+            except Exception as error:
+                _note_failure(action, problem_of(error))
+                raise
+
+        return wrapped
+
+    return decorate
+
+
+def _authorized(roles: tuple[Role, ...]) -> keys.Key:
+    """The key of this request.
+
+    Raises:
+        Problem: 401 without a live key, 403 where its role is not one of `roles`.
+    """
+    scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
+    key = None
+    if scheme.lower() == "bearer" and presented.strip():
+        with services().database.read() as connection:
+            key = keys.find(connection, presented.strip())
+    if key is None:
+        raise Problem(
+            401,
+            "unauthenticated",
+            "Send a live API key as `Authorization: Bearer KEY`.",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    g.actor = key.actor
+    if key.role not in roles:
+        raise Problem(
+            403,
+            "forbidden",
+            f"This key has the role {key.role}; this address is for {' or '.join(roles)}.",
+        )
+    return key
+
+
+def _context(actor: audit.Actor) -> audit.Context:
+    return audit.Context(
+        actor=actor,
+        request_id=g.request_id,
+        source_ip=client_address(
+            request.remote_addr,
+            request.headers.get("X-Forwarded-For"),
+            services().settings.trusted_proxies,
+        ),
+        user_agent=(request.user_agent.string or None) and request.user_agent.string[:256],
+    )
+
+
+def _note_failure(action: str, problem: Problem) -> None:
+    """Audit a refusal or a crash; where even that cannot be written, the log has the fields."""
+    now, context = services().clock(), _context(g.get("actor", audit.ANONYMOUS))
+    took_ms = round((now - g.started_at).total_seconds() * 1000)
+    failure = {"status": problem.status, "code": problem.code, "duration_ms": took_ms}
+    crashed = problem.status == 500
+    outcome = "crashed" if crashed else "refused"
+    chat = services().settings.telegram_chat_id
+
+    def work(connection: Connection) -> None:
+        audit.record(
+            connection,
+            now,
+            context,
+            action,
+            outcome=outcome,
+            reason=problem.detail,
+            after=failure,
+        )
+        if crashed:
+            _announce_crash(connection, now, action, context, chat)
+
+    try:
+        services().database.write(work, _AUDIT_TIMEOUT_SECONDS)
+        services().wake.set()
+    except DatabaseError:
+        logger.warning(
+            "Not in the audit trail: %s %s",
+            action,
+            outcome,
+            extra={**failure, "request_id": context.request_id, "source_ip": context.source_ip},
+        )
+
+
+def _announce_crash(
+    connection: Connection, now: datetime, action: str, context: audit.Context, chat: str | None
+) -> None:
+    """Tell the default chat, at most once a minute over all processes."""
+    last = listing.newest_about(connection, _CRASH)
+    if last is None or now - last > _ANNOUNCE_CRASHES_EVERY:
+        text = notices.crash_message(action, context.request_id or "", socket.gethostname())
+        enqueue(connection, now, Draft(chat, text, _CRASH, None, context.request_id))

@@ -1,0 +1,57 @@
+"""The gunicorn worker that answers in JSON what never reaches Flask: malformed HTTP."""
+
+import json
+import socket
+import uuid
+from typing import Any
+
+from gunicorn import util
+from gunicorn.workers.gthread import ThreadWorker
+
+from attendance.web.problems import MEDIA_TYPE, Problem
+
+
+class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+    """gthread, with problem details in place of gunicorn's HTML error pages."""
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        recorder = _Recorder()
+        # gunicorn decides on status and reason and logs; only what it writes is replaced.
+        super().handle_error(req, recorder, addr, exc)
+        status, reason = recorder.status_line()
+        try:
+            util.write_nonblock(client, _response(status, reason))
+        except OSError:
+            self.log.debug("Failed to send error message.")
+
+
+class _Recorder:
+    """Stands in for the client's socket and keeps what gunicorn writes to it."""
+
+    def __init__(self) -> None:
+        self._written = b""
+
+    def gettimeout(self) -> float:
+        return 0.0
+
+    def sendall(self, data: bytes) -> None:
+        self._written += data
+
+    def status_line(self) -> tuple[int, str]:
+        _, _, rest = self._written.partition(b" ")
+        status, _, reason = rest.partition(b"\r\n")[0].partition(b" ")
+        if not status.isdigit():
+            return 500, "Internal Server Error"
+        return int(status), reason.decode("latin-1")
+
+
+def _response(status: int, reason: str) -> bytes:
+    request_id = uuid.uuid4().hex
+    code = "malformed_request" if status < 500 else "internal_error"
+    detail = f"The request was not understood: {reason}." if status < 500 else "The server failed."
+    body = json.dumps(Problem(status, code, detail).as_dict(request_id)).encode()
+    head = (
+        f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
+        f"X-Request-Id: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode("latin-1") + body

@@ -1,0 +1,182 @@
+"""Every way a request can go wrong, as RFC 9457 problem details. No client ever gets HTML.
+
+One table from exception to status and code, one function that renders it.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from flask import Flask, Response, g
+from pydantic import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from attendance.db import TooBusy, Unavailable
+from attendance.idempotency import KeyReused
+from attendance.recording import ClientEventConflict
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:problem-type:attendance:"
+_LONGEST_POINTER = 200
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """What is wrong with one field; `pointer` is an RFC 6901 JSON pointer into the body, or the
+    name of a query parameter."""
+
+    pointer: str
+    code: str
+    detail: str
+
+    def as_dict(self) -> dict[str, str]:
+        return {"pointer": self.pointer, "code": self.code, "detail": self.detail}
+
+
+class Problem(Exception):
+    """An answer that is not a success. `detail` is for the person who has to mend the request."""
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        errors: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail = status, code, detail
+        self.errors, self.headers = errors, headers or {}
+
+    def as_dict(self, request_id: str | None) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "type": _TYPE_PREFIX + self.code,
+            "title": HTTPStatus(self.status).phrase,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+        }
+        if self.errors:
+            body["errors"] = [error.as_dict() for error in self.errors]
+        return body
+
+
+def invalid(pointer: str, code: str, detail: str) -> Problem:
+    """A 422 for one field."""
+    return Problem(
+        422, "validation_failed", f"{pointer}: {detail}", errors=[FieldError(pointer, code, detail)]
+    )
+
+
+_CRASH = Problem(
+    500,
+    "internal_error",
+    "The request crashed on our side and nothing was stored. Quote the request_id to the operator.",
+)
+
+_TABLE: dict[type[Exception], Problem] = {
+    KeyReused: Problem(
+        422,
+        "idempotency_key_reused",
+        "This Idempotency-Key was used for another request: send a new key with it.",
+    ),
+    ClientEventConflict: Problem(
+        422,
+        "client_event_conflict",
+        "This client_event_id was recorded with another person, event or occurred_at: "
+        "give each event an id of its own.",
+        errors=[FieldError("/client_event_id", "conflict", "is known with other content")],
+    ),
+    TooBusy: Problem(
+        503,
+        "busy",
+        "The database is busy and nothing was stored: try again.",
+        headers={"Retry-After": "1"},
+    ),
+    Unavailable: Problem(
+        503,
+        "storage_unavailable",
+        "The database cannot be written and nothing was stored: try again later.",
+        headers={"Retry-After": "10"},
+    ),
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """What to answer for `error`: the one place where it is decided."""
+    match error:
+        case Problem():
+            return error
+        case ValidationError():
+            return _from_validation(error)
+        case HTTPException():
+            return _from_http(error)
+        case _:
+            return _TABLE.get(type(error), _CRASH)
+
+
+def respond(problem: Problem) -> Response:
+    body = problem.as_dict(g.get("request_id"))
+    response = Response(json.dumps(body, ensure_ascii=False), problem.status, mimetype=MEDIA_TYPE)
+    response.headers.update(problem.headers)
+    return response
+
+
+def install(app: Flask) -> None:
+    """Answer every exception, Werkzeug's own and a crash included, with a problem."""
+
+    @app.errorhandler(Exception)
+    def handle(error: Exception) -> Response:
+        problem = problem_of(error)
+        if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            logger.error(
+                "A request crashed", exc_info=error, extra={"request_id": g.get("request_id")}
+            )
+        return respond(problem)
+
+
+def _from_http(error: HTTPException) -> Problem:
+    status = error.code or 500
+    headers = {
+        name: value for name, value in error.get_headers() if name in {"Allow", "Retry-After"}
+    }
+    code = HTTPStatus(status).phrase.lower().replace(" ", "_").replace("-", "_")
+    return Problem(
+        status, code, _HTTP_DETAILS.get(status) or error.description or "", headers=headers
+    )
+
+
+_HTTP_DETAILS = {
+    404: "There is nothing at this address.",
+    405: "This address does not take this method: see the Allow header.",
+    413: "The body is too large.",
+}
+
+_CODES = {
+    "missing": ("required", "is required"),
+    "extra_forbidden": ("unknown_field", "is not a field that this request takes"),
+}
+
+
+def _from_validation(error: ValidationError) -> Problem:
+    # Never pydantic's `input`: it would echo what the client sent.
+    found = error.errors(include_url=False, include_input=False, include_context=False)
+    if any(one["type"] == "json_invalid" for one in found):
+        return Problem(400, "invalid_json", "The body is not JSON in UTF-8.")
+    errors = [_field_error(one["loc"], one["type"], one["msg"]) for one in found[:100]]
+    detail = "; ".join(f"{one.pointer or 'the body'} {one.detail}" for one in errors[:3])
+    return Problem(422, "validation_failed", f"{detail}.", errors=errors)
+
+
+def _field_error(location: tuple[int | str, ...], kind: str, message: str) -> FieldError:
+    code, detail = _CODES.get(kind, (kind, message))
+    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in location)
+    pointer = "".join(f"/{step}" for step in steps)[:_LONGEST_POINTER]
+    return FieldError(pointer, code, detail)

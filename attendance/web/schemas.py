@@ -1,0 +1,183 @@
+"""The shapes of requests. Whatever is not described here is refused."""
+
+import re
+import unicodedata
+from datetime import UTC, date, datetime, time
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
+from pydantic_core import PydanticCustomError
+
+from attendance.models import Event
+from attendance.outbox.message import Status
+from attendance.recording import Entry
+
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LARGEST_ID = 2**63 - 1
+
+
+def _rfc_3339(value: Any) -> Any:
+    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
+        raise PydanticCustomError(
+            "not_a_time", "must be a time with an offset, such as 2026-11-23T09:00:00+01:00"
+        )
+    return value
+
+
+def _not_ancient(value: datetime) -> datetime:
+    if value < _EARLIEST:
+        raise PydanticCustomError("too_early", "must not lie before the year 2000")
+    return value.astimezone(UTC)
+
+
+def _zone(value: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise PydanticCustomError(
+            "not_a_zone", "must be an IANA time zone, such as Europe/Berlin"
+        ) from None
+
+
+def _text(value: str) -> str:
+    """One form for one text: composed. Controls have no place in a name or an id."""
+    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in value):
+        raise PydanticCustomError("control_character", "must not contain control characters")
+    return unicodedata.normalize("NFC", value)
+
+
+def _lines(value: str) -> str:
+    _text(value.replace("\n", " ").replace("\r", " ").replace("\t", " "))
+    return unicodedata.normalize("NFC", value)
+
+
+def _instant(value: Any) -> Any:
+    """A time with an offset, or a date, which means its beginning in UTC."""
+    if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        return datetime.combine(date.fromisoformat(value), time(), UTC).isoformat()
+    # In a query an unescaped + arrives as a space.
+    return _rfc_3339(re.sub(r" (\d\d:\d\d)$", r"+\1", value) if isinstance(value, str) else value)
+
+
+def _short(length: int) -> Any:
+    return StringConstraints(strip_whitespace=True, min_length=1, max_length=length)
+
+
+Name = Annotated[str, _short(128), AfterValidator(_text)]
+PersonName = Annotated[str, _short(200), AfterValidator(_text)]
+Note = Annotated[str, _short(1000), AfterValidator(_lines)]
+OccurredAt = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_not_ancient)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_not_ancient)]
+Zone = Annotated[str, _short(64), AfterValidator(_zone)]
+Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True)
+
+
+class _Query(BaseModel):
+    """Query parameters arrive as text, so numbers are read from it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Location(_Strict):
+    lat: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
+    lon: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
+    accuracy_m: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] | None = None
+
+
+class AttendanceIn(_Strict):
+    """The body of `POST /attendance`."""
+
+    person_id: Name
+    event: Event
+    person_name: PersonName | None = None
+    occurred_at: OccurredAt | None = None
+    site: Name | None = None
+    group: Name | None = None
+    device: Name | None = None
+    note: Note | None = None
+    location: Location | None = None
+    client_event_id: Name | None = None
+    timezone: Zone | None = None
+
+    def as_entry(self) -> Entry:
+        place = self.location
+        return Entry(
+            person_id=self.person_id,
+            event=self.event,
+            person_name=self.person_name,
+            occurred_at=self.occurred_at,
+            timezone=self.timezone,  # type: ignore[arg-type]  # _zone made a ZoneInfo of it
+            site=self.site,
+            group=self.group,
+            device=self.device,
+            note=self.note,
+            latitude=place.lat if place else None,
+            longitude=place.lon if place else None,
+            accuracy_m=place.accuracy_m if place else None,
+            client_event_id=self.client_event_id,
+        )
+
+
+class Page(_Query):
+    """What every list takes."""
+
+    limit: Annotated[int, Field(ge=1, le=500)] = 100
+    cursor: Annotated[str, Field(max_length=500)] | None = None
+
+
+class AttendanceQuery(Page):
+    person_id: str | None = None
+    event: Event | None = None
+    site: str | None = None
+    group: str | None = None
+    since: Annotated[Instant | None, Field(alias="from")] = None
+    until: Annotated[Instant | None, Field(alias="to")] = None
+
+
+class OutboxQuery(Page):
+    status: Status | None = None
+    chat: str | None = None
+
+
+class AuditQuery(Page):
+    actor: str | None = None
+    action: str | None = None
+    target: str | None = None
+    outcome: str | None = None
+    request_id: str | None = None
+    since: Annotated[Instant | None, Field(alias="from")] = None
+    until: Annotated[Instant | None, Field(alias="to")] = None
+
+
+Reason = Annotated[str, _short(500), AfterValidator(_lines)]
+
+
+class ChangeIn(_Strict):
+    """Why an admin changes something."""
+
+    reason: Reason | None = None
+
+
+class RetryIn(ChangeIn):
+    """Which messages to retry: all conditions that are given must hold."""
+
+    ids: Annotated[tuple[Id, ...], Field(max_length=500)] = ()
+    error: Annotated[str, _short(500)] | None = None
+    chat_id: Name | None = None
+    since: OccurredAt | None = None

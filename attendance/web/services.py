@@ -1,0 +1,64 @@
+"""What a request handler works with, kept on the Flask app."""
+
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import cast
+
+from flask import current_app
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects import sqlite
+
+from attendance.config import Settings
+from attendance.db import Database
+from attendance.models import ServiceSecret
+from attendance.recording import Rules
+from attendance.secret import Secret
+
+_EXTENSION = "attendance"
+
+
+@dataclass(slots=True)
+class Services:
+    """`wake` is set after each commit that wrote a message; `clock` gives UTC."""
+
+    settings: Settings
+    database: Database
+    clock: Callable[[], datetime]
+    wake: threading.Event = field(default_factory=threading.Event)
+    _signing_key: Secret | None = None
+
+    @property
+    def rules(self) -> Rules:
+        return Rules(
+            default_chat=self.settings.telegram_chat_id,
+            dedupe_seconds=self.settings.dedupe_seconds,
+            timezone=self.settings.timezone,
+        )
+
+    def signing_key(self) -> str:
+        """SECRET_KEY, or the key that the database keeps: made once, by whoever needs it first."""
+        if self._signing_key is None:
+            self._signing_key = self.settings.secret_key or self._kept_key()
+        return self._signing_key.reveal()
+
+    def _kept_key(self) -> Secret:
+        now, made = self.clock(), secrets.token_urlsafe(32)
+
+        def work(connection: Connection) -> str:
+            row = {"name": "signing", "value": made, "created_at": now}
+            connection.execute(sqlite.insert(ServiceSecret).on_conflict_do_nothing(), row)
+            kept = select(ServiceSecret.value).where(ServiceSecret.name == "signing")
+            return connection.execute(kept).scalar_one()
+
+        return Secret(self.database.write(work))
+
+
+def services() -> Services:
+    return cast("Services", current_app.extensions[_EXTENSION])
+
+
+def install(app: "object", made: Services) -> None:
+    cast("dict[str, object]", app.extensions)[_EXTENSION] = made  # type: ignore[attr-defined]

@@ -1,0 +1,181 @@
+"""Wires the dispatcher, and runs it in a thread of a gunicorn worker."""
+
+import logging
+import random
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from sqlalchemy import Connection
+
+from attendance.audit import service_context
+from attendance.audit.changes import record_outcome
+from attendance.config import Settings
+from attendance.db import Database, DatabaseError, utc_now
+from attendance.outbox import queue, stoppage
+from attendance.outbox.claim import Policy, Settled
+from attendance.outbox.dispatcher import Dispatcher, Workings
+from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
+from attendance.secret import Secret
+from attendance.telegram.client import Identity, TelegramClient
+
+logger = logging.getLogger(__name__)
+
+UNCONFIGURED = (
+    "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not both set: attendance is recorded and messages "
+    "wait. Set them and restart, and they go out."
+)
+_PROBE_SECONDS = 10.0
+
+
+def create_dispatcher(
+    settings: Settings, database: Database, wake: threading.Event
+) -> Dispatcher | None:
+    """A dispatcher for this process; None where Telegram is not configured, which is noted, so
+    that the time until messages are given up stands still."""
+    token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
+    if token is None or chat_id is None:
+        now = utc_now()
+        database.write(lambda connection: stoppage.begin(connection, now, "unconfigured"))
+        return None
+    client = _client(settings, token)
+    name = dispatcher_name(socket.gethostname())
+    return Dispatcher(
+        Workings(
+            name=name,
+            database=database,
+            transport=client,
+            policy=_policy(settings),
+            total_seconds=settings.telegram_timeout.total_seconds,
+            poll_seconds=settings.outbox_poll_seconds,
+            wake=wake,
+            clock=utc_now,
+            random=random.random,
+            new_token=lambda: secrets.token_hex(16),
+            on_outcome=_audit_outcome,
+            chores=(
+                Heartbeat(database.path, name).beat,
+                _once(partial(_take_up, database, chat_id)),
+                partial(_probe, database, client),
+            ),
+        )
+    )
+
+
+@dataclass(slots=True)
+class Running:
+    """A dispatcher in a thread of its own."""
+
+    dispatcher: Dispatcher
+    thread: threading.Thread
+
+    @classmethod
+    def start(cls, dispatcher: Dispatcher, is_alive: Callable[[], bool]) -> "Running":
+        # A daemon: a thread that is not would keep a worker alive that is to end.
+        thread = threading.Thread(
+            target=dispatcher.run, args=(is_alive,), name="dispatcher", daemon=True
+        )
+        thread.start()
+        return cls(dispatcher, thread)
+
+    def stop(self, timeout_seconds: float) -> None:
+        if not self.dispatcher.stop(timeout_seconds):
+            logger.warning("Messages are still under way at the stop and are left to their leases")
+        self.thread.join(1.0)
+
+
+def start_in_worker(worker: Any) -> None:
+    """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
+    services = worker.wsgi.extensions["attendance"]
+    if not services.settings.dispatcher:
+        return
+    try:
+        dispatcher = create_dispatcher(services.settings, services.database, services.wake)
+    except DatabaseError:
+        logger.exception("The dispatcher could not be made; this worker serves HTTP only")
+        return
+    if dispatcher is not None:
+        worker.dispatching = Running.start(dispatcher, lambda: worker.alive)
+
+
+def stop_in_worker(worker: Any) -> None:
+    """gunicorn's `worker_exit`: requests are drained; wait for what is under way, then close."""
+    running: Running | None = getattr(worker, "dispatching", None)
+    app = getattr(worker, "wsgi", None)
+    if running is None and app is None:
+        return
+    services = app.extensions["attendance"]  # type: ignore[union-attr]
+    if running is not None:
+        running.stop(services.settings.telegram_timeout.total_seconds + 2)
+    services.database.close()
+
+
+def _client(settings: Settings, token: Secret) -> TelegramClient:
+    return TelegramClient(
+        token=token,
+        api_base=settings.telegram_api_base,
+        connect_seconds=settings.telegram_timeout.connect_seconds,
+    )
+
+
+def _policy(settings: Settings) -> Policy:
+    return Policy(
+        lease=timedelta(seconds=settings.outbox_lease_seconds),
+        give_up_after=settings.outbox_give_up_after,
+        uncertain=settings.outbox_uncertain,
+    )
+
+
+_DISPATCHER = service_context("dispatcher")
+
+
+def _audit_outcome(connection: Connection, now: Any, settled: Settled) -> None:
+    record_outcome(connection, now, _DISPATCHER, settled)
+
+
+def _once(chore: Callable[[], object]) -> Callable[[], None]:
+    """A chore that is done when it has succeeded."""
+    done = False
+
+    def run() -> None:
+        nonlocal done
+        if not done:
+            chore()
+            done = True
+
+    return run
+
+
+def _take_up(database: Database, chat_id: str) -> None:
+    """Now that Telegram is configured: end the wait for it, and deliver what waited."""
+    now = utc_now()
+
+    def work(connection: Connection) -> int:
+        stoppage.end(connection, now, "unconfigured")
+        stoppage.probe_soon(connection, now)
+        return queue.adopt(connection, now, chat_id)
+
+    if adopted := database.write(work):
+        logger.info("%d messages that waited for a default chat go out now", adopted)
+
+
+def _probe(database: Database, client: TelegramClient) -> None:
+    """Where the bot was refused, ask whether it is accepted again, and go on if so."""
+    now = utc_now()
+    with database.read() as connection:
+        stopped = stoppage.misconfigured_since(connection)
+    if stopped is None or stopped[1] > now:
+        return
+    if not database.write(lambda connection: stoppage.take_probe(connection, now)):
+        return
+    answer = client.get_me(_PROBE_SECONDS)
+    if isinstance(answer, Identity):
+        database.write(lambda connection: stoppage.end(connection, utc_now(), "misconfigured"))
+        logger.info("Telegram accepts the bot again: delivery goes on")
+    else:
+        logger.warning("Telegram refuses the bot, messages wait: %s", answer.error)

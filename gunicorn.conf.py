@@ -1,0 +1,46 @@
+"""gunicorn's settings, derived from ours: `manage.py serve`, or `gunicorn -c gunicorn.conf.py`."""
+
+import logging
+import os
+import sys
+
+from attendance.config import ConfigError, Settings
+from attendance.db import assert_no_connections
+from attendance.logs import logging_config
+from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
+
+try:
+    _settings = Settings.from_env(os.environ)
+except ConfigError as error:
+    sys.exit(f"Error: {error}")
+
+wsgi_app = "attendance.app:create_app()"
+bind = _settings.bind
+workers = _settings.web_concurrency
+worker_class = "attendance.web.gunicorn.JsonWorker"
+threads = 8
+# A stopping worker may be in the middle of a delivery: it gets the time that one can take.
+graceful_timeout = timeout = int(_settings.stop_seconds)
+# No application before the fork: a database connection that lived through one loses commits.
+preload_app = False
+# The control socket is shared by all gunicorns of a user, and nobody here needs it.
+control_socket_disable = True
+logconfig_dict = logging_config(_settings.log_format)
+proc_name = "attendance"
+
+
+def on_starting(server):
+    if not _settings.telegram_configured:
+        logging.getLogger("attendance").warning(UNCONFIGURED)
+
+
+def pre_fork(server, worker):
+    assert_no_connections()
+
+
+def post_worker_init(worker):
+    start_in_worker(worker)
+
+
+def worker_exit(server, worker):
+    stop_in_worker(worker)
