@@ -9,7 +9,6 @@ import http.client
 import io
 import logging
 import socket
-import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -22,7 +21,6 @@ from requests.adapters import HTTPAdapter
 from requests.exceptions import InvalidProxyURL
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
-from urllib3.exceptions import HTTPError
 
 from attendance.secret import redact
 from attendance.telegram.deadline import seconds_left
@@ -76,10 +74,7 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(seconds_left())
-        try:
-            return self._raw.readinto(buffer)
-        except ssl.SSLError:
-            raise ConnectionResetError from None  # urllib3 takes an SSLError for a failed handshake
+        return self._raw.readinto(buffer)
 
     def close(self) -> None:
         self._raw.close()
@@ -99,7 +94,7 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         """Resolve, connect, pass the proxy and TLS, all within one connect timeout.
 
-        In a thread, since name resolution knows no timeout; one that is late closes what it made.
+        In a thread, since name resolution knows no timeout; a late one closes what it made.
         """
         connecting: Future[None] = Future()
         context = copy_context()
@@ -108,7 +103,7 @@ class _Connection(HTTPConnection):
             seconds = min(self.timeout or 0.0, seconds_left())
             Thread(target=context.run, args=(_fulfil, connecting, work), daemon=True).start()
             connecting.result(seconds)
-        except (HTTPError, http.client.HTTPException, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  (whatever it was, nothing has been written)
             connecting.add_done_callback(lambda _: self.close())
             raise not_sent(error) from None
 
@@ -116,10 +111,7 @@ class _Connection(HTTPConnection):
         if self.is_closed:
             self.connect()
         self.sock.settimeout(seconds_left())
-        try:
-            super().send(data)
-        except ssl.SSLError:
-            raise ConnectionResetError from None
+        super().send(data)
         self._used_at = time.monotonic()
 
     @property

@@ -20,6 +20,7 @@ from urllib3.exceptions import (
     NameResolutionError,
     NewConnectionError,
 )
+from urllib3.exceptions import SSLError as UrllibSSLError
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
 from attendance.outbox.transport import (
@@ -154,18 +155,21 @@ def outcome_of_exception(error: Exception) -> Failure:
 
 def not_sent(error: Exception) -> NotSent:
     """The reason why no connection came about, in words that hold no address."""
-    words = next(words for kind, words in _NO_CONNECTION if isinstance(error, kind))
+    kind, words = next(row for row in _NO_CONNECTION if isinstance(error, row[0]))
     cause = error.__cause__ if isinstance(error, HTTPError) else error
     detail = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
-    return NotSent(redact(f"{words}: {detail}" if detail else words))
+    if detail is None and kind is OSError:
+        detail = error  # urllib3's "Tunnel connection failed: 407 …"
+    return NotSent(clean(redact(f"{words}: {detail}" if detail else words))[:_LONGEST_ERROR])
 
 
 _NO_CONNECTION = (
     (NameResolutionError, "the host's name was not resolved"),
     (NewConnectionError, "no connection"),
     ((ConnectTimeoutError, TimeoutError), "connecting timed out"),
-    (ssl.SSLError, "TLS was not established"),
-    (Exception, "no connection through the proxy, or no TLS"),
+    ((ssl.SSLError, UrllibSSLError), "TLS was not established"),
+    (OSError, "no connection through the proxy"),
+    (Exception, "connecting failed"),
 )
 
 

@@ -111,7 +111,7 @@ def test_each_escape_is_needed_somewhere(special: str) -> None:
 @pytest.mark.parametrize("text", [text for text in NAMES_AND_NOTES if text.strip()])
 def test_formatted_text_is_shown_as_it_is(make: Callable[[str], str], kind: str, text: str) -> None:
     shown, kinds = parsed(make(text))
-    assert shown == clean(text)
+    assert shown == clean(text) == plain(make(text))
     assert set(kinds) == {kind}
 
 
