@@ -8,6 +8,7 @@ import pytest
 import tdjson
 
 from attendance.telegram.sandbox import cleanup, markup
+from attendance.telegram.sandbox.entities import utf16_length
 
 NAMES = {
     "PreCode": "pre",
@@ -159,7 +160,7 @@ def test_an_emoji_or_a_time_is_accepted_or_refused_as_tdlib_does(link: str) -> N
 
 def painted(text: str, entities: list[dict[str, object]]) -> list[set[str]]:
     """The styles of each UTF-16 unit, however the entities are cut or joined."""
-    styles: list[set[str]] = [set() for _ in range(markup.utf16_length(text))]
+    styles: list[set[str]] = [set() for _ in range(utf16_length(text))]
     for entity in entities:
         begin, length = int(str(entity["offset"])), int(str(entity["length"]))
         for unit in styles[begin : begin + length]:

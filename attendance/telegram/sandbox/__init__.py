@@ -4,8 +4,8 @@ It accepts, refuses and words its refusals as the real server does, misbehaves o
 shows on a page what people would see. It imports the standard library and nothing else.
 """
 
+from attendance.telegram.sandbox.entities import Entity
 from attendance.telegram.sandbox.faults import BadFault, Fault
-from attendance.telegram.sandbox.markup import Entity
 from attendance.telegram.sandbox.server import Sandbox
 from attendance.telegram.sandbox.state import Message, Request
 

@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from attendance.telegram.sandbox import cleanup, markup
+from attendance.telegram.sandbox.entities import Formatted
 from attendance.telegram.sandbox.state import Chat, Message, State
 
+DEFAULT_TOKEN = "123456:SANDBOX-not-a-secret-0123456789-abc"  # noqa: S105 - it opens nothing
 MAX_TEXT_BYTES = 32_768
 MAX_TEXT_CODE_POINTS = 4_096
 GENERAL_TOPIC = 1
@@ -189,7 +191,7 @@ def _refusal(chat: Chat) -> Refused:
     return Refused(status, description.format(kind=chat.kind), **moved)
 
 
-def _parse(raw: str, parse_mode: str) -> markup.Formatted:
+def _parse(raw: str, parse_mode: str) -> Formatted:
     if not raw:
         raise Refused(400, "Bad Request: message text is empty")
     if not _is_utf8(raw):
@@ -199,12 +201,12 @@ def _parse(raw: str, parse_mode: str) -> markup.Formatted:
     if parse_mode not in _PARSE_MODES:
         raise Refused(400, "Bad Request: unsupported parse_mode")
     try:
-        return markup.parse(raw) if parse_mode == "markdownv2" else markup.Formatted(raw)
+        return markup.parse(raw) if parse_mode == "markdownv2" else Formatted(raw)
     except markup.MarkupError as error:
         raise Refused(400, f"Bad Request: can't parse entities: {error}") from None
 
 
-def _checked(parsed: markup.Formatted) -> markup.Formatted:
+def _checked(parsed: Formatted) -> Formatted:
     formatted = cleanup.clean(parsed)
     if not formatted.text:
         raise Refused(400, "Bad Request: text must be non-empty")

@@ -4,11 +4,13 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from attendance.telegram.sandbox.bot_api import Reply
+from attendance.telegram.sandbox.bot_api import DEFAULT_TOKEN, Reply
 from attendance.telegram.sandbox.faults import read_fault
 
 if TYPE_CHECKING:
     from attendance.telegram.sandbox.server import Sandbox
+
+_SHOWN_REQUESTS = 50
 
 Query = dict[str, list[str]]
 Values = dict[str, object]
@@ -63,19 +65,20 @@ def _requests(sandbox: "Sandbox", query: Query, _: Values) -> object:
 
 
 def _page(sandbox: "Sandbox", query: Query, _: Values) -> object:
-    """What the page polls for: messages later than `after`, and the last requests."""
+    """What the page polls for: all chats, messages later than `after`, the last requests."""
     state = sandbox.state
     requests = state.requests()
+    messages = state.messages(after=_number(query, "after"))
     return {
         "epoch": state.epoch,
+        "token": sandbox.token if sandbox.token == DEFAULT_TOKEN else "YOUR_TOKEN",
+        "messages": [message.as_json() for message in messages],
         "chats": [
             {**chat.as_json(), "key": chat.id, "status": chat.status} for chat in state.chats()
         ],
-        "messages": [
-            message.as_json() for message in state.messages(after=_number(query, "after"))
-        ],
-        "requests": [request.as_json() for request in requests[-50:]],
+        "requests": [request.as_json() for request in requests[-_SHOWN_REQUESTS:]],
         "request_count": len(requests),
+        "refused_count": sum(request.status not in {None, 200} for request in requests),
         "faults": sandbox.faults.as_json(),
     }
 

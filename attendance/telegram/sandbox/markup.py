@@ -1,10 +1,11 @@
 """MarkdownV2, read as Telegram's own parser reads it, with its messages for what it refuses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 
 from attendance.telegram.sandbox import links
+from attendance.telegram.sandbox.entities import Entity, Formatted, sorted_entities
 
 RESERVED = frozenset("_*[]()~`>#+-=|{}.!\n")
 _SPACES = frozenset(" \t\r\n\0\v")
@@ -12,34 +13,6 @@ _SPACES = frozenset(" \t\r\n\0\v")
 
 class MarkupError(Exception):
     """The text breaks a rule of MarkdownV2; the message is Telegram's, without its prefix."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entity:
-    """A stretch of formatted text: `offset` and `length` count UTF-16 units.
-
-    `type` is the Bot API's name; `details` are its further fields, such as `url` or `language`.
-    """
-
-    type: str
-    offset: int
-    length: int
-    details: Mapping[str, object] = field(default_factory=dict)
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.length
-
-    def as_json(self) -> dict[str, object]:
-        return {"type": self.type, "offset": self.offset, "length": self.length, **self.details}
-
-
-@dataclass(frozen=True, slots=True)
-class Formatted:
-    """Plain text and its entities, sorted as Telegram sorts them."""
-
-    text: str
-    entities: tuple[Entity, ...] = ()
 
 
 class Kind(Enum):
@@ -83,32 +56,11 @@ _OPENED_BY = (
     ("[", Kind.TEXT_URL),
 )
 _VERBATIM = frozenset({Kind.CODE, Kind.PRE, Kind.PRE_CODE})
-_SORTED_FIRST = (
-    *("blockquote", "expandable_blockquote", "pre", "code", "date_time"),
-    *("text_link", "text_mention", "bold", "italic", "underline", "strikethrough", "spoiler"),
-    "custom_emoji",
-)
 
 
 def parse(source: str) -> Formatted:
     """Read `source` as MarkdownV2. Raises MarkupError with Telegram's words."""
     return _Parser(source).parse()
-
-
-def utf16_length(text: str) -> int:
-    """Length in UTF-16 units, which is how entities count."""
-    return len(text) + sum(character > "\uffff" for character in text)
-
-
-def sorted_entities(entities: list[Entity]) -> tuple[Entity, ...]:
-    """Outer entities before inner ones, and a fixed order among those of one stretch."""
-
-    def rank(entity: Entity) -> tuple[int, int, int, bool]:
-        kind = max(_SORTED_FIRST.index(entity.type), 1)  # both quotes rank alike
-        kind = 5 if entity.type == "text_mention" else kind
-        return entity.offset, -entity.length, kind, "language" not in entity.details
-
-    return tuple(sorted(entities, key=rank))
 
 
 @dataclass(frozen=True, slots=True)

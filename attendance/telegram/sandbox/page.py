@@ -1,4 +1,4 @@
-"""The page that shows the chats: three files, and a policy that lets nothing else in."""
+"""The page that shows the chats: its files, and a policy that lets nothing else in."""
 
 from importlib.resources import files
 
@@ -17,7 +17,9 @@ FILES = {
     "/": ("page.html", "text/html; charset=utf-8"),
     "/sandbox/page.css": ("page.css", "text/css; charset=utf-8"),
     "/sandbox/page.js": ("page.js", "text/javascript; charset=utf-8"),
-    "/favicon.ico": ("icon.svg", "image/svg+xml"),
+    "/sandbox/text.js": ("text.js", "text/javascript; charset=utf-8"),
+    "/sandbox/words.js": ("words.js", "text/javascript; charset=utf-8"),
+    "/sandbox/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 
 

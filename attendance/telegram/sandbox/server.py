@@ -7,7 +7,13 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
-from attendance.telegram.sandbox.bot_api import BotApi, Reply, refused, too_many_requests
+from attendance.telegram.sandbox.bot_api import (
+    DEFAULT_TOKEN,
+    BotApi,
+    Reply,
+    refused,
+    too_many_requests,
+)
 from attendance.telegram.sandbox.connections import ConnectionServer
 from attendance.telegram.sandbox.faults import Fault, Faults, read_fault
 from attendance.telegram.sandbox.handler import Handler
@@ -22,7 +28,6 @@ from attendance.telegram.sandbox.state import (
     new_chat,
 )
 
-DEFAULT_TOKEN = "123456:SANDBOX-not-a-secret-0123456789-abc"  # noqa: S105 - it opens nothing
 _JOIN_SECONDS = 5.0
 
 

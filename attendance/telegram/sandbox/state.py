@@ -1,13 +1,14 @@
 """What the sandbox knows: chats, messages, requests, updates. Safe for many threads."""
 
 import re
+import secrets
 import threading
 import time
 import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from attendance.telegram.sandbox.markup import Entity, Formatted
+from attendance.telegram.sandbox.entities import Entity, Formatted
 
 CHAT_STATUSES = (
     *("ok", "unknown", "blocked", "deactivated", "not_started", "kicked", "left", "no_rights"),
@@ -138,13 +139,12 @@ class State:
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
-        self.epoch = 0
         self.reset()
 
     def reset(self) -> None:
         """Forget everything; a new epoch tells the page to begin again."""
         with self.changed:
-            self.epoch += 1
+            self.epoch = secrets.token_hex(4)
             self._chats: dict[str, Chat] = {}
             self._messages: list[Message] = []
             self._requests: list[Request] = []
