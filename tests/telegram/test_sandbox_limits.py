@@ -32,6 +32,11 @@ def test_a_refused_start_counts_nowhere() -> None:
     assert [limits.refuse("7", 0.0), limits.refuse("7", 0.1), limits.refuse("8", 0.2)] == [0, 1, 0]
 
 
+def test_starts_that_are_asked_for_out_of_order_count_all_the_same() -> None:
+    limits = Limits(overall=(2, 1.0))
+    assert [limits.refuse("7", start) for start in (10.2, 10.0, 11.1, 11.05)] == [0, 0, 0, 1]
+
+
 def test_chats_and_groups_have_windows_of_their_own() -> None:
     limits = Limits(chat=(1, 1.0), group=(2, 60.0))
     chats = ["7", "7", "8", "-5", "-5", "-5", "-1001234567890", "@news", "@news", "@news"]

@@ -2,9 +2,13 @@
 
 import math
 import threading
+from bisect import bisect_right, insort
 from collections import defaultdict, deque
 
 Rate = tuple[int, float]
+
+# Threads may ask in another order than their requests began in, by less than this.
+_DISORDER_SECONDS = 1.0
 
 
 class Window:
@@ -16,11 +20,15 @@ class Window:
 
     def wait(self, now: float) -> float:
         """Seconds from `now` until a start is allowed; 0 where it is."""
-        while self.starts and self.starts[0] <= now - self.seconds:
+        while self.starts and self.starts[0] <= now - self.seconds - _DISORDER_SECONDS:
             self.starts.popleft()
-        if len(self.starts) < self.count:
+        within = len(self.starts) - bisect_right(self.starts, now - self.seconds)
+        if within < self.count:
             return 0.0
         return self.starts[-self.count] + self.seconds - now
+
+    def add(self, start: float) -> None:
+        insort(self.starts, start)
 
 
 class Limits:
@@ -49,7 +57,7 @@ class Limits:
             if wait > 0:
                 return math.ceil(wait)
             for window in windows:
-                window.starts.append(now)
+                window.add(now)
             return 0
 
     def _windows_of(self, chat_id: str) -> list[Window]:
