@@ -45,6 +45,7 @@ def create_dispatcher(
         return None
     client = _client(settings, token)
     name = dispatcher_name(socket.gethostname())
+    heartbeat = Heartbeat(database.path, name)
     return Dispatcher(
         Workings(
             name=name,
@@ -59,10 +60,11 @@ def create_dispatcher(
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
             chores=(
-                Heartbeat(database.path, name).beat,
+                heartbeat.beat,
                 _once(partial(_take_up, database, chat_id)),
                 partial(_probe, database, client),
             ),
+            on_stop=heartbeat.stop,
         )
     )
 

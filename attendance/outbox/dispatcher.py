@@ -47,6 +47,7 @@ class Workings:
     new_token: Callable[[], str]
     on_outcome: OnOutcome
     chores: Sequence[Chore] = ()
+    on_stop: Callable[[], object] = lambda: None
     senders: int = 4
 
 
@@ -104,6 +105,7 @@ class Dispatcher:
         self._w.wake.set()
         idle = self._senders.wait_idle(timeout_seconds)
         self._senders.close(max(0.0, deadline - time.monotonic()))
+        self._w.on_stop()
         return idle
 
     def _do_chores(self) -> None:

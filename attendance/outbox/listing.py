@@ -115,3 +115,10 @@ def newest_about(connection: Connection, subject_type: str) -> datetime | None:
         .order_by(Message.id.desc())
         .limit(1)
     )
+
+
+def parked_chats_of(connection: Connection, message_ids: list[int]) -> list[str]:
+    """The parked chats that some of these messages are addressed to."""
+    addressed = select(Message.chat_id).where(Message.id.in_(message_ids[:1000]))
+    query = select(Chat.chat_id).where(Chat.parked_at.is_not(None), Chat.chat_id.in_(addressed))
+    return list(connection.scalars(query.order_by(Chat.chat_id)))

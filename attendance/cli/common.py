@@ -1,0 +1,149 @@
+"""What the commands share: settings, the database, who acts, and how things are printed."""
+
+import getpass
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from attendance import audit
+from attendance.config import ConfigError, Settings
+from attendance.db import Database, DatabaseError, format_utc, schema, utc_now
+from attendance.secret import redact
+
+
+class Errors(click.Group):
+    """A group whose commands end with one sentence and exit code 1 where they are refused."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except (ConfigError, DatabaseError) as error:
+            raise click.ClickException(redact(str(error))) from None
+        except SQLAlchemyError as error:
+            reason = getattr(error, "orig", None) or error
+            raise click.ClickException(redact(f"The database refused: {reason}")) from None
+
+
+def load_settings() -> Settings:
+    return Settings.from_env(os.environ)
+
+
+@contextmanager
+def opened_database() -> Iterator[Database]:
+    """The database that DATABASE_URL names, of this version's shape, closed at the end."""
+    database = Database.at(load_settings().database_url)
+    try:
+        schema.require_current(database)
+        yield database
+    finally:
+        database.close()
+
+
+def os_user() -> audit.Context:
+    """Who runs the command: the login name, and behind sudo the one who called it."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = None
+    behind = os.environ.get("SUDO_USER")
+    shown = f"{behind} (as {name})" if behind and behind != name else name
+    return audit.Context(audit.Actor("os_user", str(os.getuid()), shown))
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def print_rows(
+    rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str], *, as_json: bool, empty: str
+) -> None:
+    """A table of the named columns (name to heading), or all of it as JSON, or the word `empty`."""
+    if as_json:
+        print_json([dict(row) for row in rows])
+    elif not rows:
+        click.echo(empty)
+    else:
+        cells = [[_cell(row[name]) for name in columns] for row in rows]
+        _print_table([list(columns.values()), *cells])
+
+
+def print_fields(values: Mapping[str, Any]) -> None:
+    """One `name  value` a line, without what is empty."""
+    shown = {name: value for name, value in values.items() if value not in {None, ""}}
+    width = max((len(name) for name in shown), default=0)
+    for name, value in shown.items():
+        indented = str(_plain_or_same(value)).replace("\n", "\n" + " " * (width + 2))
+        click.echo(f"{name:<{width}}  {indented}")
+
+
+class When(click.ParamType[datetime]):
+    """A time with an offset, a date (in UTC), or an age such as 90s, 30m, 12h or 7d."""
+
+    name = "when"
+    _units: Mapping[str, str] = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+    def convert(  # click names the arguments
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> datetime:
+        if isinstance(value, datetime):
+            return value
+        age = re.fullmatch(r"(\d{1,6})([smhd])", value)
+        if age:
+            return utc_now() - timedelta(**{self._units[age[2]]: int(age[1])})
+        try:
+            time = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is no time: give 2026-11-23T09:00:00Z, 2026-11-23 or 12h.")
+        if time.tzinfo is None and len(value) > len("2026-11-23"):
+            self.fail(f"{value!r} has no offset: end it with Z or +01:00.")
+        return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def examples(*lines: str) -> Callable[[click.Command], click.Command]:
+    """Put lines to paste at the end of a command's help."""
+
+    def decorate(command: click.Command) -> click.Command:
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  manage.py {line}" for line in lines)
+        return command
+
+    return decorate
+
+
+def _print_table(rows: Sequence[Sequence[str]]) -> None:
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    for row in rows:
+        padded = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(padded).rstrip())
+
+
+def _cell(value: Any) -> str:
+    text = "-" if value is None else " ".join(str(_plain_or_same(value)).split())
+    return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _plain_or_same(value: Any) -> Any:
+    return _plain(value) if isinstance(value, date) else value
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return format_utc(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,0 +1,81 @@
+"""`manage.py db`: the database itself."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+import attendance.models
+import attendance.outbox.message  # noqa: F401 - with `audit` below, all tables that are compared
+from attendance import audit
+from attendance.cli.common import (
+    examples,
+    json_option,
+    load_settings,
+    opened_database,
+    os_user,
+    print_json,
+)
+from attendance.db import Database, schema, utc_now
+from attendance.db.backup import backup as write_backup
+from attendance.db.backup import faults
+from attendance.db.files import sqlite_path
+
+
+@click.group()
+def db() -> None:
+    """The database: upgraded, checked, copied."""
+
+
+@examples("db upgrade")
+@db.command()
+def upgrade() -> None:
+    """Make the database, or bring it to this version's shape. Safe beside a running service."""
+    settings = load_settings()
+    before, after = schema.upgrade(settings.database_url, settings.database_group)
+    path = sqlite_path(settings.database_url)
+    if before == after:
+        click.echo(f"{path} is up to date ({after}).")
+    else:
+        click.echo(f"{path} upgraded from {before or 'nothing'} to {after}.")
+
+
+@examples("db check", "db check --json")
+@db.command()
+@json_option
+def check(as_json: bool) -> None:
+    """Check shape, integrity and references; exit 1 where something is wrong."""
+    with opened_database() as database:
+        found = [*faults(database), *_differences(database)]
+    if as_json:
+        print_json({"ok": not found, "faults": found})
+    else:
+        click.echo("\n".join(found) if found else "The database is sound.")
+    if found:
+        raise click.exceptions.Exit(1)
+
+
+@examples("db backup /var/backups/attendance-2026-11-23.db")
+@db.command()
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+def backup(file: Path) -> None:
+    """Write a consistent copy to FILE while the service runs. FILE must not exist."""
+    with opened_database() as database:
+        size = write_backup(database, file.absolute())
+        now, context = utc_now(), os_user()
+        after = {"file": str(file.absolute()), "bytes": size}
+        database.write(
+            lambda connection: audit.record(connection, now, context, "db.backup", after=after)
+        )
+    click.echo(f"{file} written, {size:,} bytes, checked.")
+
+
+def _differences(database: Database) -> list[str]:
+    with database.read() as connection:
+        return [f"The schema differs: {_describe(one)}" for one in schema.differences(connection)]
+
+
+def _describe(difference: Any) -> str:
+    """Alembic's tuple in words: what would have to be done, and to what."""
+    what, *rest = difference if isinstance(difference, tuple) else difference[0]
+    return " ".join([str(what), *(str(getattr(part, "name", part)) for part in rest if part)])

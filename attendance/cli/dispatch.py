@@ -1,0 +1,34 @@
+"""`manage.py dispatch`: the dispatcher alone."""
+
+import logging.config
+import signal
+import threading
+
+import click
+
+from attendance.cli.common import examples, load_settings, opened_database
+from attendance.logs import logging_config
+from attendance.worker import UNCONFIGURED, Running, create_dispatcher
+
+
+@examples("dispatch")
+@click.command()
+def dispatch() -> None:
+    """Deliver messages until SIGTERM, without serving HTTP.
+
+    For a host that is to deliver only; a service started with DISPATCHER=off leaves the delivery
+    to it. Any number of dispatchers share one database and one pace.
+    """
+    settings = load_settings()
+    logging.config.dictConfig(logging_config(settings.log_format))
+    stopped = threading.Event()
+    with opened_database() as database:
+        dispatcher = create_dispatcher(settings, database, threading.Event())
+        if dispatcher is None:
+            raise click.ClickException(UNCONFIGURED)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stopped.set())
+        running = Running.start(dispatcher, lambda: not stopped.is_set())
+        click.echo("Delivering; stop me with SIGTERM or Ctrl-C.", err=True)
+        stopped.wait()
+        running.stop(settings.stop_seconds)

@@ -1,0 +1,177 @@
+"""`manage.py doctor`: every setting and invariant that can be proved, a line each."""
+
+import shutil
+import sqlite3
+import stat
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+import click
+
+from attendance import keys
+from attendance.cli.common import examples, json_option, load_settings, print_json
+from attendance.config import ConfigError, Settings
+from attendance.db import Database, DatabaseError, schema, utc_now
+from attendance.db.backup import faults
+from attendance.outbox import heartbeat, listing
+from attendance.telegram.client import Identity, TelegramClient
+
+_SMALLEST_FREE_BYTES = 100 * 1024 * 1024
+_SILENT_AFTER_SECONDS = 60.0
+_GET_ME_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`state` is `ok`, `warn` (works, but look at it) or `fail`; `remedy` says what to do."""
+
+    state: Literal["ok", "warn", "fail"]
+    subject: str
+    found: str
+    remedy: str = ""
+
+
+Findings = Iterator[Finding]
+
+
+@examples("doctor", "doctor --json")
+@click.command()
+@json_option
+def doctor(as_json: bool) -> None:
+    """Check settings, database, outbox and Telegram; exit 1 where something has to be mended."""
+    findings = list(_examine())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        for one in findings:
+            remedy = f" → {one.remedy}" if one.remedy else ""
+            click.echo(f"{one.state:<4}  {one.subject:<10}  {one.found}{remedy}")
+    if any(finding.state == "fail" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _examine() -> Findings:
+    try:
+        settings = load_settings()
+    except ConfigError as error:
+        yield Finding("fail", "settings", str(error))
+        return
+    yield Finding("ok", "settings", "all are well-formed")
+    yield from _examine_database(settings)
+    yield from _telegram(settings)
+
+
+def _examine_database(settings: Settings) -> Findings:
+    try:
+        database = Database.at(settings.database_url)
+        try:
+            schema.require_current(database)
+            checks: tuple[Callable[[Database, Settings], Findings], ...]
+            checks = (_files, _sqlite, _soundness, _keys, _outbox, _dispatchers)
+            for check in checks:
+                yield from check(database, settings)
+        finally:
+            database.close()
+    except DatabaseError as error:
+        yield Finding("fail", "database", str(error))
+
+
+def _files(database: Database, settings: Settings) -> Findings:
+    mode = stat.S_IMODE(database.path.stat().st_mode)
+    allowed = 0o660 if settings.database_group else 0o600
+    if mode & ~allowed:
+        remedy = f"chmod {allowed:o} {database.path}*"
+        yield Finding("warn", "files", f"{database.path} is open to others ({mode:o})", remedy)
+    else:
+        yield Finding("ok", "files", f"{database.path} ({mode:o})")
+    free = shutil.disk_usage(database.path.parent).free
+    state: Literal["ok", "fail"] = "ok" if free >= _SMALLEST_FREE_BYTES else "fail"
+    remedy = "" if state == "ok" else "free some space: a full disk stops the recording"
+    yield Finding(state, "disk", f"{free // 2**20:,} MiB free", remedy)
+
+
+def _sqlite(database: Database, _: Settings) -> Findings:
+    with database.read() as connection:
+        mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
+    version = sqlite3.sqlite_version
+    if mode != "wal":
+        yield Finding("fail", "sqlite", f"journal_mode is {mode}", "run `manage.py db upgrade`")
+    elif _has_wal_reset_fault(sqlite3.sqlite_version_info):
+        note = "its WAL-reset fault is kept off by checkpoints under the turnstile"
+        yield Finding("ok", "sqlite", f"{version}, WAL; {note}: write with nothing else")
+    else:
+        yield Finding("ok", "sqlite", f"{version}, WAL")
+
+
+def _has_wal_reset_fault(version: tuple[int, ...]) -> bool:
+    """3.7.0 to 3.51.2 can corrupt a WAL database when a write and a checkpoint coincide; fixed in
+    3.51.3, and in 3.50.7 and 3.44.6."""
+    backported = {50: 7, 44: 6}.get(version[1], 1000)
+    return (3, 7, 0) <= version < (3, 51, 3) and version[2] < backported
+
+
+def _soundness(database: Database, _: Settings) -> Findings:
+    found = faults(database)
+    if found:
+        remedy = "stop the service, keep the files, restore a backup"
+        yield Finding("fail", "integrity", f"{len(found)} faults, first: {found[0]}", remedy)
+    else:
+        yield Finding("ok", "integrity", "sound")
+
+
+def _keys(database: Database, _: Settings) -> Findings:
+    with database.read() as connection:
+        live = [key for key in keys.listed(connection) if key["revoked_at"] is None]
+    if live:
+        yield Finding("ok", "keys", f"{len(live)} live")
+    else:
+        remedy = "manage.py keys create NAME --role frontend"
+        yield Finding("warn", "keys", "none: nobody can call the API", remedy)
+
+
+def _outbox(database: Database, _: Settings) -> Findings:
+    with database.read() as connection:
+        stats = listing.stats(connection, utc_now())
+    waiting = stats.counts["pending"] + stats.counts["sending"]
+    yield Finding("ok", "outbox", f"{waiting} wait, {stats.counts['sent']} sent")
+    attention = stats.counts["failed"] + stats.counts["uncertain"]
+    if attention:
+        remedy = "manage.py outbox list --status failed (and uncertain), then outbox retry"
+        yield Finding("warn", "outbox", f"{attention} failed or uncertain", remedy)
+    if stats.parked_chats:
+        remedy = "manage.py chats list, then chats resume"
+        yield Finding("warn", "chats", f"{stats.parked_chats} refuse us and are parked", remedy)
+
+
+def _dispatchers(database: Database, settings: Settings) -> Findings:
+    now = utc_now()
+    ages = {
+        name: (now - beaten_at).total_seconds()
+        for name, beaten_at in heartbeat.last_beats(database.path).items()
+    }
+    lively = [name for name, age in ages.items() if age < _SILENT_AFTER_SECONDS]
+    if lively:
+        yield Finding("ok", "dispatcher", f"{len(lively)} at work")
+    elif settings.telegram_configured:
+        yield Finding("warn", "dispatcher", "none at work", "start `manage.py serve` or `dispatch`")
+
+
+def _telegram(settings: Settings) -> Findings:
+    token = settings.telegram_bot_token
+    if token is None or settings.telegram_chat_id is None:
+        remedy = "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID"
+        yield Finding("warn", "telegram", "not configured: messages wait", remedy)
+        return
+    client = TelegramClient(
+        token=token,
+        api_base=settings.telegram_api_base,
+        connect_seconds=settings.telegram_timeout.connect_seconds,
+    )
+    answer = client.get_me(_GET_ME_SECONDS)
+    client.close()
+    if isinstance(answer, Identity):
+        yield Finding("ok", "telegram", f"the token is that of @{answer.username}")
+    else:
+        remedy = "check TELEGRAM_BOT_TOKEN, TELEGRAM_API_BASE and the network"
+        yield Finding("fail", "telegram", answer.error, remedy)
