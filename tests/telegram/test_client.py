@@ -49,7 +49,8 @@ from attendance.telegram.markdown import bold, escape, plain
 
 TOKEN = "7654321:AAE-only-for-tests_0123456789abcdef"
 MESSAGE = Outgoing(17, "-1001", bold("Ada") + escape(" checked in."))
-SOON = 0.4  # seconds: a total for what is expected to use it up
+LARGE = Outgoing(17, "5", "😀" * 4000)
+SOON = 0.5  # seconds: a total for what is expected to use it up
 LATE = 3.0  # seconds: generous for SOON, and far below what the faults would last
 CANT_PARSE = reply(
     b'{"ok":false,"error_code":400,"description":"Bad Request: can\'t parse entities: x"}',
@@ -387,20 +388,28 @@ class TestPerhapsSent:
     def test_a_server_that_does_not_read_ends_in_time(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def small_buffer(sock: socket.socket, _: object) -> None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
-
-        def never_read(peer: Peer) -> None:
-            peer.wait()
-
         monkeypatch.setattr(urllib3.util.connection, "_set_socket_options", small_buffer)
         with (
-            RawServer(never_read, receive_buffer=4096) as server,
+            RawServer(Peer.wait, receive_buffer=4096) as server,
             client_of(server.url) as client,
             within(LATE),
         ):
-            outcome = client.send(Outgoing(17, "5", "😀" * 4000), SOON)
+            outcome = client.send(LARGE, SOON)
         assert isinstance(outcome, Uncertain)
+
+    def test_a_server_that_reads_late_has_until_the_deadline(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def late(peer: Peer) -> None:
+            time.sleep(SOON * 2)
+            answering(DELIVERED)(peer)
+
+        monkeypatch.setattr(urllib3.util.connection, "_set_socket_options", small_buffer)
+        with (
+            RawServer(late, receive_buffer=4096) as server,
+            client_of(server.url, connect_seconds=SOON) as client,
+        ):
+            assert client.send(LARGE, 20) == Delivered(42)
 
     def test_a_missing_end_of_a_closed_connection_is_no_answer(self) -> None:
         with RawServer(end_after_the_request) as server:
@@ -562,6 +571,11 @@ class TestGetMe:
     def test_an_answer_that_names_no_bot_is_none(self) -> None:
         with RawServer(answering(DELIVERED)) as server, client_of(server.url) as client:
             assert client.get_me(5) == Uncertain("200 without a result")
+
+
+def small_buffer(sock: socket.socket, _: object) -> None:
+    """In place of urllib3's options, so that a large request waits for its reader."""
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
 
 
 def tunnel(peer: Peer) -> None:
