@@ -8,9 +8,12 @@ import os
 import sqlite3
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
+
+from attendance.db.files import share_side_files
 
 WRITE_BUSY_SECONDS = 1.0
 """How long one attempt at SQLite's write lock waits, where a stranger holds it."""
@@ -18,6 +21,19 @@ WRITE_BUSY_SECONDS = 1.0
 _READ_BUSY_SECONDS = 5.0
 _PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "wal_autocheckpoint=0", "synchronous=FULL")
 _open_connections: set[int] = set()
+
+
+class _Connection(sqlite3.Connection):
+    """Knows its cursors, so that those which somebody left half read can be closed."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.cursors: WeakSet[sqlite3.Cursor] = WeakSet()
+
+    def cursor(self, *args: Any) -> sqlite3.Cursor:  # type: ignore[override]
+        cursor: sqlite3.Cursor = super().cursor(*args)
+        self.cursors.add(cursor)
+        return cursor
 
 
 def writing_engine(path: Path) -> Engine:
@@ -51,6 +67,14 @@ def driver_connection(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 
+def close_cursors(connection: Connection) -> None:
+    """End every statement that was not read to its end: while one writes (INSERT … RETURNING),
+    SQLite refuses to open or release a savepoint and to commit."""
+    driver = connection.connection.dbapi_connection
+    for cursor in cast("_Connection", driver).cursors:
+        cursor.close()
+
+
 def _begin(connection: Connection, statement: str) -> None:
     connection.exec_driver_sql(statement)
 
@@ -62,15 +86,26 @@ def _engine(path: Path, busy_seconds: float, pragmas: tuple[str, ...], pool_size
         pool_size=pool_size,
         max_overflow=0,
         # None: the driver begins nothing by itself, the "begin" event does.
-        connect_args={"timeout": busy_seconds, "isolation_level": None, "check_same_thread": False},
+        connect_args={
+            "timeout": busy_seconds,
+            "isolation_level": None,
+            "check_same_thread": False,
+            "factory": _Connection,
+        },
     )
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
         record.info["pid"] = os.getpid()
+        try:
+            for pragma in pragmas:
+                connection.execute(f"PRAGMA {pragma}").fetchall()
+            connection.execute("PRAGMA schema_version").fetchall()  # a read makes the side files
+            share_side_files(path)
+        except (sqlite3.Error, OSError):
+            connection.close()
+            raise
         _open_connections.add(id(connection))
-        for pragma in pragmas:
-            connection.execute(f"PRAGMA {pragma}").fetchall()
 
     @event.listens_for(engine, "checkout")
     def refuse_inherited(_: Any, record: ConnectionPoolEntry, __: Any) -> None:

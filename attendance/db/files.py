@@ -6,6 +6,7 @@ of it would drop the locks that SQLite holds on it in this process.
 
 import grp
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -31,7 +32,7 @@ def sqlite_path(url: str) -> Path:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         raise BadDatabaseUrl(
             "DATABASE_URL is not a database URL: write it as in sqlite:////var/lib/attendance.db."
         ) from None
@@ -41,7 +42,7 @@ def sqlite_path(url: str) -> Path:
             "write it as in sqlite:////var/lib/attendance.db."
         )
     name = parsed.database or ":memory:"
-    if name == ":memory:" or name.startswith("file:") or parsed.query:
+    if name == ":memory:" or name.startswith("file:") or parsed.query or parsed.host:
         raise BadDatabaseUrl(
             "DATABASE_URL names a database in memory or one with options, which several processes "
             "cannot share and a restart forgets: name a plain file, as in sqlite:///attendance.db."
@@ -56,23 +57,26 @@ def create_database_file(path: Path, group: str | None) -> None:
     `-shm` take their mode from it, so it has to be right before the first connection."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
-    except FileExistsError:
-        return
+        with suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     except OSError as error:
         raise BadDatabaseUrl(
             f"The database {path} cannot be made ({error.strerror}): "
             "correct DATABASE_URL, or let this user write there."
         ) from None
-    os.close(descriptor)
+    # Of an older file too: the setting may be new.
     if group is not None:
         share_with_group(path, group)
 
 
 def share_with_group(path: Path, group: str) -> None:
+    """Open the database to `group`, whose members can then read and write it."""
     try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
-        path.chmod(0o660)
+        wanted = (grp.getgrnam(group).gr_gid, 0o660)
+        found = path.stat()
+        if (found.st_gid, found.st_mode & 0o777) != wanted:
+            os.chown(path, -1, wanted[0])
+            path.chmod(wanted[1])
     except KeyError:
         raise DatabaseError(
             f"DATABASE_GROUP names {group}, which is no group here: correct it, or add the group."
@@ -82,6 +86,16 @@ def share_with_group(path: Path, group: str) -> None:
             f"DATABASE_GROUP names {group}, to which this user may not give {path}: "
             "add this user to the group."
         ) from None
+
+
+def share_side_files(path: Path) -> None:
+    """Give `-wal` and `-shm` the group of the database, without which its members could not read
+    it. SQLite gives them its mode, but its group only where it runs as root."""
+    group = path.stat().st_gid
+    for side in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
+        with suppress(FileNotFoundError, PermissionError):
+            if side.stat().st_gid != group:
+                os.chown(side, -1, group)
 
 
 def _refuse_network_file_system(path: Path, mounts: Path = Path("/proc/self/mounts")) -> None:

@@ -9,8 +9,9 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -18,7 +19,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import DBAPIError
 
-from attendance.db.engines import driver_connection
+from attendance.db.engines import close_cursors, driver_connection
 from attendance.db.errors import TooBusy, Unavailable
 from attendance.db.turnstile import Turnstile
 
@@ -70,8 +71,9 @@ class Writer:
             Exception: whatever `work` raised; nothing is written.
         """
         unit = _Unit(work)
-        self._start()
-        self._waiting.put(unit)
+        with self._starting:  # never behind the call to stop, where nobody would look any more
+            self._start()
+            self._waiting.put(unit)
         try:
             return unit.future.result(timeout_seconds)  # type: ignore[no-any-return]
         except FutureTimeout:
@@ -83,20 +85,17 @@ class Writer:
         """Finish what waits, then close the connection under the turnstile: closing the last
         one checkpoints."""
         with self._starting:
-            thread, self._thread = self._thread, None
-        if thread is not None:
-            self._waiting.put(None)
-            thread.join()
-        with self._turnstile:
-            self._engine.dispose()
+            if self._thread is not None:
+                self._waiting.put(None)
+                self._thread.join()
+                self._thread = None
+            with self._turnstile:
+                self._engine.dispose()
 
     def _start(self) -> None:
-        if self._thread is not None:
-            return
-        with self._starting:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
-                self._thread.start()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         running = True
@@ -107,7 +106,7 @@ class Writer:
                     running = self._gather(group)
                     self._commit(group)
                     self._checkpoint()
-            except Exception as error:  # noqa: BLE001 - the thread must outlive any failure
+            except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure
                 _fail(group, error)
 
     def _gather(self, group: list[_Unit]) -> bool:
@@ -178,7 +177,7 @@ def _attempt(connection: Connection, unit: _Unit) -> object:
     """
     connection.exec_driver_sql("SAVEPOINT unit")
     try:
-        result = unit.work(connection)
+        result = _call(connection, unit)
     except Exception as error:
         if not driver_connection(connection).in_transaction:
             raise
@@ -189,6 +188,14 @@ def _attempt(connection: Connection, unit: _Unit) -> object:
     return result
 
 
+def _call(connection: Connection, unit: _Unit) -> object:
+    try:
+        return unit.work(connection)
+    finally:
+        # Its traceback or its result may keep one alive, and all that follow would fail with it.
+        close_cursors(connection)
+
+
 def _answer(unit: _Unit, answer: object) -> None:
     if isinstance(answer, _Failed):
         unit.future.set_exception(_as_ours(answer.error))
@@ -196,13 +203,14 @@ def _answer(unit: _Unit, answer: object) -> None:
         unit.future.set_result(answer)
 
 
-def _fail(group: list[_Unit], error: Exception) -> None:
+def _fail(group: list[_Unit], error: BaseException) -> None:
     """The group's transaction is gone: everyone who still waits is told so."""
     logger.error(
         "A group of %d units of work was rolled back: %s", len(group), type(error).__name__
     )
     for unit in group:
-        if not unit.future.done():
+        # Done already: withdrawn, perhaps at this very moment, or answered.
+        with suppress(InvalidStateError):
             unit.future.set_exception(_unavailable(error))
 
 
@@ -212,7 +220,7 @@ def _as_ours(error: Exception) -> Exception:
     return error
 
 
-def _unavailable(error: Exception) -> Unavailable:
+def _unavailable(error: BaseException) -> Unavailable:
     reason = error.orig if isinstance(error, DBAPIError) else error
     unavailable = Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
     unavailable.__cause__ = error

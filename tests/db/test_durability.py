@@ -1,0 +1,119 @@
+"""What makes a commit last, and that the log is put away now and then."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from notes import add, make_notes, notes, until
+from sqlalchemy import Connection
+
+from attendance.db import Database, Unavailable, assert_no_connections, writer
+
+SETTINGS = {
+    "journal_mode": "wal",
+    "synchronous": 2,  # FULL, TRAP 13
+    "wal_autocheckpoint": 0,  # TRAP 14
+    "foreign_keys": 1,
+    "recursive_triggers": 1,  # TRAP 6
+}
+
+
+def settings_of(connection: Connection) -> dict[str, object]:
+    return {
+        name: connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
+        for name in (*SETTINGS, "query_only")
+    }
+
+
+def test_the_settings_of_what_writes(database: Database) -> None:
+    assert database.write(settings_of) == {**SETTINGS, "query_only": 0}
+
+
+def test_the_settings_of_every_reader(database: Database) -> None:
+    with database.read() as one, database.read() as other:
+        assert settings_of(one) == settings_of(other) == {**SETTINGS, "query_only": 1}
+
+
+def wal_pages(path: Path) -> int:
+    return path.with_name(f"{path.name}-wal").stat().st_size // 4096
+
+
+def write_often(database: Database, times: int) -> list[int]:
+    """The size of the log after each commit."""
+    sizes = []
+    for number in range(times):
+        database.write(add(f"{number:04} {'x' * 3000}"))
+        sizes.append(wal_pages(database.path))
+    return sizes
+
+
+def test_the_log_does_not_grow_without_end(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10)
+    make_notes(database.path)
+    sizes = write_often(database, 100)
+    assert max(sizes) < 100  # written over from its start, again and again
+
+
+def test_without_checkpoints_it_would(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: nothing else puts the log away, so the bound above is the checkpoint's."""
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10_000)
+    make_notes(database.path)
+    sizes = write_often(database, 100)
+    assert sizes == sorted(sizes)
+    assert sizes[-1] > 200
+
+
+def test_a_log_that_grew_large_is_cut(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10)
+    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 5)
+    make_notes(database.path)
+    write_often(database, 10)
+    until(lambda: wal_pages(database.path) == 0)
+
+
+def test_a_reader_does_not_hold_the_checkpoint_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRAP 10: the log grows meanwhile, and nobody waits."""
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 5)
+    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 5)
+    make_notes(database.path)
+    with database.read() as connection:
+        connection.exec_driver_sql("SELECT * FROM note").fetchall()
+        sizes = write_often(database, 21)
+    assert 0 not in sizes
+    assert len(notes(database.path)) == 21
+    database.write(lambda c: c.exec_driver_sql("DELETE FROM note").rowcount)
+    write_often(database, 3)  # the 25th commit
+    until(lambda: wal_pages(database.path) == 0)
+
+
+def test_the_log_is_put_away_at_the_end(database: Database) -> None:
+    make_notes(database.path)
+    database.write(add("a"))
+    database.close()
+    assert not database.path.with_name("attendance.db-wal").exists()
+
+
+def test_a_file_that_is_no_database_is_unavailable_and_leaves_nothing_open(tmp_path: Path) -> None:
+    path = tmp_path / "attendance.db"
+    path.write_bytes(b"This is a text and no database. " * 200)
+    database = Database(path)
+    with pytest.raises(Unavailable, match="not a database"):
+        database.write(add("a"))
+    database.close()
+    assert_no_connections()
+
+
+def test_a_database_that_was_not_ours_becomes_one_with_a_log(tmp_path: Path) -> None:
+    path = tmp_path / "attendance.db"
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    make_notes(path)
+    database = Database(path)
+    database.write(add("a"))
+    assert database.write(settings_of)["journal_mode"] == "wal"
+    database.close()

@@ -1,0 +1,186 @@
+"""The schema's versions: made, made once, made whole or not at all."""
+
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import Config
+from alembic.operations import Operations
+from notes import processes
+from sqlalchemy import (
+    CheckConstraint,
+    Constraint,
+    Engine,
+    ForeignKeyConstraint,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    create_engine,
+)
+
+import attendance.audit.trail
+import attendance.models
+import attendance.outbox.message  # noqa: F401 - each import puts its tables into the metadata
+from attendance.db import Base, Database, NoDatabase, schema
+from attendance.db.engines import writing_engine
+
+TABLES = list(Base.metadata.tables.values())
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path}/attendance.db"
+
+
+def definitions(path: Path) -> list[tuple[str, str, str | None]]:
+    """All that the file defines, as SQLite keeps it."""
+    with closing(sqlite3.connect(path)) as connection:
+        return connection.execute(
+            "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name"
+        ).fetchall()
+
+
+def tables(path: Path) -> set[str]:
+    ours = {name for kind, name, _ in definitions(path) if kind == "table"}
+    return {name for name in ours if not name.startswith("sqlite_")}
+
+
+def migrate(engine: Engine, command: Callable[[Config, str], None], revision: str) -> None:
+    config = schema._config()
+    try:
+        with engine.begin() as connection:
+            config.attributes["connection"] = connection
+            command(config, revision)
+    finally:
+        engine.dispose()
+
+
+def test_an_empty_place_becomes_a_database_of_this_version(url: str, tmp_path: Path) -> None:
+    assert schema.upgrade(url) == (None, schema.head_revision())
+    assert tables(tmp_path / "attendance.db") == {*Base.metadata.tables, "alembic_version"}
+
+
+def test_a_second_time_there_is_nothing_to_do(url: str, tmp_path: Path) -> None:
+    schema.upgrade(url)
+    before = definitions(tmp_path / "attendance.db")
+    assert schema.upgrade(url) == (schema.head_revision(), schema.head_revision())
+    assert definitions(tmp_path / "attendance.db") == before
+
+
+def test_four_that_start_at_once_upgrade_once(url: str) -> None:
+    with processes(4) as pool:
+        befores = [pool.submit(schema.upgrade, url) for _ in range(4)]
+        found = [before.result()[0] for before in befores]
+    assert sorted(found, key=str) == [*[schema.head_revision()] * 3, None]
+
+
+def test_the_models_and_the_migrations_agree(database: Database) -> None:
+    with database.read() as connection:
+        assert schema.differences(connection) == []
+
+
+def test_a_difference_would_be_seen(database: Database) -> None:
+    """The control."""
+    database.write(lambda c: c.exec_driver_sql("ALTER TABLE chat ADD COLUMN x").rowcount)
+    database.write(lambda c: c.exec_driver_sql("DROP INDEX ix_audit_target").rowcount)
+    with database.read() as connection:
+        assert len(schema.differences(connection)) == 2
+
+
+def set_revision(database: Database, revision: str) -> None:
+    update = "UPDATE alembic_version SET version_num = ?"
+    database.write(lambda c: c.exec_driver_sql(update, (revision,)).rowcount)
+
+
+def test_an_older_shape_is_refused_with_a_sentence(database: Database) -> None:
+    schema.require_current(database)
+    set_revision(database, "0001")
+    with pytest.raises(NoDatabase, match=r"older version: run `manage.py db upgrade`"):
+        schema.require_current(database)
+
+
+def test_a_newer_shape_is_not(database: Database) -> None:
+    set_revision(database, "9999")
+    schema.require_current(database)
+
+
+def test_an_empty_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "attendance.db"
+    path.touch()
+    database = Database(path)
+    with pytest.raises(NoDatabase, match=r"nothing yet: run `manage.py db upgrade`"):
+        schema.require_current(database)
+    database.close()
+
+
+def test_the_way_down_leads_up_again(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "attendance.db"
+    schema.upgrade(url)
+    before = definitions(path)
+    migrate(writing_engine(path), command.downgrade, "base")
+    assert tables(path) == {"alembic_version"}
+    schema.upgrade(url)
+    assert definitions(path) == before
+
+
+@contextmanager
+def failing_at(table: str) -> Iterator[None]:
+    """The migrations come as far as this table, and not beyond."""
+    create = Operations.create_table
+
+    def fail(self: Operations, name: str, *rest: Any, **options: Any) -> Any:
+        if name == table:
+            raise LookupError(name)
+        return create(self, name, *rest, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Operations, "create_table", fail)
+        yield
+
+
+def test_a_migration_that_fails_leaves_nothing(url: str, tmp_path: Path) -> None:
+    with failing_at("audit"), pytest.raises(LookupError):
+        schema.upgrade(url)
+    assert definitions(tmp_path / "attendance.db") == []
+    assert schema.upgrade(url) == (None, schema.head_revision())
+
+
+def test_with_the_drivers_own_transactions_it_would_leave_a_half(url: str, tmp_path: Path) -> None:
+    """The control: pysqlite begins nothing for DDL, so each statement commits by itself."""
+    engine = create_engine(url)
+    with failing_at("audit"), pytest.raises(LookupError):
+        migrate(engine, command.upgrade, "head")
+    assert "attendance" in tables(tmp_path / "attendance.db")
+
+
+def _names(table: Table) -> list[tuple[Constraint, str]]:
+    return [(found, str(found.name)) for found in table.constraints]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_constraint_has_its_conventional_name(table: Table) -> None:
+    for found, name in _names(table):
+        assert name.startswith(_prefix(found, table.name)), name
+
+
+def _prefix(constraint: Constraint, table: str) -> str:
+    kinds = {
+        PrimaryKeyConstraint: f"pk_{table}",
+        ForeignKeyConstraint: f"fk_{table}_",
+        UniqueConstraint: f"uq_{table}_",
+        CheckConstraint: f"ck_{table}_",
+    }
+    return kinds[type(constraint)]
+
+
+@pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
+def test_every_constraint_is_in_the_database_by_its_name(database: Database, table: Table) -> None:
+    made = {name: str(sql) for _, name, sql in definitions(database.path)}
+    for found, name in _names(table):
+        # SQLite counts ids only for a primary key that stands in its column, without a name.
+        if not (isinstance(found, PrimaryKeyConstraint) and "AUTOINCREMENT" in made[table.name]):
+            assert f"CONSTRAINT {name} " in made[table.name]

@@ -1,0 +1,195 @@
+"""One unit of work: on disk when `write` returns, or not there at all."""
+
+import threading
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from notes import add, make_notes, notes, processes, queued, stranger_writing, turnstile_held, until
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from attendance.db import Database, TooBusy, Unavailable
+from attendance.db.writer import _fail, _Unit
+
+
+@pytest.fixture(autouse=True)
+def note_table(database: Database) -> None:
+    make_notes(database.path)
+
+
+def test_a_commit_is_visible_to_another_process(database: Database) -> None:
+    assert database.write(add("a")) == "a"
+    with processes(1) as pool:
+        assert pool.submit(notes, database.path).result() == ["a"]
+
+
+def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        add("a")(connection)
+        raise LookupError("half way")
+
+    with pytest.raises(LookupError, match="half way"):
+        database.write(work)
+    assert notes(database.path) == []
+
+
+def test_a_broken_constraint_surfaces_as_itself(database: Database) -> None:
+    database.write(add("a"))
+    with pytest.raises(IntegrityError):
+        database.write(add("a"))
+    assert notes(database.path) == ["a"]
+
+
+def test_a_unit_that_waited_too_long_is_never_run_later(database: Database) -> None:
+    with turnstile_held(database.path), pytest.raises(TooBusy):
+        database.write(add("late"), timeout_seconds=0.05)
+    database.write(add("next"))
+    assert notes(database.path) == ["next"]
+
+
+def test_a_unit_that_is_not_withdrawn_does_run_later(database: Database) -> None:
+    """The control: waiting for the turn alone loses nothing."""
+    with ThreadPoolExecutor() as pool:
+        with turnstile_held(database.path):
+            answer = pool.submit(database.write, add("late"), None)
+            until(lambda: database._writer._thread is not None and queued(database) == 0)
+        assert answer.result() == "late"
+    assert notes(database.path) == ["late"]
+
+
+def test_a_unit_that_began_is_waited_for(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began, given_up = threading.Event(), threading.Event()
+    cancel = Future.cancel
+
+    def cancel_once_it_began(future: "Future[Any]") -> bool:
+        assert began.wait(30)
+        given_up.set()
+        return cancel(future)
+
+    def work(connection: Connection) -> str:
+        began.set()
+        assert given_up.wait(30)
+        return add("slow")(connection)
+
+    monkeypatch.setattr(Future, "cancel", cancel_once_it_began)
+    assert database.write(work, timeout_seconds=0.01) == "slow"
+    assert notes(database.path) == ["slow"]
+
+
+def test_a_stranger_who_holds_the_lock_is_waited_for(database: Database) -> None:
+    database.write(add("a"))
+    with ThreadPoolExecutor() as pool:
+        with stranger_writing(database.path):
+            answer = pool.submit(database.write, add("b"))
+            until(lambda: queued(database) == 0)
+            assert not answer.done()
+        assert answer.result() == "b"
+
+
+def test_who_waits_for_a_stranger_is_told_in_time_and_not_served_later(database: Database) -> None:
+    with stranger_writing(database.path):
+        started = time.monotonic()
+        with pytest.raises(TooBusy):
+            database.write(add("late"), timeout_seconds=0.1)
+        assert time.monotonic() - started < 10  # and not for as long as the stranger likes
+    database.write(add("next"))
+    assert notes(database.path) == ["next"]
+
+
+def test_close_finishes_what_waits(database: Database) -> None:
+    with ThreadPoolExecutor() as pool:
+        with turnstile_held(database.path):
+            answers = [pool.submit(database.write, add(text), None) for text in "abc"]
+            until(lambda: queued(database) == 2)
+            closed = pool.submit(database.close)
+            until(lambda: queued(database) == 3)  # the call to stop stands behind them
+        closed.result()
+        assert [answer.result() for answer in answers] == ["a", "b", "c"]
+    assert notes(database.path) == ["a", "b", "c"]
+
+
+def test_a_unit_that_comes_while_closing_is_not_forgotten(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's thread must not end between a caller's look at it and its unit's arrival."""
+    start = database._writer._start
+    closing = threading.Thread(target=database.close)
+
+    def start_and_be_interrupted() -> None:
+        start()
+        closing.start()
+        time.sleep(0.1)
+
+    monkeypatch.setattr(database._writer, "_start", start_and_be_interrupted)
+    assert database.write(add("a"), timeout_seconds=10) == "a"
+    closing.join()
+
+
+def test_the_writer_outlives_a_unit_that_wants_to_exit(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        add("a")(connection)
+        raise SystemExit(1)
+
+    with pytest.raises(Unavailable):
+        database.write(work)
+    database.write(add("b"))
+    assert notes(database.path) == ["b"]
+
+
+def test_the_writer_outlives_a_lock_file_that_cannot_be_opened(
+    database: Database, tmp_path: Path
+) -> None:
+    obstacle = tmp_path / "attendance.db.turnstile"
+    obstacle.unlink(missing_ok=True)
+    obstacle.mkdir()
+    with pytest.raises(Unavailable):
+        database.write(add("a"))
+    obstacle.rmdir()
+    database.write(add("b"))
+    assert notes(database.path) == ["b"]
+
+
+class WithdrawnAtTheLastMoment(Future[Any]):
+    """A caller gives up right after somebody has looked whether it still waits."""
+
+    def done(self) -> bool:
+        answer = super().done()
+        self.cancel()
+        return answer
+
+
+def test_a_caller_who_gives_up_while_its_group_fails_does_not_end_the_writer() -> None:
+    unit = _Unit(add("a"), WithdrawnAtTheLastMoment())
+    _fail([unit], OSError("disk"))
+    assert isinstance(unit.future.exception(0), Unavailable)
+
+
+def test_a_returning_result_that_somebody_keeps_unread_does_not_break_commits(
+    database: Database,
+) -> None:
+    """TRAP 9: SQLite neither releases a savepoint nor commits while such a statement is open."""
+    kept: list[object] = []
+
+    def work(connection: Connection) -> None:
+        insert = "INSERT INTO note VALUES ('a'), ('b') RETURNING text"
+        kept.append(connection.exec_driver_sql(insert))
+
+    database.write(work)
+    database.write(add("c"))
+    assert notes(database.path) == ["a", "b", "c"]
+
+
+def test_a_returning_result_in_a_traceback_does_not_break_later_units(database: Database) -> None:
+    def work(connection: Connection) -> None:
+        result = connection.exec_driver_sql("INSERT INTO note VALUES ('a'), ('b') RETURNING text")
+        raise LookupError(result)
+
+    with pytest.raises(LookupError):
+        database.write(work)
+    database.write(add("c"))
+    assert notes(database.path) == ["c"]
