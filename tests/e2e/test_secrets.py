@@ -72,11 +72,8 @@ def test_a_token_from_a_file_with_a_line_end_is_used_and_not_shown(
     with Sandbox(token=TOKEN) as sandbox:
         given = settings("reset", sandbox) | {"TELEGRAM_BOT_TOKEN_FILE": str(tmp_path / "token")}
         del given["TELEGRAM_BOT_TOKEN"]
-        with (
-            Service(tmp_path, **given) as service,
-            Client(service, service.make_key("admin")) as me,
-        ):
-            me.post("ada")
+        with started(tmp_path, given) as service:
+            make_client(service).post("ada")
             service.wait_until("SELECT count(*) FROM outbox WHERE status = 'sent'", 1)
             assert not [form for form in FORMS if form in service.log.read_text()]
 
