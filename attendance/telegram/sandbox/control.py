@@ -2,13 +2,10 @@
 
 import json
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
 from attendance.telegram.sandbox.bot_api import DEFAULT_TOKEN, Reply
 from attendance.telegram.sandbox.faults import read_fault
-
-if TYPE_CHECKING:
-    from attendance.telegram.sandbox.server import Sandbox
+from attendance.telegram.sandbox.play import Play
 
 _SHOWN_REQUESTS = 50
 
@@ -20,7 +17,7 @@ class BadRequest(Exception):
     """What was asked of the sandbox is wrong; the message names the field."""
 
 
-def answer(sandbox: "Sandbox", command: str, path: str, query: Query, body: bytes) -> Reply:
+def answer(sandbox: Play, command: str, path: str, query: Query, body: bytes) -> Reply:
     """Answer a request to the sandbox itself; 400 and 404 say in `error` what is wrong."""
     action = _ACTIONS.get((command, path.removeprefix("/sandbox/")))
     if action is None:
@@ -53,18 +50,18 @@ def _number(query: Query, name: str) -> int:
     return int(written)
 
 
-def _messages(sandbox: "Sandbox", query: Query, _: Values) -> object:
+def _messages(sandbox: Play, query: Query, _: Values) -> object:
     chat_id = query.get("chat_id", [None])[0]
     found = sandbox.state.messages(chat_id, _number(query, "after"))
     return {"messages": [message.as_json() for message in found]}
 
 
-def _requests(sandbox: "Sandbox", query: Query, _: Values) -> object:
+def _requests(sandbox: Play, query: Query, _: Values) -> object:
     found = sandbox.state.requests(_number(query, "after"))
     return {"requests": [request.as_json() for request in found]}
 
 
-def _page(sandbox: "Sandbox", query: Query, _: Values) -> object:
+def _page(sandbox: Play, query: Query, _: Values) -> object:
     """What the page polls for: all chats, messages later than `after`, the last requests."""
     state = sandbox.state
     requests = state.requests()
@@ -83,29 +80,29 @@ def _page(sandbox: "Sandbox", query: Query, _: Values) -> object:
     }
 
 
-def _get_faults(sandbox: "Sandbox", _query: Query, _: Values) -> object:
+def _get_faults(sandbox: Play, _query: Query, _: Values) -> object:
     return {"faults": sandbox.faults.as_json()}
 
 
-def _add_fault(sandbox: "Sandbox", _query: Query, values: Values) -> object:
+def _add_fault(sandbox: Play, _query: Query, values: Values) -> object:
     fault = read_fault(values)
     sandbox.faults.add(fault)
     return {"fault": fault.as_json()}
 
 
-def _clear_faults(sandbox: "Sandbox", _query: Query, _: Values) -> object:
+def _clear_faults(sandbox: Play, _query: Query, _: Values) -> object:
     sandbox.clear_faults()
     return {"faults": []}
 
 
-def _set_chat(sandbox: "Sandbox", _query: Query, values: Values) -> object:
+def _set_chat(sandbox: Play, _query: Query, values: Values) -> object:
     chat_id, status = values.get("chat_id", ""), str(values.get("status", "ok"))
     moved, title = values.get("migrate_to", ""), str(values.get("title", ""))
     chat = sandbox.set_chat(str(chat_id), status, migrate_to=str(moved), title=title)
     return {"chat": {**chat.as_json(), "status": chat.status}}
 
 
-def _add_update(sandbox: "Sandbox", _query: Query, values: Values) -> object:
+def _add_update(sandbox: Play, _query: Query, values: Values) -> object:
     thread = values.get("message_thread_id")
     if thread is not None and not isinstance(thread, int):
         raise BadRequest(f"message_thread_id: {thread!r} is not a number.")
@@ -114,11 +111,11 @@ def _add_update(sandbox: "Sandbox", _query: Query, values: Values) -> object:
     return {"ok": True}
 
 
-def _get_limits(sandbox: "Sandbox", _query: Query, _: Values) -> object:
+def _get_limits(sandbox: Play, _query: Query, _: Values) -> object:
     return {"limits": sandbox.limits.rates}
 
 
-def _set_limits(sandbox: "Sandbox", query: Query, values: Values) -> object:
+def _set_limits(sandbox: Play, query: Query, values: Values) -> object:
     if unknown := values.keys() - sandbox.limits.rates.keys():
         raise BadRequest(f"{min(unknown)}: known limits are {', '.join(sandbox.limits.rates)}.")
     sandbox.set_limits(**{name: _rate(name, value) for name, value in values.items()})
@@ -134,12 +131,12 @@ def _rate(name: str, value: object) -> tuple[int, float] | None:
     raise BadRequest(f"{name}: {value!r} is neither [count, seconds] nor null.")
 
 
-def _reset(sandbox: "Sandbox", _query: Query, _: Values) -> object:
+def _reset(sandbox: Play, _query: Query, _: Values) -> object:
     sandbox.reset()
     return {"ok": True}
 
 
-_ACTIONS: dict[tuple[str, str], Callable[["Sandbox", Query, Values], object]] = {
+_ACTIONS: dict[tuple[str, str], Callable[[Play, Query, Values], object]] = {
     ("GET", "messages"): _messages,
     ("GET", "requests"): _requests,
     ("GET", "page"): _page,

@@ -3,17 +3,15 @@
 from dataclasses import replace
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from attendance.telegram.sandbox import control, page, parameters
 from attendance.telegram.sandbox.bot_api import Refused, Reply, refused
 from attendance.telegram.sandbox.connections import reset_on_close
 from attendance.telegram.sandbox.faults import Fault
+from attendance.telegram.sandbox.play import Play
 from attendance.telegram.sandbox.state import Moment
-
-if TYPE_CHECKING:
-    from attendance.telegram.sandbox.server import Sandbox
 
 MAX_BODY_BYTES = 1 << 20
 MAX_DISCARDED_BYTES = 64 << 20
@@ -26,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
-    def __init__(self, sandbox: "Sandbox", *connection: Any) -> None:
+    def __init__(self, sandbox: Play, *connection: Any) -> None:
         self.sandbox = sandbox
         super().__init__(*connection)
 
