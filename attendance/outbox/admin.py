@@ -53,7 +53,9 @@ def retry(
 
 
 def cancel(connection: Connection, now: datetime, ids: Sequence[int]) -> Changes:
-    """Give up messages that are not under way and not sent."""
+    """Give up messages that are not under way and not sent; without `ids` none."""
+    if not ids:
+        return Changes({}, {})
     changes = _choose(connection, Filter(ids=ids), _CANCELLABLE)
     _set(connection, changes, {"status": "cancelled", "settled_at": now})
     return changes
@@ -78,10 +80,11 @@ def resume(connection: Connection, now: datetime, chat_id: str) -> bool:
 
 def _choose(connection: Connection, chosen: Filter, allowed: tuple[Status, ...]) -> Changes:
     rows = connection.execute(select(Message.id, Message.status).where(*_conditions(chosen)))
-    found = {row.id: row.status for row in rows}
-    before = {key: was for key, was in found.items() if was in allowed}
-    refused = {key: found.get(key) for key in chosen.ids if key not in before}
-    return Changes(before, refused)
+    before = {row.id: row.status for row in rows if row.status in allowed}
+    left = [key for key in chosen.ids if key not in before]
+    known = select(Message.id, Message.status).where(Message.id.in_(left))
+    statuses = {row.id: row.status for row in connection.execute(known)} if left else {}
+    return Changes(before, {key: statuses.get(key) for key in left})
 
 
 def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:

@@ -56,25 +56,24 @@ class Dispatcher:
 
     def __init__(self, workings: Workings) -> None:
         self._w = workings
-        self._senders = Senders(workings.senders)
+        self._senders = Senders(workings.senders, on_free=workings.wake.set)
         self._stopping = threading.Event()
+        # Held for a round of `run`. Re-entrant: a signal's handler may stop its own thread.
+        self._round = threading.RLock()
 
     def run(self, is_alive: Callable[[], bool] = lambda: True) -> None:
         """Work until `stop` is called or `is_alive` says no. Survives any error."""
+        self._w.wake.clear()
         while not self._stopping.is_set() and is_alive():
+            self._w.wake.wait(self._run_a_round(is_alive))
+            # Cleared before all that is looked at next, the call to stop included.
             self._w.wake.clear()
-            try:
-                wait_seconds = self.run_once(is_alive)
-            except Exception:
-                logger.exception("The dispatcher failed and goes on")
-                wait_seconds = _AFTER_ERROR_SECONDS
-            self._w.wake.wait(wait_seconds)
 
     def run_once(self, is_alive: Callable[[], bool] = lambda: True) -> float:
         """See to the chores, start what is due and can start now; how long to wait, in seconds."""
         self._do_chores()
         with self._w.database.read() as connection:
-            due = queue.next_due(connection)
+            due = queue.next_due(connection, self._w.clock(), self._w.policy)
         until_due = self._seconds_until(due)
         free = self._senders.free
         if until_due > 0 or free == 0:
@@ -95,18 +94,28 @@ class Dispatcher:
             self._settle(claim, self._send(claim))
         except Exception:
             logger.exception("Message %s could not be settled and is left to its lease", claim.id)
-        finally:
-            self._w.wake.set()
 
     def stop(self, timeout_seconds: float) -> bool:
         """Claim nothing more and wait for what is in flight; False where some of it still was."""
         deadline = time.monotonic() + timeout_seconds
         self._stopping.set()
         self._w.wake.set()
-        idle = self._senders.wait_idle(timeout_seconds)
+        # A round that has begun may still start something, or give back what it claimed.
+        idle = self._round.acquire(timeout=timeout_seconds)
+        if idle:
+            self._round.release()
+        idle = self._senders.wait_idle(max(0.0, deadline - time.monotonic())) and idle
         self._senders.close(max(0.0, deadline - time.monotonic()))
         self._w.on_stop()
         return idle
+
+    def _run_a_round(self, is_alive: Callable[[], bool]) -> float:
+        try:
+            with self._round:
+                return 0.0 if self._stopping.is_set() else self.run_once(is_alive)
+        except Exception:
+            logger.exception("The dispatcher failed and goes on")
+            return _AFTER_ERROR_SECONDS
 
     def _do_chores(self) -> None:
         for chore in self._w.chores:

@@ -1,5 +1,6 @@
 """A sign of life that takes no lock: the modification time of a small file beside the database."""
 
+import glob
 import os
 import time
 from datetime import UTC, datetime
@@ -32,7 +33,7 @@ def last_beats(database: Path) -> dict[str, datetime]:
     Those that were killed leave their file; it counts for a day and is then removed.
     """
     beats = {}
-    for path in database.parent.glob(f"{database.name}.dispatcher-*"):
+    for path in database.parent.glob(f"{glob.escape(database.name)}.dispatcher-*"):
         try:
             modified = path.stat().st_mtime
         except FileNotFoundError:

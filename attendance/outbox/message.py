@@ -102,9 +102,9 @@ class Attempt(Base):
 class Chat(Base):
     """A lane: what belongs to one destination, shared by all who deliver.
 
-    Its oldest unsettled message is its head, and only the head may be claimed: so order is kept
-    and one request per chat is in flight. Nothing is claimed before `hold_until`, nor while
-    `parked_at` is set.
+    Its head is the message that is under way, else the oldest that waits, and only the head may be
+    claimed: so order is kept and one request per chat is in flight. Nothing is claimed before
+    `hold_until`, nor while `parked_at` is set.
     """
 
     __tablename__ = "chat"

@@ -4,7 +4,7 @@ Each function takes the caller's connection and commits nothing. A claim is a fr
 and a lease; only the token's holder settles (`settlement.settle`).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from sqlalchemy.orm import aliased
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Claim, Policy
 from attendance.outbox.message import Chat, Message, literal_status
-from attendance.outbox.settlement import OnOutcome, abandon, give_up
+from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
 from attendance.outbox.transport import Outgoing
 
 _insert_message = insert(Message.__table__)  # type: ignore[arg-type]  # declared as a FromClause
@@ -24,6 +24,8 @@ _insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: i
 
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the lane's `migrated_to`."""
+
+_HEAD = (*Message.__table__.columns, Chat.migrated_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +78,9 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
     return connection.execute(homeless.values(chat_id=chat_id, give_up_from=now)).rowcount
 
 
-def next_due(connection: Connection) -> datetime | None:
-    """When there is next something to do: a head to claim, or, while claims are stopped, a probe.
+def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:
+    """When there is next something to do: a head to claim, or to give up in a parked lane, or,
+    while claims are stopped, a probe.
 
     Only reads, and so costs nobody anything. None where nothing waits.
     """
@@ -85,7 +88,10 @@ def next_due(connection: Connection) -> datetime | None:
     if stopped is not None:
         return stopped[1]
     ready_at = case((Chat.hold_until > Message.due_at, Chat.hold_until), else_=Message.due_at)
-    return connection.execute(_heads(func.min(ready_at))).scalar()
+    ready = _heads(func.min(ready_at)).where(Chat.parked_at.is_(None))
+    first: datetime | None = connection.execute(ready).scalar()
+    times = [*_parked_due(connection, now, policy), *([] if first is None else [first])]
+    return min(times, default=None)
 
 
 def claim(
@@ -101,22 +107,17 @@ def claim(
     """Take up to `limit` messages that are due, each the head of another lane.
 
     A head whose lease ran out first gets its `uncertain` attempt; one that has waited too long is
-    given up instead of claimed. `on_outcome` is told of both.
+    given up instead of claimed, in parked lanes too. `on_outcome` is told of both.
     """
     if stoppage.misconfigured_since(connection) is not None:
         return []
-    claims = []
-    for row in connection.execute(_due_heads(now, limit)).mappings().all():
-        head: Head = {**row}
-        if head["status"] == "sending":
-            expired = _claim_on(head)
-            if not abandon(connection, now, expired, policy, on_outcome):
-                continue
-        if _waited_too_long(connection, now, head, policy):
-            give_up(connection, now, head, on_outcome)
-            continue
-        claims.append(_take(connection, now, head, new_token(), claimed_by, policy))
-    return claims
+    for head in _rows(connection, _due_parked_heads(now)):
+        _is_still_wanted(connection, now, head, policy, on_outcome)
+    return [
+        _take(connection, now, head, new_token(), claimed_by, policy)
+        for head in _rows(connection, _due_heads(now, limit))
+        if _is_still_wanted(connection, now, head, policy, on_outcome)
+    ]
 
 
 def release(connection: Connection, now: datetime, claim: Claim) -> bool:
@@ -136,22 +137,51 @@ def release(connection: Connection, now: datetime, claim: Claim) -> bool:
 def _due_heads(now: datetime, limit: int) -> Select[Any]:
     """The heads that may be claimed, those that have been due longest first."""
     not_held = or_(Chat.hold_until.is_(None), Chat.hold_until <= now)
-    heads = _heads(*Message.__table__.columns, Chat.migrated_to)
-    due = heads.where(Message.due_at <= now, not_held)
+    due = _heads(*_HEAD).where(Chat.parked_at.is_(None), Message.due_at <= now, not_held)
     return due.order_by(Message.due_at, Message.id).limit(limit)
 
 
+def _due_parked_heads(now: datetime) -> Select[Any]:
+    return _heads(*_HEAD).where(Chat.parked_at.is_not(None), Message.due_at <= now)
+
+
+def _parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterator[datetime]:
+    """When a lease ends, or a message is to be given up, at the head of each parked lane."""
+    columns = (Message.status, Message.due_at, Message.give_up_from)
+    for row in connection.execute(_heads(*columns).where(Chat.parked_at.is_not(None))):
+        stopped = stoppage.time_stopped(connection, row.give_up_from, now)
+        given_up = row.give_up_from + policy.give_up_after + stopped
+        yield row.due_at if row.status == "sending" else given_up
+
+
 def _heads(*columns: Any) -> Select[Any]:
-    """The oldest unsettled message of each lane that is not parked."""
+    """The head of each lane: the message that is under way, else the oldest that waits. They are
+    one and the same, unless an older one came back to the lane meanwhile."""
     other = aliased(Message)
-    unsettled = other.status.in_(literal_status("pending", "sending"))
-    oldest = select(func.min(other.id)).where(other.chat_id == Chat.chat_id, unsettled)
-    return (
-        select(*columns)
-        .select_from(Chat)
-        .join(Message, Message.id == oldest.scalar_subquery())
-        .where(Chat.parked_at.is_(None))
+    first = select(func.min(other.id)).where(
+        other.chat_id == Chat.chat_id, other.status.in_(literal_status("pending", "sending"))
     )
+    under_way = first.where(other.status.in_(literal_status("sending")))
+    head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
+    return select(*columns).select_from(Chat).join(Message, Message.id == head)
+
+
+def _rows(connection: Connection, heads: Select[Any]) -> list[Head]:
+    return [{**row} for row in connection.execute(heads).mappings()]
+
+
+def _is_still_wanted(
+    connection: Connection, now: datetime, head: Head, policy: Policy, on_outcome: OnOutcome
+) -> bool:
+    """Note a lease that ran out, and give up what has waited too long; whether the head remains."""
+    if head["status"] == "sending":
+        if not abandon(connection, now, _claim_on(head), policy, on_outcome):
+            return False
+        head["last_error"] = LEASE_OVER
+    if _waited_too_long(connection, now, head, policy):
+        give_up(connection, now, head, on_outcome)
+        return False
+    return True
 
 
 def _waited_too_long(connection: Connection, now: datetime, head: Head, policy: Policy) -> bool:

@@ -9,14 +9,16 @@ Job = Callable[[], None]
 
 
 class Senders:
-    """Up to `count` daemon threads, started when first needed.
+    """Up to `count` daemon threads, started when first needed. `on_free` is called whenever one
+    can take another job.
 
     Daemons, for a thread that is not would keep a stopping worker alive; what they leave unsettled
     is left to its lease.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, on_free: Callable[[], object] = lambda: None) -> None:
         self._count = count
+        self._on_free = on_free
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._busy = 0
         self._changed = threading.Condition()
@@ -61,3 +63,4 @@ class Senders:
                 with self._changed:
                     self._busy -= 1
                     self._changed.notify_all()
+                self._on_free()

@@ -1,0 +1,191 @@
+"""An outbox on a bench: a manual clock, a transport that records, and short words for each act."""
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime, timedelta
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, select
+
+from attendance.db import Database
+from attendance.outbox import admin, listing, queue, settlement
+from attendance.outbox.claim import Claim, Policy, Settled
+from attendance.outbox.dispatcher import Dispatcher, Workings
+from attendance.outbox.message import Message
+from attendance.outbox.transport import Delivered, Outcome, Outgoing
+
+T = TypeVar("T")
+NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+POLICY = Policy(lease=timedelta(seconds=60), give_up_after=timedelta(days=1))
+HOLD = Policy(lease=POLICY.lease, give_up_after=POLICY.give_up_after, uncertain="hold")
+PATIENCE_SECONDS = 30.0
+
+
+class Clock:
+    """Shows nine o'clock until it is put forward."""
+
+    def __init__(self) -> None:
+        self.now = NINE
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+
+class Bench:
+    """A queue, its claims and settlements, at the time that `clock` shows."""
+
+    def __init__(self, database: Database, policy: Policy = POLICY) -> None:
+        self.database = database
+        self.policy = policy
+        self.clock = Clock()
+        self.told: list[Settled] = []
+        self._tokens = itertools.count(1)
+
+    def enqueue(self, chat_id: str | None = "1", text: str = "hello") -> int:
+        now, draft = self.clock(), queue.Draft(chat_id, text, "attendance", "7", "request")
+        return self.database.write(lambda c: queue.enqueue(c, now, draft))
+
+    def claim(self, limit: int = 10, by: str = "here") -> list[Claim]:
+        now = self.clock()
+
+        def work(connection: Connection) -> list[Claim]:
+            return queue.claim(
+                connection,
+                now,
+                limit=limit,
+                claimed_by=by,
+                new_token=self.new_token,
+                policy=self.policy,
+                on_outcome=self.tell,
+            )
+
+        return self.database.write(work)
+
+    def claim_one(self) -> Claim:
+        [claim] = self.claim()
+        return claim
+
+    def settle(self, claim: Claim, outcome: Outcome, jitter: float = 0.5) -> Settled:
+        now = self.clock()
+
+        def work(connection: Connection) -> Settled:
+            return settlement.settle(
+                connection,
+                now,
+                claim,
+                outcome,
+                policy=self.policy,
+                jitter=jitter,
+                on_outcome=self.tell,
+            )
+
+        return self.database.write(work)
+
+    def release(self, claim: Claim) -> bool:
+        now = self.clock()
+        return self.database.write(lambda c: queue.release(c, now, claim))
+
+    def park(self, chat_id: str = "1") -> None:
+        now = self.clock()
+        assert self.database.write(lambda c: admin.pause(c, now, chat_id, "by hand"))
+
+    def next_due(self) -> datetime | None:
+        with self.database.read() as connection:
+            return queue.next_due(connection, self.clock(), self.policy)
+
+    def tell(self, _connection: Connection, _now: datetime, settled: Settled) -> None:
+        self.told.append(settled)
+
+    def new_token(self) -> str:
+        return f"token-{next(self._tokens)}"
+
+    def row(self, message_id: int) -> dict[str, Any]:
+        """All that the table holds of one message."""
+        query = select(Message.__table__).where(Message.id == message_id)
+        with self.database.read() as connection:
+            return {**connection.execute(query).mappings().one()}
+
+    def status(self, message_id: int) -> str:
+        return str(self.row(message_id)["status"])
+
+    def attempts(self, message_id: int) -> list[dict[str, Any]]:
+        with self.database.read() as connection:
+            message = listing.message(connection, message_id)
+        assert message is not None
+        return list(message["attempt_list"])
+
+    def outcomes(self, message_id: int) -> list[str]:
+        return [attempt["outcome"] for attempt in self.attempts(message_id)]
+
+    def chat(self, chat_id: str = "1") -> dict[str, Any]:
+        with self.database.read() as connection:
+            [found] = [chat for chat in listing.chats(connection) if chat["chat_id"] == chat_id]
+        return found
+
+
+class RecordingTransport:
+    """Keeps what it was given and answers as it was told, or else that all went well.
+
+    While `gate` is cleared, every request stays under way.
+    """
+
+    def __init__(self, *answers: Outcome | Exception) -> None:
+        self.sent: list[Outgoing] = []
+        self.limits: list[float] = []
+        self.gate = threading.Event()
+        self.gate.set()
+        self.under_way = threading.Semaphore(0)
+        self._answers = deque(answers)
+
+    def send(self, message: Outgoing, total_seconds: float) -> Outcome:
+        self.sent.append(message)
+        self.limits.append(total_seconds)
+        self.under_way.release()
+        assert self.gate.wait(PATIENCE_SECONDS)
+        answer = self._answers.popleft() if self._answers else Delivered(len(self.sent))
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    @property
+    def ids(self) -> list[int]:
+        return [message.id for message in self.sent]
+
+    def await_request(self) -> None:
+        assert self.under_way.acquire(timeout=PATIENCE_SECONDS)
+
+
+def workings(bench: Bench, transport: Any, **changes: Any) -> Workings:
+    """What a dispatcher needs, with a poll so long that only a wake-up can be why it acts."""
+    usual: dict[str, Any] = {
+        "name": "here",
+        "database": bench.database,
+        "transport": transport,
+        "policy": bench.policy,
+        "total_seconds": 25.0,
+        "poll_seconds": PATIENCE_SECONDS * 10,
+        "wake": threading.Event(),
+        "clock": bench.clock,
+        "random": lambda: 0.5,
+        "new_token": bench.new_token,
+        "on_outcome": bench.tell,
+    }
+    return Workings(**{**usual, **changes})
+
+
+def in_processes(work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:
+    """Each of `calls` in a fresh process, all at once; the answers in their order."""
+    with ProcessPoolExecutor(len(calls), mp_context=get_context("spawn")) as pool:
+        return [run.result() for run in [pool.submit(work, *arguments) for arguments in calls]]
+
+
+def finish(dispatcher: Dispatcher) -> None:
+    """Let what was started come to its end."""
+    assert dispatcher._senders.wait_idle(PATIENCE_SECONDS)

@@ -1,0 +1,100 @@
+"""Rows that cannot be: the database itself refuses them, whoever writes."""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+import pytest
+
+from attendance.db import Database
+
+TIME = "2026-11-23T09:00:00.000000Z"
+PENDING = {
+    "status": "pending",
+    "chat_id": "1",
+    "text": "hello",
+    "subject_type": "attendance",
+    "created_at": TIME,
+    "due_at": TIME,
+    "give_up_from": TIME,
+    "attempts": 0,
+    "uncertain_attempts": 0,
+}
+SENDING = PENDING | {"status": "sending", "token": "t", "claimed_by": "me", "claimed_at": TIME}
+SENT = PENDING | {"status": "sent", "sent_at": TIME, "settled_at": TIME}
+FAILED = PENDING | {"status": "failed", "settled_at": TIME}
+CHAT = {"chat_id": "1", "created_at": TIME}
+STOPPAGE = {"reason": "misconfigured", "started_at": TIME}
+
+RIGHT = {
+    "pending": ("outbox", PENDING),
+    "homeless": ("outbox", PENDING | {"chat_id": None}),
+    "sending": ("outbox", SENDING),
+    "sent": ("outbox", SENT),
+    "failed": ("outbox", FAILED),
+    "uncertain": ("outbox", FAILED | {"status": "uncertain"}),
+    "cancelled": ("outbox", FAILED | {"status": "cancelled"}),
+    "chat": ("chat", CHAT),
+    "parked": ("chat", CHAT | {"parked_at": TIME, "park_reason": "blocked"}),
+    "stoppage": ("outbox_stoppage", STOPPAGE),
+}
+WRONG = [
+    ("ck_outbox_status", "outbox", FAILED | {"status": "lost"}),
+    ("ck_outbox_token", "outbox", SENDING | {"token": None, "claimed_at": None}),
+    ("ck_outbox_token", "outbox", PENDING | {"token": "t", "claimed_at": TIME}),
+    ("ck_outbox_token", "outbox", FAILED | {"token": "t", "claimed_at": TIME}),
+    ("ck_outbox_claimed_at", "outbox", SENDING | {"claimed_at": None}),
+    ("ck_outbox_claimed_at", "outbox", PENDING | {"claimed_at": TIME}),
+    ("ck_outbox_chat_id", "outbox", SENDING | {"chat_id": None}),
+    ("ck_outbox_sent_at", "outbox", SENT | {"sent_at": None}),
+    ("ck_outbox_sent_at", "outbox", FAILED | {"sent_at": TIME}),
+    ("ck_outbox_settled_at", "outbox", FAILED | {"settled_at": None}),
+    ("ck_outbox_settled_at", "outbox", PENDING | {"settled_at": TIME}),
+    ("ck_outbox_settled_at", "outbox", SENDING | {"settled_at": TIME}),
+    ("ck_outbox_attempts", "outbox", PENDING | {"attempts": -1}),
+    ("ck_outbox_attempts", "outbox", PENDING | {"uncertain_attempts": -1}),
+    ("ck_chat_park_reason", "chat", CHAT | {"parked_at": TIME}),
+    ("ck_chat_park_reason", "chat", CHAT | {"park_reason": "blocked"}),
+    ("ck_outbox_stoppage_reason", "outbox_stoppage", STOPPAGE | {"reason": "holiday"}),
+]
+
+Row = Mapping[str, object]
+
+
+@pytest.fixture
+def stranger(database: Database) -> Iterator[sqlite3.Connection]:
+    with closing(sqlite3.connect(database.path)) as connection:
+        yield connection
+
+
+def insert(connection: sqlite3.Connection, table: str, row: Row) -> None:
+    names, marks = ", ".join(row), ", ".join("?" for _ in row)
+    connection.execute(f"INSERT INTO {table} ({names}) VALUES ({marks})", [*row.values()])  # noqa: S608 - names of ours
+
+
+@pytest.mark.parametrize(("table", "row"), RIGHT.values(), ids=RIGHT.keys())
+def test_a_right_row_is_taken(stranger: sqlite3.Connection, table: str, row: Row) -> None:
+    """The control: each wrong row below differs from one of these in one thing."""
+    insert(stranger, table, row)
+
+
+@pytest.mark.parametrize(("constraint", "table", "row"), WRONG)
+def test_a_wrong_row_is_refused(
+    stranger: sqlite3.Connection, constraint: str, table: str, row: Row
+) -> None:
+    with pytest.raises(sqlite3.IntegrityError, match=f"CHECK constraint failed: {constraint}$"):
+        insert(stranger, table, row)
+
+
+def test_every_check_has_a_wrong_row(stranger: sqlite3.Connection) -> None:
+    tables = "SELECT sql FROM sqlite_schema WHERE name IN ('outbox', 'chat', 'outbox_stoppage')"
+    made = " ".join(sql for (sql,) in stranger.execute(tables))
+    checks = {word for word in made.split() if word.startswith("ck_")}
+    assert checks == {constraint for constraint, _, _ in WRONG}
+
+
+def test_one_stoppage_of_a_reason_is_open(stranger: sqlite3.Connection) -> None:
+    insert(stranger, "outbox_stoppage", STOPPAGE)
+    insert(stranger, "outbox_stoppage", STOPPAGE | {"ended_at": TIME})
+    with pytest.raises(sqlite3.IntegrityError, match="UNIQUE"):
+        insert(stranger, "outbox_stoppage", STOPPAGE)

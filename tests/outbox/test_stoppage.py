@@ -1,0 +1,108 @@
+"""Times in which nobody can be reached: one stoppage, one probe, and then on."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+from bench import NINE, Bench, in_processes
+from sqlalchemy import select
+
+from attendance.db import Database
+from attendance.outbox import stoppage
+from attendance.outbox.message import Stoppage
+from attendance.outbox.transport import Misconfigured
+
+PROBE = stoppage.PROBE_EVERY.total_seconds()
+
+
+@pytest.fixture
+def refused(bench: Bench) -> Bench:
+    """Two lanes, and a bot that was refused on the first of them."""
+    bench.enqueue("1")
+    bench.settle(bench.claim_one(), Misconfigured("Unauthorized"))
+    bench.enqueue("2")
+    return bench
+
+
+def take_probe(bench: Bench) -> bool:
+    now = bench.clock()
+    return bench.database.write(lambda c: stoppage.take_probe(c, now))
+
+
+def test_a_refused_bot_stops_every_lane(refused: Bench) -> None:
+    refused.clock.forward(10 * PROBE)
+    assert refused.claim() == []
+
+
+def test_an_end_lets_every_lane_go_on(refused: Bench) -> None:
+    now = refused.clock()
+    assert refused.database.write(lambda c: stoppage.end(c, now, "misconfigured"))
+    assert [claim.chat_id for claim in refused.claim()] == ["1", "2"]
+    assert not refused.database.write(lambda c: stoppage.end(c, now, "misconfigured"))
+
+
+def test_missing_settings_stop_no_claim(bench: Bench) -> None:
+    """Whoever can claim has a configuration; the clock alone stands still."""
+    bench.enqueue()
+    bench.database.write(lambda c: stoppage.begin(c, NINE, "unconfigured"))
+    assert len(bench.claim()) == 1
+
+
+def test_the_same_trouble_seen_twice_is_one_stoppage(refused: Bench) -> None:
+    later = NINE + timedelta(seconds=5)
+    refused.database.write(lambda c: stoppage.begin(c, later, "misconfigured", "again"))
+    with refused.database.read() as connection:
+        assert stoppage.misconfigured_since(connection) == (
+            NINE,
+            NINE + stoppage.PROBE_EVERY,
+            "Unauthorized",
+        )
+
+
+def test_two_troubles_are_two_stoppages(refused: Bench) -> None:
+    refused.database.write(lambda c: stoppage.begin(c, NINE, "unconfigured"))
+    with refused.database.read() as connection:
+        assert len(connection.execute(select(Stoppage.id)).all()) == 2
+
+
+def test_a_stoppage_can_come_again(refused: Bench) -> None:
+    refused.database.write(lambda c: stoppage.end(c, NINE, "misconfigured"))
+    refused.settle(refused.claim()[0], Misconfigured("Not Found"))
+    assert refused.claim() == []
+
+
+def test_a_probe_is_not_due_at_once(refused: Bench) -> None:
+    refused.clock.forward(PROBE - 0.000001)
+    assert not take_probe(refused)
+
+
+def test_a_probe_is_taken_once_and_comes_again(refused: Bench) -> None:
+    refused.clock.forward(PROBE)
+    assert take_probe(refused)
+    assert not take_probe(refused)
+    refused.clock.forward(PROBE)
+    assert take_probe(refused)
+
+
+def test_a_new_process_may_probe_soon(refused: Bench) -> None:
+    refused.database.write(lambda c: stoppage.probe_soon(c, NINE))
+    assert take_probe(refused)
+
+
+def test_where_nothing_is_stopped_there_is_no_probe(bench: Bench) -> None:
+    bench.clock.forward(PROBE)
+    assert not take_probe(bench)
+
+
+def probe_from_afar(path: Path, now: datetime) -> bool:
+    database = Database(path)
+    taken = database.write(lambda c: stoppage.take_probe(c, now))
+    database.close()
+    return taken
+
+
+def test_one_of_two_processes_makes_the_probe(refused: Bench) -> None:
+    refused.clock.forward(PROBE)
+    place = refused.database.path
+    took = in_processes(probe_from_afar, [(place, refused.clock()), (place, refused.clock())])
+    assert sorted(took) == [False, True]
