@@ -1,12 +1,15 @@
 """An outbox on a bench: a manual clock, a transport that records, and short words for each act."""
 
 import itertools
+import os
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
@@ -106,6 +109,12 @@ class Bench:
     def new_token(self) -> str:
         return f"token-{next(self._tokens)}"
 
+    def waiting(self) -> int:
+        """How many messages are not settled."""
+        with self.database.read() as connection:
+            counts = listing.stats(connection, self.clock()).counts
+        return counts["pending"] + counts["sending"]
+
     def row(self, message_id: int) -> dict[str, Any]:
         """All that the table holds of one message."""
         query = select(Message.__table__).where(Message.id == message_id)
@@ -178,6 +187,16 @@ def workings(bench: Bench, transport: Any, **changes: Any) -> Workings:
         "on_outcome": bench.tell,
     }
     return Workings(**{**usual, **changes})
+
+
+def meet(place: Path, count: int) -> None:
+    """Wait until so many processes have come here, so that they begin together."""
+    place.mkdir(exist_ok=True)
+    (place / str(os.getpid())).touch()
+    end = time.monotonic() + PATIENCE_SECONDS
+    while len(list(place.iterdir())) < count:
+        assert time.monotonic() < end
+        time.sleep(0.002)
 
 
 def in_processes(work: Callable[..., T], calls: Sequence[tuple[Any, ...]]) -> list[T]:

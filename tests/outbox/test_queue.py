@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from bench import NINE, Bench, in_processes
+from bench import NINE, Bench, in_processes, meet
 from sqlalchemy import Connection, event
 
 from attendance.db import Database
@@ -141,6 +141,7 @@ def test_a_claim_that_was_taken_over_cannot_be_released(bench: Bench) -> None:
 def claim_all(path: Path, by: str) -> list[int]:
     """A process claims, one by one, until nothing is left."""
     bench = Bench(Database(path))
+    meet(path.with_name("meeting"), 2)
     taken: list[int] = []
     while claims := bench.claim(limit=1, by=by):
         taken += [claim.id for claim in claims]

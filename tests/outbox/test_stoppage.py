@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
-from bench import NINE, Bench, in_processes
+from bench import NINE, Bench, in_processes, meet
 from sqlalchemy import select
 
 from attendance.db import Database
@@ -96,6 +96,7 @@ def test_where_nothing_is_stopped_there_is_no_probe(bench: Bench) -> None:
 
 def probe_from_afar(path: Path, now: datetime) -> bool:
     database = Database(path)
+    meet(path.with_name("meeting"), 2)
     taken = database.write(lambda c: stoppage.take_probe(c, now))
     database.close()
     return taken

@@ -1,0 +1,254 @@
+"""One round of the dispatcher: see to the chores, claim what is due, send it, write the end."""
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+
+import pytest
+from bench import PATIENCE_SECONDS, Bench, RecordingTransport, finish, workings
+from sqlalchemy import Connection
+
+from attendance.outbox import dispatcher as dispatcher_module
+from attendance.outbox.claim import Settled
+from attendance.outbox.dispatcher import Dispatcher
+from attendance.outbox.transport import Delivered, Misconfigured, Retry
+
+Make = Callable[..., Dispatcher]
+
+
+@pytest.fixture
+def transport() -> RecordingTransport:
+    return RecordingTransport()
+
+
+@pytest.fixture
+def make(bench: Bench, transport: RecordingTransport) -> Iterator[Make]:
+    """Dispatchers on the bench, which are stopped at the end."""
+    made: list[Dispatcher] = []
+
+    def dispatcher(**changes: object) -> Dispatcher:
+        made.append(Dispatcher(workings(bench, changes.pop("transport", transport), **changes)))
+        return made[-1]
+
+    yield dispatcher
+    transport.gate.set()
+    for one in made:
+        assert one.stop(PATIENCE_SECONDS)
+
+
+def test_a_round_delivers_what_is_due(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    first, second = bench.enqueue("1"), bench.enqueue("2")
+    dispatcher = make()
+    assert dispatcher.run_once() == 0.0
+    finish(dispatcher)
+    assert sorted(transport.ids) == [first, second]
+    assert [bench.status(message) for message in (first, second)] == ["sent", "sent"]
+    assert transport.limits == [25.0, 25.0]
+
+
+def test_rounds_deliver_a_chat_in_order(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    written = [bench.enqueue() for _ in range(4)]
+    dispatcher = make()
+    for _ in written:
+        dispatcher.run_once()
+        finish(dispatcher)
+    assert transport.ids == written
+
+
+def test_an_empty_round_waits_for_the_poll(make: Make) -> None:
+    assert make(poll_seconds=7.0).run_once() == 7.0
+
+
+def test_a_round_waits_no_longer_than_until_something_is_due(bench: Bench, make: Make) -> None:
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Retry("refused"), jitter=0.25)
+    assert make(poll_seconds=7.0).run_once() == 0.25
+    assert make(poll_seconds=0.1).run_once() == 0.1
+
+
+def test_a_round_claims_only_what_can_start_now(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    """TRAP 19."""
+    ids = [bench.enqueue(chat) for chat in "abc"]
+    transport.gate.clear()
+    dispatcher = make(senders=2, poll_seconds=7.0)
+    dispatcher.run_once()
+    assert dispatcher.run_once() == 7.0
+    assert [bench.status(message) for message in ids] == ["sending", "sending", "pending"]
+
+
+def test_nothing_is_sent_while_a_transaction_is_open(bench: Bench, make: Make) -> None:
+    """TRAP 23: the writer is free while a request is under way."""
+    bench.enqueue()
+
+    class Writing(RecordingTransport):
+        def send(self, message: object, total_seconds: float) -> Delivered:  # noqa: ARG002 - a Transport's
+            bench.enqueue("2")
+            return Delivered(1)
+
+    dispatcher = make(transport=Writing())
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert bench.status(1) == "sent"
+
+
+@pytest.mark.parametrize("how", ["its worker ends", "it is stopped"])
+def test_what_was_claimed_at_the_stop_is_given_back_uncounted(
+    bench: Bench, make: Make, transport: RecordingTransport, how: str
+) -> None:
+    message = bench.enqueue()
+    dispatcher = make()
+    if how == "it is stopped":
+        dispatcher.stop(0)
+    dispatcher.run_once(is_alive=lambda: how != "its worker ends")
+    row = bench.row(message)
+    assert (row["status"], row["attempts"], row["due_at"]) == ("pending", 0, bench.clock())
+    assert transport.sent == []
+
+
+def test_a_transport_that_raises_has_told_us_nothing(bench: Bench, make: Make) -> None:
+    message = bench.enqueue()
+    dispatcher = make(transport=RecordingTransport(ZeroDivisionError()))
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert bench.status(message) == "pending"
+    assert bench.outcomes(message) == ["uncertain"]
+    bench.clock.forward(60)
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert bench.outcomes(message) == ["uncertain", "delivered"]
+
+
+def test_a_chore_that_raises_stops_neither_the_others_nor_the_messages(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    done: list[str] = []
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    bench.enqueue()
+    dispatcher = make(chores=[fail, lambda: done.append("second")])
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert done == ["second"]
+    assert len(transport.sent) == 1
+
+
+def test_a_round_that_gave_up_looks_again_soon(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    bench.enqueue()
+    bench.clock.forward(2 * 86400)
+    behind = bench.enqueue()
+    dispatcher = make()
+    assert 0 < dispatcher.run_once() < 1
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert transport.ids == [behind]
+
+
+def test_a_refused_bot_sends_nothing_more(bench: Bench, make: Make) -> None:
+    bench.enqueue("1")
+    transport = RecordingTransport(Misconfigured("Unauthorized"))
+    dispatcher = make(transport=transport)
+    dispatcher.run_once()
+    finish(dispatcher)
+    bench.enqueue("2")
+    assert dispatcher.run_once() == 30.0  # until the probe
+    assert len(transport.sent) == 1
+
+
+def test_an_idle_round_takes_no_lock_and_writes_nothing(bench: Bench, make: Make) -> None:
+    """TRAP 11: also beside messages that are not due yet."""
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Retry("refused"))
+    wal = bench.database.path.with_name("attendance.db-wal")
+    dispatcher = make()
+    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+        before = (stranger.execute("PRAGMA data_version").fetchone(), wal.stat().st_mtime_ns)
+        stranger.execute("BEGIN IMMEDIATE")
+        for _ in range(5):
+            assert dispatcher.run_once() > 0
+        stranger.execute("ROLLBACK")
+        after = (stranger.execute("PRAGMA data_version").fetchone(), wal.stat().st_mtime_ns)
+    assert before == after
+
+
+def test_a_busy_round_would_have_been_seen(bench: Bench, make: Make) -> None:
+    """The control."""
+    dispatcher = make()
+    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+        before = stranger.execute("PRAGMA data_version").fetchone()
+        bench.enqueue()
+        dispatcher.run_once()
+        finish(dispatcher)
+        assert stranger.execute("PRAGMA data_version").fetchone() != before
+
+
+def run(bench: Bench, statement: str) -> None:
+    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+        stranger.execute(statement)
+
+
+def test_an_end_is_written_once_the_database_can_be_written_again(
+    bench: Bench, make: Make, transport: RecordingTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatcher_module, "_SETTLE_AGAIN_SECONDS", 0.01)
+    message = bench.enqueue()
+    refused = threading.Semaphore(0)
+    monkeypatch.setattr(dispatcher_module.logger, "warning", lambda *_: refused.release())
+    run(
+        bench,
+        "CREATE TRIGGER broken BEFORE INSERT ON outbox_attempt "
+        "BEGIN SELECT RAISE(ROLLBACK, 'the disk is gone'); END",
+    )
+    dispatcher = make()
+    dispatcher.run_once()
+    for _ in range(3):
+        assert refused.acquire(timeout=PATIENCE_SECONDS)
+    assert bench.status(message) == "sending"
+    run(bench, "DROP TRIGGER broken")
+    finish(dispatcher)
+    assert bench.status(message) == "sent"
+    assert bench.outcomes(message) == ["delivered"]
+    assert len(transport.sent) == 1
+
+
+def test_an_end_that_cannot_be_told_is_left_to_its_lease(bench: Bench, make: Make) -> None:
+    def refuse(_connection: Connection, _now: datetime, _settled: Settled) -> None:
+        raise LookupError
+
+    message = bench.enqueue()
+    dispatcher = make(on_outcome=refuse)
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert bench.status(message) == "sending"
+
+
+def test_a_stalled_sender_writes_a_late_attempt(bench: Bench, make: Make) -> None:
+    """TRAP 20, with real threads: the first request ends after its claim was taken over."""
+    message = bench.enqueue()
+    slow = RecordingTransport(Delivered(111))
+    slow.gate.clear()
+    stalled, other = make(name="stalled", transport=slow), make(name="other")
+    stalled.run_once()
+    slow.await_request()
+    bench.clock.forward(61)
+    other.run_once()
+    finish(other)
+    slow.gate.set()
+    finish(stalled)
+    assert [(a["claimed_by"], a["outcome"]) for a in bench.attempts(message)] == [
+        ("stalled", "uncertain"),
+        ("other", "delivered"),
+        ("stalled", "late"),
+    ]
+    assert bench.row(message)["telegram_message_id"] == 1
