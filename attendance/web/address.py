@@ -1,7 +1,7 @@
 """Where a request came from, with proxies believed only where the operator trusts them."""
 
 from collections.abc import Sequence
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from attendance.config import Network
 
@@ -11,7 +11,7 @@ def client_address(
 ) -> str | None:
     """The address of the client: the peer's, or behind trusted proxies the last address in
     X-Forwarded-For that is not one of them. None where the peer has none (a Unix socket)."""
-    address = peer or None
+    address = _normal(peer or "") or peer or None
     hops = [hop.strip() for hop in (forwarded_for or "").split(",") if hop.strip()]
     while hops and _is_trusted(address, trusted):
         hop = _normal(hops.pop())
@@ -22,13 +22,20 @@ def client_address(
 
 
 def _is_trusted(address: str | None, trusted: Sequence[Network]) -> bool:
-    if address is None or _normal(address) is None:
-        return False
-    return any(ip_address(address) in network for network in trusted)
+    parsed = _parsed(address or "")
+    return parsed is not None and any(parsed in network for network in trusted)
 
 
 def _normal(text: str) -> str | None:
+    parsed = _parsed(text)
+    return None if parsed is None else str(parsed)
+
+
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    """An IPv4 address stays one where a socket for both kinds shows it as IPv6."""
     try:
-        return str(ip_address(text))
+        address = ip_address(text)
     except ValueError:
         return None
+    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
+    return mapped or address

@@ -41,7 +41,7 @@ def position(kind: str, cursor: str | None) -> list[Any] | None:
     try:
         values: list[Any] = _signer(kind).loads(cursor)
     except BadData:
-        raise invalid("/cursor", "invalid_cursor", "is not a cursor of this list") from None
+        raise invalid("cursor", "invalid_cursor", "is not a cursor of this list") from None
     return values
 
 

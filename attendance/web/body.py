@@ -5,7 +5,7 @@ from typing import TypeVar
 from flask import request
 from pydantic import BaseModel, ValidationError
 
-from attendance.web.problems import FieldError, Problem, problem_of
+from attendance.web.problems import FieldError, Problem, pointer, problem_of
 
 BODY_LIMIT = 64 * 1024
 
@@ -51,7 +51,7 @@ def query(model: type[M]) -> M:
     """
     repeated = [name for name in request.args if len(request.args.getlist(name)) > 1]
     if repeated:
-        errors = [FieldError(f"/{name}"[:200], "repeated", "is given twice") for name in repeated]
+        errors = [FieldError(pointer(name), "repeated", "is given twice") for name in repeated]
         raise Problem(422, "validation_failed", "A query parameter is given twice.", errors=errors)
     try:
         return model.model_validate_strings(request.args.to_dict())

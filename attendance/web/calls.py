@@ -19,7 +19,6 @@ from flask import Flask, Response, g, request
 from sqlalchemy import Connection
 
 from attendance import audit, keys, notices
-from attendance.db import DatabaseError
 from attendance.models import Role
 from attendance.outbox import listing
 from attendance.outbox.queue import Draft, enqueue
@@ -162,13 +161,23 @@ def _note_failure(action: str, problem: Problem) -> None:
     try:
         services().database.write(work, _AUDIT_TIMEOUT_SECONDS)
         services().wake.set()
-    except DatabaseError:
-        logger.warning(
-            "Not in the audit trail: %s %s",
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client is to get its answer
+        logger.error(  # noqa: TRY400 - the failure that was to be audited has the traceback
+            "Not in the audit trail (%s): %s %s",
+            type(error).__name__,
             action,
             outcome,
-            extra={**failure, "request_id": context.request_id, "source_ip": context.source_ip},
+            extra={**failure, **_fields(context)},
         )
+
+
+def _fields(context: audit.Context) -> dict[str, str | None]:
+    return {
+        "actor": f"{context.actor.type} {context.actor.name or ''}".strip(),
+        "request_id": context.request_id,
+        "source_ip": context.source_ip,
+        "user_agent": context.user_agent,
+    }
 
 
 def _announce_crash(

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem-type:attendance:"
-_LONGEST_POINTER = 200
+_LONGEST_STEP = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +68,16 @@ class Problem(Exception):
         return body
 
 
-def invalid(pointer: str, code: str, detail: str) -> Problem:
+def pointer(*steps: int | str) -> str:
+    """The JSON pointer to a field, of a bounded length: a client chooses the names."""
+    cut = (str(step)[:_LONGEST_STEP] for step in steps)
+    return "".join("/" + step.replace("~", "~0").replace("/", "~1") for step in cut)
+
+
+def invalid(name: str, code: str, detail: str) -> Problem:
     """A 422 for one field."""
-    return Problem(
-        422, "validation_failed", f"{pointer}: {detail}", errors=[FieldError(pointer, code, detail)]
-    )
+    error = FieldError(pointer(name), code, detail)
+    return Problem(422, "validation_failed", f"{error.pointer} {detail}.", errors=[error])
 
 
 _CRASH = Problem(
@@ -177,6 +182,4 @@ def _from_validation(error: ValidationError) -> Problem:
 
 def _field_error(location: tuple[int | str, ...], kind: str, message: str) -> FieldError:
     code, detail = _CODES.get(kind, (kind, message))
-    steps = (str(step).replace("~", "~0").replace("/", "~1") for step in location)
-    pointer = "".join(f"/{step}" for step in steps)[:_LONGEST_POINTER]
-    return FieldError(pointer, code, detail)
+    return FieldError(pointer(*location), code, detail)

@@ -2,7 +2,8 @@
 
 import re
 import unicodedata
-from datetime import UTC, date, datetime, time
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,6 +17,8 @@ from pydantic import (
     StringConstraints,
 )
 from pydantic_core import PydanticCustomError
+from werkzeug.routing import BaseConverter
+from werkzeug.routing import ValidationError as NoSuchAddress
 
 from attendance.models import Event
 from attendance.outbox.message import Status
@@ -28,18 +31,23 @@ _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LARGEST_ID = 2**63 - 1
 
 
-def _rfc_3339(value: Any) -> Any:
-    if not isinstance(value, str) or not _RFC_3339.fullmatch(value):
-        raise PydanticCustomError(
-            "not_a_time", "must be a time with an offset, such as 2026-11-23T09:00:00+01:00"
-        )
-    return value
+def _rfc_3339(value: Any) -> datetime:
+    """Parsed here: pydantic's strict mode takes text for a time only straight from JSON."""
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value.upper())
+    raise PydanticCustomError(
+        "not_a_time", "must be a time with an offset, such as 2026-11-23T09:00:00+01:00"
+    )
 
 
 def _not_ancient(value: datetime) -> datetime:
     if value < _EARLIEST:
         raise PydanticCustomError("too_early", "must not lie before the year 2000")
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise PydanticCustomError("too_late", "must lie before the year 10000") from None
 
 
 def _zone(value: str) -> ZoneInfo:
@@ -51,22 +59,27 @@ def _zone(value: str) -> ZoneInfo:
         ) from None
 
 
+def _composed(value: Any) -> Any:
+    """One form for one text, before its length is measured."""
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
 def _text(value: str) -> str:
-    """One form for one text: composed. Controls have no place in a name or an id."""
+    """Controls have no place in a name or an id."""
     if any(unicodedata.category(char) in {"Cc", "Cs"} for char in value):
         raise PydanticCustomError("control_character", "must not contain control characters")
-    return unicodedata.normalize("NFC", value)
+    return value
 
 
 def _lines(value: str) -> str:
     _text(value.replace("\n", " ").replace("\r", " ").replace("\t", " "))
-    return unicodedata.normalize("NFC", value)
+    return value
 
 
-def _instant(value: Any) -> Any:
+def _instant(value: Any) -> datetime:
     """A time with an offset, or a date, which means its beginning in UTC."""
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
-        return datetime.combine(date.fromisoformat(value), time(), UTC).isoformat()
+        value += "T00:00:00Z"
     # In a query an unescaped + arrives as a space.
     return _rfc_3339(re.sub(r" (\d\d:\d\d)$", r"+\1", value) if isinstance(value, str) else value)
 
@@ -75,13 +88,24 @@ def _short(length: int) -> Any:
     return StringConstraints(strip_whitespace=True, min_length=1, max_length=length)
 
 
-Name = Annotated[str, _short(128), AfterValidator(_text)]
-PersonName = Annotated[str, _short(200), AfterValidator(_text)]
-Note = Annotated[str, _short(1000), AfterValidator(_lines)]
+Name = Annotated[str, _short(128), AfterValidator(_text), BeforeValidator(_composed)]
+PersonName = Annotated[str, _short(200), AfterValidator(_text), BeforeValidator(_composed)]
+Note = Annotated[str, _short(1000), AfterValidator(_lines), BeforeValidator(_composed)]
 OccurredAt = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_not_ancient)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_not_ancient)]
 Zone = Annotated[str, _short(64), AfterValidator(_zone)]
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
+
+
+class IdInPath(BaseConverter):
+    """An id as our answers write it; whatever else stands there is no address of ours."""
+
+    regex = "[1-9][0-9]{0,18}"
+
+    def to_python(self, value: str) -> int:
+        if int(value) > _LARGEST_ID:
+            raise NoSuchAddress
+        return int(value)
 
 
 class _Strict(BaseModel):
@@ -165,7 +189,7 @@ class AuditQuery(Page):
     until: Annotated[Instant | None, Field(alias="to")] = None
 
 
-Reason = Annotated[str, _short(500), AfterValidator(_lines)]
+Reason = Annotated[str, _short(500), AfterValidator(_lines), BeforeValidator(_composed)]
 
 
 class ChangeIn(_Strict):

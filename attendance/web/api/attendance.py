@@ -66,7 +66,7 @@ def list_() -> Response:
     return page("attendance", [as_json(row) for row in rows], asked.limit, _ORDER)
 
 
-@blueprint.get("/attendance/<int:attendance_id>")
+@blueprint.get("/attendance/<id:attendance_id>")
 @reads("admin", "auditor")
 def one(attendance_id: int) -> Response:
     with services().database.read() as connection:
@@ -94,7 +94,7 @@ def as_json(row: dict[str, Any]) -> dict[str, Any]:
 def _refuse_the_future(entry: Entry, call: Call) -> None:
     if entry.occurred_at is not None and entry.occurred_at > call.now + _FUTURE_ALLOWED:
         raise invalid(
-            "/occurred_at", "in_the_future", "lies more than 5 minutes ahead: check the clock"
+            "occurred_at", "in_the_future", "lies more than 5 minutes ahead: check the clock"
         )
 
 

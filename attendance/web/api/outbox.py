@@ -33,7 +33,7 @@ def list_() -> Response:
     return page("outbox", rows, asked.limit, ("id",))
 
 
-@blueprint.get("/outbox/<int:message_id>")
+@blueprint.get("/outbox/<id:message_id>")
 @reads("admin", "auditor")
 def one(message_id: int) -> Response:
     with services().database.read() as connection:
@@ -43,7 +43,7 @@ def one(message_id: int) -> Response:
     return respond(found)
 
 
-@blueprint.post("/outbox/<int:message_id>/retry")
+@blueprint.post("/outbox/<id:message_id>/retry")
 @writes("outbox.retried", "admin")
 def retry_one(call: Call, message_id: int) -> Response:
     """Put one message back to `pending`."""
@@ -70,7 +70,7 @@ def retry_matching(call: Call) -> Response:
     )
 
 
-@blueprint.post("/outbox/<int:message_id>/cancel")
+@blueprint.post("/outbox/<id:message_id>/cancel")
 @writes("outbox.cancelled", "admin")
 def cancel(call: Call, message_id: int) -> Response:
     reason = optional_json_body(ChangeIn).reason

@@ -1,0 +1,55 @@
+"""A service for each test, closed at its end."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from calling import Api, make_keys
+
+from attendance.app import create_app
+from attendance.config import Settings
+from attendance.db import Database, schema
+
+TOKEN = "123456789:AAE-notARealTokenOfAnyBot-0123456789"
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with a key of each role, that nobody has open: it may be copied."""
+    path = tmp_path_factory.mktemp("migrated") / "attendance.db"
+    schema.upgrade(f"sqlite:///{path}")
+    database = Database(path)
+    make_keys(database)
+    database.close()
+    return path
+
+
+@pytest.fixture
+def database_url(migrated: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(migrated, tmp_path)}"
+
+
+@pytest.fixture
+def make_api(database_url: str) -> Iterator[Callable[..., Api]]:
+    """Services on one database, each with the settings that it is given."""
+    made: list[Api] = []
+
+    def make(**environ: str) -> Api:
+        given = {
+            "DATABASE_URL": database_url,
+            "TELEGRAM_BOT_TOKEN": TOKEN,
+            "TELEGRAM_CHAT_ID": "1000",
+            **environ,
+        }
+        made.append(Api(create_app(Settings.from_env(given))))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.close()
+
+
+@pytest.fixture
+def api(make_api: Callable[..., Api]) -> Api:
+    return make_api()
