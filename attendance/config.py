@@ -37,6 +37,14 @@ class Timeout:
     total_seconds: float
 
 
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """At most `count` starts in any window of `seconds`."""
+
+    count: int
+    seconds: float
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All that the environment decides. Durations are in the unit that their name ends in."""
@@ -51,6 +59,10 @@ class Settings:
     outbox_lease_seconds: float
     outbox_give_up_after: timedelta
     outbox_uncertain: Literal["retry", "hold"]
+    outbox_digest: Literal["auto", "off"]
+    outbox_rate_overall: Rate | None
+    outbox_rate_chat: Rate | None
+    outbox_rate_group: Rate | None
     dispatcher: bool
     dedupe_seconds: float
     timezone: ZoneInfo
@@ -91,6 +103,12 @@ class Settings:
                 'Literal["retry", "hold"]',
                 read("OUTBOX_UNCERTAIN", "retry", _one_of("retry", "hold")),
             ),
+            outbox_digest=cast(
+                'Literal["auto", "off"]', read("OUTBOX_DIGEST", "auto", _one_of("auto", "off"))
+            ),
+            outbox_rate_overall=read("OUTBOX_RATE_OVERALL", "30/1s", _rate),
+            outbox_rate_chat=read("OUTBOX_RATE_CHAT", "1/1s", _rate),
+            outbox_rate_group=read("OUTBOX_RATE_GROUP", "20/60s", _rate),
             dispatcher=read("DISPATCHER", "on", _one_of("on", "off")) == "on",
             dedupe_seconds=read("DEDUPE_SECONDS", "120", _not_negative),
             timezone=read("TIMEZONE", "UTC", _zone),
@@ -229,6 +247,15 @@ def _count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
         raise ValueError(f"is {text!r}: give a whole number from 1 to 1000.")
     return int(text)
+
+
+def _rate(text: str) -> Rate | None:
+    if text.lower() == "off":
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,3})/([0-9]{1,4}(?:\.[0-9]{1,3})?)s", text)
+    if found is None or not 0 < float(found[2]) <= 3600:
+        raise ValueError(f"is {text!r}: give a count per seconds such as 20/60s, or off.")
+    return Rate(int(found[1]), float(found[2]))
 
 
 def _zone(text: str) -> ZoneInfo:

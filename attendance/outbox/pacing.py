@@ -1,0 +1,83 @@
+"""When the next request may start: pure arithmetic over the starts of the last ones.
+
+`N/Ts` means that no window of T seconds has more than N request starts. The starts are kept in the
+database, written with each claim, so that all who deliver share one pace; a message may therefore
+wait for `next_start`, and merging waiting messages (`plan`) makes the most of each start.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from attendance.config import Rate
+
+SLACK = timedelta(milliseconds=30)
+"""How late after its planned start a request may begin. Windows are longer by as much, so that one
+that begins late and one that begins on time are never too close; later still, it is given back."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The rates that the operator allows: over all chats, per private chat, per group or channel.
+    None lifts one."""
+
+    overall: Rate | None = None
+    private: Rate | None = None
+    group: Rate | None = None
+
+    def of_chat(self, chat_id: str) -> Rate | None:
+        """Telegram's ids tell: those of groups and channels are negative, or names."""
+        return self.group if chat_id.startswith(("-", "@")) else self.private
+
+    @property
+    def longest_window(self) -> timedelta:
+        """After this time a start no longer counts."""
+        rates = (self.overall, self.private, self.group)
+        return max((window(rate) for rate in rates if rate is not None), default=timedelta())
+
+
+def window(rate: Rate) -> timedelta:
+    return timedelta(seconds=rate.seconds) + SLACK
+
+
+def next_start(starts: Sequence[datetime], rate: Rate | None, now: datetime) -> datetime:
+    """The earliest time from `now` on at which one more request may start. `starts` are the last
+    ones, the latest first, at least `rate.count` of them where there were as many."""
+    if rate is None or len(starts) < rate.count:
+        return now
+    return max(now, starts[rate.count - 1] + window(rate))
+
+
+def free_starts(starts: Sequence[datetime], rate: Rate, now: datetime) -> int:
+    """How many requests may start at `now`, one after the other."""
+    return rate.count - sum(now - start < window(rate) for start in starts[: rate.count])
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to do with a lane: `merge` what waits, or send its head alone, from `at` on."""
+
+    at: datetime
+    merge: bool
+
+
+def plan(
+    waiting: int, capacity: int, starts: Sequence[datetime], rate: Rate | None, now: datetime
+) -> Plan:
+    """How to spend a chat's starts on `waiting` messages, of which one request holds `capacity`.
+
+    While more than half of the rate is unspent, and suffices for all that waits, each message goes
+    out alone and at once. From then on what waits is merged, and the rest of the rate is spread
+    over its window, unless a request would be full: so a burst is told within seconds, and the
+    last of it does not find the rate used up.
+    """
+    if rate is None:
+        return Plan(now, merge=False)
+    free = free_starts(starts, rate, now)
+    if waiting <= free - rate.count // 2:
+        return Plan(now, merge=False)
+    possible = next_start(starts, rate, now)
+    if waiting >= capacity or not starts:
+        return Plan(possible, merge=True)
+    spread = starts[0] + timedelta(seconds=rate.seconds / rate.count)
+    return Plan(max(possible, spread), merge=True)
