@@ -1,0 +1,117 @@
+"""What people read of the outbox."""
+
+from datetime import timedelta
+
+import pytest
+from bench import NINE, Bench
+
+from attendance.outbox import admin, listing, stoppage
+from attendance.outbox.listing import Stats
+from attendance.outbox.message import STATUSES
+from attendance.outbox.transport import Delivered, Rejected
+
+
+@pytest.fixture
+def three(bench: Bench) -> list[int]:
+    """One that was sent, one that failed, in chat 1; one that waits, in chat 2."""
+    ids = [bench.enqueue("1"), bench.enqueue("1")]
+    bench.settle(bench.claim_one(), Delivered(1))
+    bench.settle(bench.claim_one(), Rejected("no"))
+    return [*ids, bench.enqueue("2")]
+
+
+def listed(bench: Bench, **chosen: object) -> list[int]:
+    with bench.database.read() as connection:
+        return [row["id"] for row in listing.messages(connection, **chosen)]  # type: ignore[arg-type]
+
+
+def stats(bench: Bench) -> Stats:
+    with bench.database.read() as connection:
+        return listing.stats(connection, bench.clock())
+
+
+def test_messages_are_listed_the_newest_first(bench: Bench, three: list[int]) -> None:
+    assert listed(bench) == three[::-1]
+
+
+def test_messages_are_listed_by_what_is_asked(bench: Bench, three: list[int]) -> None:
+    sent, failed, waiting = three
+    assert listed(bench, status="failed") == [failed]
+    assert listed(bench, chat_id="1") == [failed, sent]
+    assert listed(bench, status="pending", chat_id="1") == []
+    assert listed(bench, before_id=waiting) == [failed, sent]
+    assert listed(bench, limit=1) == [waiting]
+
+
+def test_a_token_is_nobodys_to_read(bench: Bench) -> None:
+    message = bench.enqueue()
+    bench.claim_one()
+    with bench.database.read() as connection:
+        one = listing.message(connection, message)
+        [row] = listing.messages(connection)
+    assert one is not None
+    assert "token" not in one
+    assert "token" not in row
+
+
+def test_one_message_comes_with_its_attempts(bench: Bench, three: list[int]) -> None:
+    with bench.database.read() as connection:
+        one = listing.message(connection, three[1])
+        nobody = listing.message(connection, 999)
+    assert nobody is None
+    assert one is not None
+    [attempt] = one["attempt_list"]
+    assert (attempt["outcome"], attempt["error"]) == ("rejected", "no")
+
+
+def test_messages_are_found_by_what_they_speak_of(bench: Bench, three: list[int]) -> None:
+    with bench.database.read() as connection:
+        found = listing.about(connection, "attendance", "7")
+        assert listing.about(connection, "attendance", "8") == []
+    assert [(row["id"], row["status"]) for row in found] == [
+        (three[0], "sent"),
+        (three[1], "failed"),
+        (three[2], "pending"),
+    ]
+
+
+def test_chats_are_listed_with_what_waits_for_them(bench: Bench, three: list[int]) -> None:
+    assert three
+    with bench.database.read() as connection:
+        chats = {row["chat_id"]: row["waiting"] for row in listing.chats(connection)}
+    assert chats == {"1": 0, "2": 1}
+
+
+def test_the_stats_of_an_empty_outbox(bench: Bench) -> None:
+    assert stats(bench) == Stats(dict.fromkeys(STATUSES, 0), 0, None, 0, 0, None)
+
+
+@pytest.mark.usefixtures("three")
+def test_the_stats_count_and_tell_the_oldest_age(bench: Bench) -> None:
+    bench.enqueue(None)
+    bench.park()
+    bench.database.write(lambda c: stoppage.begin(c, NINE, "misconfigured", "401"))
+    bench.clock.forward(90)
+    found = stats(bench)
+    assert found.counts == dict.fromkeys(STATUSES, 0) | {"pending": 2, "sent": 1, "failed": 1}
+    assert (found.without_chat, found.parked_chats) == (1, 1)
+    assert (found.oldest_due_age_seconds, found.sent_last_hour) == (90.0, 1)
+    assert found.stopped == "misconfigured"
+
+
+@pytest.mark.usefixtures("three")
+def test_what_was_sent_an_hour_ago_is_no_longer_counted(bench: Bench) -> None:
+    bench.clock.forward(3601)
+    assert stats(bench).sent_last_hour == 0
+
+
+def test_parked_chats_are_named_to_who_retries_into_them(bench: Bench, three: list[int]) -> None:
+    bench.park("1")
+    with bench.database.read() as connection:
+        assert listing.parked_chats_of(connection, three) == ["1"]
+        assert listing.parked_chats_of(connection, three[2:]) == []
+
+
+def test_a_cancelled_message_no_longer_waits(bench: Bench, three: list[int]) -> None:
+    bench.database.write(lambda c: admin.cancel(c, NINE + timedelta(seconds=1), three[2:]))
+    assert stats(bench).oldest_due_age_seconds is None
