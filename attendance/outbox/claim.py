@@ -1,46 +1,71 @@
 """What a claim is, and by which rules the operator wants deliveries made."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
+
+Merge = Callable[[Sequence[str]], tuple[int, str]]
+"""How many of these lines, from the first on, fit into one message, and that message's text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How long a claim lives, when a message is given up, and what follows an attempt that may
-    have been delivered: `retry` sends it again, `hold` leaves it to a person."""
+    """How long a claim lives, when a message is given up, what follows an attempt that may have
+    been delivered (`retry` sends it again, `hold` leaves it to a person), how fast requests may
+    start, and how waiting messages are merged (None: never)."""
 
     lease: timedelta
     give_up_after: timedelta
     uncertain: Literal["retry", "hold"] = "retry"
+    pace: Pace = Pace()
+    merge: Merge | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """One message of a claim; `attempt` counts from 1, `chat_id` is what it was addressed to."""
+
+    id: int
+    chat_id: str
+    attempt: int
+    request_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The right to deliver one message until the lease ends or the token is replaced.
+    """The right to deliver one message, or several merged into one, until the lease ends or the
+    token is replaced. The request is to begin at `starts_at`; `start_id` is its debit."""
 
-    `attempt` counts from 1. `outgoing.chat_id` is where the chat lives now, `chat_id` what the
-    message was addressed to.
-    """
-
+    messages: tuple[Claimed, ...]
     outgoing: Outgoing
     token: str
-    chat_id: str
+    lane: str
     claimed_by: str
     claimed_at: datetime
-    attempt: int
-    request_id: str | None
+    starts_at: datetime
+    start_id: int | None = None
 
     @property
     def id(self) -> int:
         return self.outgoing.id
 
+    @property
+    def attempt(self) -> int:
+        """The first message's: it decides how long to wait after a failure."""
+        return self.messages[0].attempt
+
+    @property
+    def is_digest(self) -> bool:
+        return len(self.messages) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The end of an attempt, as whoever listens is told it.
+    """The end of an attempt for one message, as whoever listens is told it.
 
     `outcome` is the attempt's (`delivered`, `retry`, `late` …), `status` what the message has
     become; they are told in the transaction that writes them.

@@ -21,9 +21,12 @@ from attendance.db import Base, UtcTime
 Status = Literal["pending", "sending", "sent", "failed", "uncertain", "cancelled"]
 STATUSES: tuple[Status, ...] = get_args(Status)
 
+StopReason = Literal["unconfigured", "misconfigured", "unreachable", "flooded"]
+
 UNSETTLED = "status IN ('pending', 'sending')"
 ATTENTION = "status IN ('failed', 'uncertain', 'cancelled')"
 _listed = ", ".join(f"'{status}'" for status in STATUSES)
+_stop_reasons = ", ".join(f"'{reason}'" for reason in get_args(StopReason))
 
 
 def literal_status(*statuses: Status) -> BindParameter[Any]:
@@ -34,6 +37,10 @@ def literal_status(*statuses: Status) -> BindParameter[Any]:
 class Message(Base):
     """One message to one chat.
 
+    `chat_id` is what it was addressed to, `lane` where that chat lives now. `line` is its short
+    form, for a digest; without one, or where `alone` is set, it is never merged. Messages that went
+    out merged bear the same `digest_id` for as long as they may have to be repeated as they were.
+
     `due_at` is the one time that says when a row may be claimed: its creation, the end of a
     backoff, or, while it is `sending`, the end of its claim's lease.
     """
@@ -43,7 +50,13 @@ class Message(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     status: Mapped[Status] = mapped_column(String(9))
     chat_id: Mapped[str | None] = mapped_column(String(64))
+    lane: Mapped[str | None] = mapped_column(String(64))
+    thread_id: Mapped[int | None] = mapped_column(BigInteger)
+    silent: Mapped[bool] = mapped_column(default=False)
     text: Mapped[str] = mapped_column(Text)
+    line: Mapped[str | None] = mapped_column(Text)
+    alone: Mapped[bool] = mapped_column(default=False)
+    digest_id: Mapped[int | None]
     subject_type: Mapped[str] = mapped_column(String(32))
     subject_id: Mapped[str | None] = mapped_column(String(64))
     request_id: Mapped[str | None] = mapped_column(String(64))
@@ -65,11 +78,12 @@ class Message(Base):
         CheckConstraint("(status = 'sending') = (token IS NOT NULL)", name="token"),
         CheckConstraint("(token IS NULL) = (claimed_at IS NULL)", name="claimed_at"),
         CheckConstraint("status <> 'sending' OR chat_id IS NOT NULL", name="chat_id"),
+        CheckConstraint("(chat_id IS NULL) = (lane IS NULL)", name="lane"),
         CheckConstraint("(status = 'sent') = (sent_at IS NOT NULL)", name="sent_at"),
         CheckConstraint(f"({UNSETTLED}) = (settled_at IS NULL)", name="settled_at"),
         CheckConstraint("attempts >= 0 AND uncertain_attempts >= 0", name="attempts"),
         # The head of each lane, and all that waits: the size of the backlog, not of the history.
-        Index("ix_outbox_unsettled", "chat_id", "id", sqlite_where=sql(UNSETTLED)),
+        Index("ix_outbox_unsettled", "lane", "id", sqlite_where=sql(UNSETTLED)),
         # What a person has to look at. The many that were sent are found by their id.
         Index("ix_outbox_attention", "status", "id", sqlite_where=sql(ATTENTION)),
         Index("ix_outbox_subject", "subject_type", "subject_id"),
@@ -113,33 +127,56 @@ class Chat(Base):
     created_at: Mapped[datetime] = mapped_column(UtcTime)
     hold_until: Mapped[datetime | None] = mapped_column(UtcTime)
     hold_reason: Mapped[str | None] = mapped_column(Text)
+    next_at: Mapped[datetime | None] = mapped_column(UtcTime)
     parked_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    probe_at: Mapped[datetime | None] = mapped_column(UtcTime)
     park_reason: Mapped[str | None] = mapped_column(Text)
     migrated_to: Mapped[str | None] = mapped_column(String(64))
+    type: Mapped[str | None] = mapped_column(String(16))
+    title: Mapped[str | None] = mapped_column(String(256))
+    silent: Mapped[bool] = mapped_column(default=False)
+    quiet_hours: Mapped[str | None] = mapped_column(String(11))
 
     __table_args__ = (
         CheckConstraint("(parked_at IS NULL) = (park_reason IS NULL)", name="park_reason"),
     )
 
 
-class Stoppage(Base):
-    """A time in which nothing could be delivered to anybody, because of how we are set up.
+class Start(Base):
+    """The planned start of a request, kept for as long as a window of the pace can hold it."""
 
-    Open while `ended_at` is null. While one is open no message is claimed, and the time that a
-    message may take before it is given up stands still.
+    __tablename__ = "outbox_start"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    lane: Mapped[str] = mapped_column(String(64))
+    starts_at: Mapped[datetime] = mapped_column(UtcTime, index=True)
+
+    __table_args__ = (
+        Index("ix_outbox_start_lane", "lane", "starts_at"),
+        {"sqlite_autoincrement": True},
+    )
+
+
+class Stoppage(Base):
+    """A time in which nothing could be delivered to anybody.
+
+    No message is claimed until it ends: `flooded` (two chats were told to wait) by the clock,
+    `misconfigured` (the bot is refused) and `unreachable` (nothing gets through) by a probe that
+    succeeds, `unconfigured` by a configuration. While we are not, or wrongly, configured, the time
+    that a message may take before it is given up stands still.
     """
 
     __tablename__ = "outbox_stoppage"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    reason: Mapped[Literal["unconfigured", "misconfigured"]] = mapped_column(String(16))
+    reason: Mapped[StopReason] = mapped_column(String(16))
     error: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(UtcTime)
     ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
     __table_args__ = (
-        CheckConstraint("reason IN ('unconfigured', 'misconfigured')", name="reason"),
+        CheckConstraint(f"reason IN ({_stop_reasons})", name="reason"),
         # Two processes that see the same trouble open one stoppage.
         Index(
             "uq_outbox_stoppage_open", "reason", unique=True, sqlite_where=sql("ended_at IS NULL")

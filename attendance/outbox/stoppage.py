@@ -1,64 +1,98 @@
-"""Times in which nothing can be delivered to anybody: begun, ended, and counted."""
+"""Times in which nothing can be delivered to anybody: begun, probed, ended, and counted."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Literal
 
-from sqlalchemy import Connection, or_, select, update
+from sqlalchemy import Connection, and_, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
 
-from attendance.outbox.message import Stoppage
+from attendance.outbox.message import Stoppage, StopReason
 
-PROBE_EVERY = timedelta(seconds=30)
+_LONGEST_PROBE = timedelta(seconds=30)
+_PROBED: tuple[StopReason, ...] = ("misconfigured", "unreachable")
+_CLOCK_STANDS_STILL: tuple[StopReason, ...] = ("unconfigured", "misconfigured")
 
 _insert = sqlite.insert(Stoppage.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+_open_and_probed = and_(Stoppage.reason.in_(_PROBED), Stoppage.ended_at.is_(None))
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Why nothing is claimed, and when that is to be looked at again."""
+
+    reason: StopReason
+    until: datetime
+    error: str | None
 
 
 def begin(
-    connection: Connection,
-    now: datetime,
-    reason: Literal["unconfigured", "misconfigured"],
-    error: str | None = None,
+    connection: Connection, now: datetime, reason: StopReason, error: str | None = None
 ) -> None:
-    """Open a stoppage, unless one with this reason is open. A misconfigured bot is probed again
-    after `PROBE_EVERY`."""
-    probe_at = now + PROBE_EVERY if reason == "misconfigured" else None
+    """Open a stoppage, unless one with this reason is open; one that is probed is so after 1 s."""
+    probe_at = now + timedelta(seconds=1) if reason in _PROBED else None
     connection.execute(
         _insert, {"reason": reason, "error": error, "started_at": now, "probe_at": probe_at}
     )
 
 
-def end(connection: Connection, now: datetime, reason: str) -> bool:
+def flood(connection: Connection, now: datetime, until: datetime, error: str) -> None:
+    """Stop until a time that is known already."""
+    row = {"reason": "flooded", "error": error, "started_at": now, "ended_at": until}
+    connection.execute(insert(Stoppage).values(**row))
+
+
+def end(connection: Connection, now: datetime, reason: StopReason) -> bool:
     """Close the open stoppage of this reason; whether there was one."""
     closed = update(Stoppage).where(Stoppage.reason == reason, Stoppage.ended_at.is_(None))
     return connection.execute(closed.values(ended_at=now)).rowcount > 0
 
 
-def misconfigured_since(connection: Connection) -> tuple[datetime, datetime, str] | None:
-    """Since when claims are stopped, when to probe next, and what was said; None: they are not.
+def current(connection: Connection, now: datetime) -> Stopped | None:
+    """What stops the claims at `now`; None where nothing does.
 
-    An `unconfigured` stoppage does not count: whoever can ask has a configuration.
+    An `unconfigured` stoppage does not: whoever can ask has a configuration.
     """
-    row = connection.execute(
-        select(Stoppage.started_at, Stoppage.probe_at, Stoppage.error).where(
-            Stoppage.reason == "misconfigured", Stoppage.ended_at.is_(None)
+    flooded = and_(Stoppage.reason == "flooded", Stoppage.ended_at > now)
+    rows = connection.execute(
+        select(Stoppage.reason, Stoppage.probe_at, Stoppage.ended_at, Stoppage.error)
+        .where(or_(_open_and_probed, flooded))
+        .order_by(Stoppage.id.desc())
+    ).all()
+    found = [Stopped(row.reason, row.ended_at or row.probe_at, row.error) for row in rows]
+    return max(found, key=lambda stopped: stopped.until, default=None)
+
+
+def take_probe(connection: Connection, now: datetime) -> StopReason | None:
+    """Claim a probe that is due, so that one process makes it; None where there is none. The next
+    follows after as long as the stoppage has lasted, at most `_LONGEST_PROBE`."""
+    due = connection.execute(
+        select(Stoppage.id, Stoppage.reason, Stoppage.started_at).where(
+            _open_and_probed, Stoppage.probe_at <= now
         )
-    ).one_or_none()
-    return None if row is None else (row.started_at, row.probe_at, row.error)
+    ).first()
+    if due is None:
+        return None
+    pause = min(max(now - due.started_at, timedelta(seconds=1)), _LONGEST_PROBE)
+    taken = update(Stoppage).where(Stoppage.id == due.id)
+    connection.execute(taken.values(probe_at=now + pause))
+    reason: StopReason = due.reason
+    return reason
 
 
-def take_probe(connection: Connection, now: datetime) -> bool:
-    """Claim the probe that is due, so that one process makes it; False where none is."""
-    due = update(Stoppage).where(
-        Stoppage.reason == "misconfigured", Stoppage.ended_at.is_(None), Stoppage.probe_at <= now
-    )
-    return connection.execute(due.values(probe_at=now + PROBE_EVERY)).rowcount > 0
+def probe_soon(connection: Connection, now: datetime) -> None:
+    """Let the next probe be made at once: a new process may have a new configuration."""
+    connection.execute(update(Stoppage).where(_open_and_probed).values(probe_at=now))
 
 
 def time_stopped(connection: Connection, since: datetime, now: datetime) -> timedelta:
-    """How much of the time from `since` to `now` was a stoppage. Overlapping ones count once."""
+    """How much of the time from `since` to `now` does not count against a message. Overlapping
+    stoppages count once."""
     rows = connection.execute(
         select(Stoppage.started_at, Stoppage.ended_at)
-        .where(or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > since))
+        .where(
+            Stoppage.reason.in_(_CLOCK_STANDS_STILL),
+            or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > since),
+        )
         .order_by(Stoppage.started_at)
     )
     total, reached = timedelta(), since
@@ -68,9 +102,3 @@ def time_stopped(connection: Connection, since: datetime, now: datetime) -> time
             total += end_at - begin_at
             reached = end_at
     return total
-
-
-def probe_soon(connection: Connection, now: datetime) -> None:
-    """Let the next probe be made at once: a new process may have a new configuration."""
-    open_ = update(Stoppage).where(Stoppage.reason == "misconfigured", Stoppage.ended_at.is_(None))
-    connection.execute(open_.values(probe_at=now))

@@ -12,14 +12,17 @@ from typing import Protocol
 class Outgoing:
     """A claimed message, as a transport needs it.
 
-    `id` is the row's id and the reference that people see; `repeats` says that an earlier attempt
-    may have been delivered, so that the reader can be told.
+    `id` is the row's id, for several merged ones the first's, and the reference that people see;
+    `repeats` says that an earlier attempt may have been delivered, so that the reader can be told.
+    `thread_id` is a topic of the chat. `silent` asks for no sound.
     """
 
     id: int
     chat_id: str
     text: str
     repeats: bool = False
+    thread_id: int | None = None
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,46 @@
+"""The starts of requests in the database: read, debited, given back, forgotten."""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, insert, select
+
+from attendance.config import Rate
+from attendance.outbox.message import Start
+from attendance.outbox.pacing import Pace, next_start
+
+
+def latest(connection: Connection, rate: Rate | None, lane: str | None = None) -> list[datetime]:
+    """The last `rate.count` starts, of one lane or of all, the latest first."""
+    if rate is None:
+        return []
+    query = select(Start.starts_at).order_by(Start.starts_at.desc()).limit(rate.count)
+    if lane is not None:
+        query = query.where(Start.lane == lane)
+    return list(connection.scalars(query))
+
+
+def debit(connection: Connection, pace: Pace, lane: str, starts_at: datetime) -> int | None:
+    """Write a start down, and forget those that no window holds any more; its id. None where
+    no rate is set that could need it."""
+    if not pace.longest_window:
+        return None
+    connection.execute(delete(Start).where(Start.starts_at < starts_at - pace.longest_window))
+    debited = insert(Start).values(lane=lane, starts_at=starts_at)
+    return connection.execute(debited).lastrowid
+
+
+def give_back(connection: Connection, start_id: int | None) -> None:
+    """The request never began."""
+    if start_id is not None:
+        connection.execute(delete(Start).where(Start.id == start_id))
+
+
+def try_debit(connection: Connection, pace: Pace, lane: str, now: datetime) -> bool:
+    """One more start at once, if the pace allows it: for a second request under one claim."""
+    rate = pace.of_chat(lane)
+    if next_start(latest(connection, pace.overall), pace.overall, now) > now:
+        return False
+    if next_start(latest(connection, rate, lane), rate, now) > now:
+        return False
+    debit(connection, pace, lane, now)
+    return True
