@@ -22,6 +22,7 @@ Status = Literal["pending", "sending", "sent", "failed", "uncertain", "cancelled
 STATUSES: tuple[Status, ...] = get_args(Status)
 
 UNSETTLED = "status IN ('pending', 'sending')"
+SENDING = "status = 'sending'"
 ATTENTION = "status IN ('failed', 'uncertain', 'cancelled')"
 _listed = ", ".join(f"'{status}'" for status in STATUSES)
 
@@ -70,6 +71,8 @@ class Message(Base):
         CheckConstraint("attempts >= 0 AND uncertain_attempts >= 0", name="attempts"),
         # The head of each lane, and all that waits: the size of the backlog, not of the history.
         Index("ix_outbox_unsettled", "chat_id", "id", sqlite_where=sql(UNSETTLED)),
+        # One request per chat is in flight, whoever claims.
+        Index("uq_outbox_in_flight", "chat_id", unique=True, sqlite_where=sql(SENDING)),
         # What a person has to look at. The many that were sent are found by their id.
         Index("ix_outbox_attention", "status", "id", sqlite_where=sql(ATTENTION)),
         Index("ix_outbox_subject", "subject_type", "subject_id"),

@@ -173,3 +173,11 @@ def test_a_returning_result_in_a_traceback_does_not_break_later_units(database: 
         database.write(work)
     database.write(add("c"))
     assert notes(database.path) == ["c"]
+
+
+def test_closing_does_not_wait_for_ever_for_somebody_elses_lock(database: Database) -> None:
+    with turnstile_held(database.path):
+        with pytest.raises(TooBusy):
+            database.write(add("never"), timeout_seconds=0.1)
+        database._writer.close(timeout_seconds=0.1)
+    assert notes(database.path) == []
