@@ -27,6 +27,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    # Nor does it redirect to a tidier address: that answer would be HTML.
+    app.url_map.merge_slashes = False
     install(app, Services(settings, database, clock=utc_now))
     calls.install(app)
     problems.install(app)

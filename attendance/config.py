@@ -5,7 +5,7 @@ Standard library only. The table of variables is in the README; a test holds the
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
@@ -13,7 +13,7 @@ from typing import Literal, TypeVar, cast
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attendance.secret import Secret
+from attendance.secret import Secret, redact
 
 LEASE_MARGIN_SECONDS = 2.0
 """How much longer than a delivery a lease must live, for the settlement to be written in time."""
@@ -49,7 +49,7 @@ class Rate:
 class Settings:
     """All that the environment decides. Durations are in the unit that their name ends in."""
 
-    database_url: str
+    database_url: str = field(repr=False)  # that of a server holds a password
     database_group: str | None
     telegram_bot_token: Secret | None
     telegram_chat_id: str | None
@@ -175,7 +175,8 @@ def _parsed(name: str, text: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text)
     except ValueError as error:
-        raise ConfigError(f"{name} {error}") from None
+        # A token is easily pasted into the variable next to its own.
+        raise ConfigError(redact(f"{name} {error}")) from None
 
 
 def _database_url(text: str) -> str:
@@ -201,8 +202,12 @@ def _chat_id(text: str) -> str:
 
 
 def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "?" in text or "#" in text:
         raise ValueError("must be an address such as https://api.telegram.org, without a query.")
     return text.rstrip("/")
 
@@ -244,8 +249,8 @@ def _seconds(text: str) -> timedelta:
 
 
 def _count(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= 1000:
-        raise ValueError(f"is {text!r}: give a whole number from 1 to 1000.")
+    if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 1000:
+        raise ValueError(f"is {text[:20]!r}: give a whole number from 1 to 1000.")
     return int(text)
 
 

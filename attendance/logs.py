@@ -25,7 +25,9 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(line, ensure_ascii=False, default=str))
+        # Before JSON escapes a quote or a backslash of a secret, and after, for what is nested.
+        plain = {name: redact(v) if isinstance(v, str) else v for name, v in line.items()}
+        return redact(json.dumps(plain, ensure_ascii=False, default=str))
 
 
 class TextFormatter(logging.Formatter):

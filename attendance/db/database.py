@@ -16,6 +16,8 @@ from attendance.db.writer import T, Work, Writer
 WRITE_TIMEOUT_SECONDS = 10.0
 """How long a caller waits for its unit of work to begin before it is told to come back later."""
 
+_CLOSE_TIMEOUT_SECONDS = 20.0
+
 
 class Database:
     """One SQLite file. Opens nothing until it is first used, and belongs to the process that
@@ -48,7 +50,8 @@ class Database:
         """Run `work(connection)` in one transaction that is on disk when this returns.
 
         `work` may run in another thread and more than once: it takes ids and times from its
-        caller, does no I/O but the connection's, and returns plain values.
+        caller, does no I/O but the connection's, returns plain values, and lets the database's
+        errors out: some of them end the transaction, and what it wrote after would stay.
 
         Raises:
             TooBusy: withdrawn before it began, after `timeout_seconds` (None: wait for ever).
@@ -69,8 +72,7 @@ class Database:
         """Finish what waits to be written and close all connections."""
         # Whoever closes the last connection checkpoints: readers first, the writer under its lock.
         self._reading.dispose()
-        self._writer.close()
-        self._turnstile.close()
+        self._writer.close(_CLOSE_TIMEOUT_SECONDS)
 
     def _claim_process(self) -> None:
         if self._pid is None:

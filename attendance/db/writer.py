@@ -81,16 +81,20 @@ class Writer:
                 raise TooBusy("The database is busy: nothing was written.") from None
             return unit.future.result()  # type: ignore[no-any-return]
 
-    def close(self) -> None:
-        """Finish what waits, then close the connection under the turnstile: closing the last
-        one checkpoints."""
+    def close(self, timeout_seconds: float) -> None:
+        """Finish what waits, and close the connection.
+
+        Where somebody else keeps the database locked for longer, the thread is left behind: it is
+        a daemon, and what it still waits for was withdrawn or will be left to a lease.
+        """
         with self._starting:
-            if self._thread is not None:
-                self._waiting.put(None)
-                self._thread.join()
-                self._thread = None
-            with self._turnstile:
-                self._engine.dispose()
+            if self._thread is None:
+                return
+            self._waiting.put(None)
+            self._thread.join(timeout_seconds)
+            if self._thread.is_alive():
+                logger.warning("The database is locked by somebody else and is left open")
+            self._thread = None
 
     def _start(self) -> None:
         if self._thread is None:
@@ -108,6 +112,9 @@ class Writer:
                     self._checkpoint()
             except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure
                 _fail(group, error)
+        with self._turnstile:
+            self._engine.dispose()  # closing the last connection checkpoints: under the turnstile
+        self._turnstile.close()
 
     def _gather(self, group: list[_Unit]) -> bool:
         """Add what has queued up meanwhile; False where the last of it was the call to stop."""

@@ -24,6 +24,7 @@ STATUSES: tuple[Status, ...] = get_args(Status)
 StopReason = Literal["unconfigured", "misconfigured", "unreachable", "flooded"]
 
 UNSETTLED = "status IN ('pending', 'sending')"
+IN_FLIGHT = "status = 'sending' AND (digest_id IS NULL OR digest_id = id)"
 ATTENTION = "status IN ('failed', 'uncertain', 'cancelled')"
 _listed = ", ".join(f"'{status}'" for status in STATUSES)
 _stop_reasons = ", ".join(f"'{reason}'" for reason in get_args(StopReason))
@@ -84,6 +85,8 @@ class Message(Base):
         CheckConstraint("attempts >= 0 AND uncertain_attempts >= 0", name="attempts"),
         # The head of each lane, and all that waits: the size of the backlog, not of the history.
         Index("ix_outbox_unsettled", "lane", "id", sqlite_where=sql(UNSETTLED)),
+        # One request per chat is in flight, whoever claims.
+        Index("uq_outbox_in_flight", "lane", unique=True, sqlite_where=sql(IN_FLIGHT)),
         # What a person has to look at. The many that were sent are found by their id.
         Index("ix_outbox_attention", "status", "id", sqlite_where=sql(ATTENTION)),
         Index("ix_outbox_subject", "subject_type", "subject_id"),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, case, func, insert, literal_column, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
@@ -161,7 +161,10 @@ def _heads(*columns: Any) -> Select[Any]:
     first = select(func.min(other.id)).where(
         other.chat_id == Chat.chat_id, other.status.in_(literal_status("pending", "sending"))
     )
-    under_way = first.where(other.status.in_(literal_status("sending")))
+    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
+    under_way = select(other.id).where(
+        other.chat_id == Chat.chat_id, other.status == literal_column("'sending'")
+    )
     head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
     return select(*columns).select_from(Chat).join(Message, Message.id == head)
 

@@ -76,6 +76,13 @@ def _create_outbox() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index(
+        "uq_outbox_in_flight",
+        "outbox",
+        ["chat_id"],
+        unique=True,
+        sqlite_where=sa.text("status = 'sending'"),
+    )
+    op.create_index(
         "ix_outbox_attention",
         "outbox",
         ["status", "id"],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from notes import add, make_notes, notes, processes, queued, stranger_writing, turnstile_held, until
+from notes import add, make_notes, notes, processes, queued, turnstile_held, until
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
@@ -79,26 +79,6 @@ def test_a_unit_that_began_is_waited_for(
     monkeypatch.setattr(Future, "cancel", cancel_once_it_began)
     assert database.write(work, timeout_seconds=0.01) == "slow"
     assert notes(database.path) == ["slow"]
-
-
-def test_a_stranger_who_holds_the_lock_is_waited_for(database: Database) -> None:
-    database.write(add("a"))
-    with ThreadPoolExecutor() as pool:
-        with stranger_writing(database.path):
-            answer = pool.submit(database.write, add("b"))
-            until(lambda: queued(database) == 0)
-            assert not answer.done()
-        assert answer.result() == "b"
-
-
-def test_who_waits_for_a_stranger_is_told_in_time_and_not_served_later(database: Database) -> None:
-    with stranger_writing(database.path):
-        started = time.monotonic()
-        with pytest.raises(TooBusy):
-            database.write(add("late"), timeout_seconds=0.1)
-        assert time.monotonic() - started < 10  # and not for as long as the stranger likes
-    database.write(add("next"))
-    assert notes(database.path) == ["next"]
 
 
 def test_close_finishes_what_waits(database: Database) -> None:
@@ -193,3 +173,11 @@ def test_a_returning_result_in_a_traceback_does_not_break_later_units(database: 
         database.write(work)
     database.write(add("c"))
     assert notes(database.path) == ["c"]
+
+
+def test_closing_does_not_wait_for_ever_for_somebody_elses_lock(database: Database) -> None:
+    with turnstile_held(database.path):
+        with pytest.raises(TooBusy):
+            database.write(add("never"), timeout_seconds=0.1)
+        database._writer.close(timeout_seconds=0.1)
+    assert notes(database.path) == []

@@ -36,11 +36,7 @@ def list_() -> Response:
 @blueprint.get("/outbox/<id:message_id>")
 @reads("admin", "auditor")
 def one(message_id: int) -> Response:
-    with services().database.read() as connection:
-        found = listing.message(connection, message_id)
-    if found is None:
-        raise _unknown(message_id)
-    return respond(found)
+    return _shown(message_id)
 
 
 @blueprint.post("/outbox/<id:message_id>/retry")
@@ -49,7 +45,7 @@ def retry_one(call: Call, message_id: int) -> Response:
     """Put one message back to `pending`."""
     changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
     _refuse_unchanged(changes, message_id, "retried: only failed, uncertain or cancelled ones are")
-    return one(message_id)
+    return _shown(message_id)
 
 
 @blueprint.post("/outbox/retry")
@@ -84,7 +80,15 @@ def cancel(call: Call, message_id: int) -> Response:
 
     changes = services().database.write(work)
     _refuse_unchanged(changes, message_id, "cancelled: it is on its way or settled")
-    return one(message_id)
+    return _shown(message_id)
+
+
+def _shown(message_id: int) -> Response:
+    with services().database.read() as connection:
+        found = listing.message(connection, message_id)
+    if found is None:
+        raise _unknown(message_id)
+    return respond(found)
 
 
 def _retry(call: Call, chosen: admin.Filter, reason: str | None) -> admin.Changes:

@@ -1,0 +1,157 @@
+"""What the code promises about itself: layers, sizes, one writer of the trail, real settings."""
+
+import ast
+import configparser
+import re
+import runpy
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from gunicorn.config import KNOWN_SETTINGS
+
+from attendance.config import Settings
+
+ROOT = Path(__file__).parent.parent
+CODE = sorted((ROOT / "attendance").rglob("*.py"))
+LONGEST_FUNCTION = 40
+LONGEST_MODULE = 300
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def _functions(path: Path) -> Iterator[Function]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, Function):
+            yield node
+
+
+def _length(function: Function) -> int:
+    return (function.end_lineno or function.lineno) - function.lineno + 1
+
+
+def test_every_module_imports_from_below_only() -> None:
+    lint = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as c; c()"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    assert " 0 broken" in lint.stdout
+
+
+def test_every_module_is_in_the_contract() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    layers = re.findall(r"\w+", setup["importlinter:contract:layers"]["layers"])
+    modules = {path.stem for path in (ROOT / "attendance").glob("[!_]*.py")}
+    packages = {path.parent.name for path in (ROOT / "attendance").glob("*/__init__.py")}
+
+    assert set(layers) == modules | packages
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_function_and_no_module_is_long(path: Path) -> None:
+    long = {one.name: _length(one) for one in _functions(path) if _length(one) > LONGEST_FUNCTION}
+
+    assert long == {}
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_MODULE
+
+
+@pytest.mark.parametrize("path", CODE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_import_hides_in_a_function(path: Path) -> None:
+    hidden = [
+        f"{function.name}:{node.lineno}"
+        for function in _functions(path)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
+
+    assert hidden == []
+
+
+def test_only_the_trail_writes_the_audit_table() -> None:
+    writing = re.compile(
+        r"(?:insert|update|delete)\(\s*(?:trail\.)?AuditEntry"
+        r"|(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[\"'`]?audit\b",
+        re.IGNORECASE,
+    )
+    writers = [path for path in CODE if writing.search(path.read_text(encoding="utf-8"))]
+
+    assert writers == [ROOT / "attendance" / "audit" / "trail.py"]
+    made = [path for path in CODE if "AuditEntry(" in path.read_text(encoding="utf-8")]
+    assert made == writers  # the class's own definition
+
+
+def test_only_the_database_s_own_code_begins_or_ends_a_transaction() -> None:
+    ending = re.compile(r"\.(?:commit|rollback|begin)\(\)")
+    found = {
+        path.relative_to(ROOT / "attendance").parts[0]
+        for path in CODE
+        if ending.search(path.read_text(encoding="utf-8"))
+    }
+
+    assert found <= {"db"}
+
+
+def test_gunicorn_knows_every_setting_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ignores a misspelt one without a word."""
+    for variable in _variables():
+        monkeypatch.delenv(variable, raising=False)
+    given = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+    source = ast.parse((ROOT / "gunicorn.conf.py").read_text(encoding="utf-8"))
+    names = {
+        target.id
+        for node in source.body
+        if isinstance(node, ast.Assign)
+        for target in node.targets
+        if isinstance(target, ast.Name) and not target.id.startswith("_")
+    } | {node.name for node in source.body if isinstance(node, ast.FunctionDef)}
+
+    assert "graceful_timeout" in names
+    assert names <= given.keys()
+    assert names - {setting.name for setting in KNOWN_SETTINGS} == set()
+
+
+def test_gunicorn_gives_a_stopping_worker_the_time_of_a_delivery(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TELEGRAM_TIMEOUT", "3,20")
+    given = runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+    assert (given["graceful_timeout"], given["timeout"]) == (30, 30)
+    assert given["preload_app"] is False
+    assert given["control_socket_disable"] is True
+
+
+def test_a_wrong_setting_stops_gunicorn_with_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "many")
+
+    with pytest.raises(SystemExit) as stopped:
+        runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+    assert str(stopped.value).startswith("Error: WEB_CONCURRENCY is 'many'")
+
+
+def test_each_variable_is_a_field_of_the_settings() -> None:
+    assert {name.lower() for name in _variables()} == set(Settings.__dataclass_fields__)
+
+
+@pytest.mark.skipif(not (ROOT / "README.md").exists(), reason="README.md is not written yet")
+def test_the_readme_s_table_has_every_variable_and_no_other() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1] for line in readme.splitlines() if re.match(r"\| *`[A-Z]", line)]
+    listed = set(re.findall(r"`([A-Z][A-Z_]+)`", " ".join(rows)))
+
+    assert {name for name in listed if not name.endswith("_FILE")} == _variables()
+
+
+def _variables() -> set[str]:
+    """What `config.py` reads from the environment."""
+    source = (ROOT / "attendance" / "config.py").read_text(encoding="utf-8")
+    return set(re.findall(r"read(?:\.\w+)?\(\s*\"([A-Z_]+)\"", source))

@@ -1,0 +1,74 @@
+"""The words that people read. A message is fixed here letter by letter: people see it."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from attendance.models import EVENTS, Event
+from attendance.notices import attendance_message, crash_message, sentence
+from attendance.telegram.markdown import plain
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MORNING = datetime(2026, 11, 3, 9, 4, 59, tzinfo=BERLIN)
+SPECIALS = "_*[]()~`>#+-=|{}.!\\"
+
+MESSAGES: dict[Event, tuple[str, str]] = {
+    "check_in": ("Ada checked in.", "✅ *Ada* checked in"),
+    "check_out": ("Ada checked out.", "👋 *Ada* checked out"),
+    "break_start": ("Ada started a break.", "☕ *Ada* started a break"),
+    "break_end": ("Ada is back from a break.", "💼 *Ada* is back from a break"),
+    "present": ("Ada is present.", "🟢 *Ada* is present"),
+    "absent": ("Ada is absent.", "⚪ *Ada* is absent"),
+    "late": ("Ada is late.", "⏰ *Ada* is late"),
+    "leave": ("Ada is on leave.", "🌴 *Ada* is on leave"),
+}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_each_event_has_a_sentence_and_a_message(event: Event) -> None:
+    said, first_line = MESSAGES[event]
+
+    assert sentence("Ada", event) == said
+    assert attendance_message("Ada", event, MORNING) == f"{first_line}\n09:04 · Tue 3 Nov"
+
+
+def test_place_and_note_have_lines_of_their_own() -> None:
+    text = attendance_message(
+        "Ada", "late", MORNING, site="HQ", group="Engines & Co", note="the bus\nwas late"
+    )
+
+    assert text == "⏰ *Ada* is late\n09:04 · Tue 3 Nov · HQ · Engines & Co\n“the bus\nwas late”"
+
+
+@pytest.mark.parametrize(("site", "group"), [("HQ", None), (None, "HQ")])
+def test_a_site_or_a_group_alone_stands_alone(site: str | None, group: str | None) -> None:
+    text = attendance_message("Ada", "late", MORNING, site=site, group=group)
+
+    assert text.splitlines()[1] == "09:04 · Tue 3 Nov · HQ"
+
+
+def test_nothing_of_a_record_becomes_markup() -> None:
+    text = attendance_message(
+        SPECIALS, "check_in", MORNING, site=SPECIALS, group=SPECIALS, note=SPECIALS
+    )
+
+    assert plain(text) == (
+        f"✅ {SPECIALS} checked in\n09:04 · Tue 3 Nov · {SPECIALS} · {SPECIALS}\n“{SPECIALS}”"
+    )
+    escaped = "".join(f"\\{char}" for char in SPECIALS)
+    assert text.count(escaped) == 4
+
+
+def test_a_crash_is_told_by_where_to_look() -> None:
+    assert crash_message("attendance.recorded", "req-1", "host-1.example") == (
+        "🛑 *A request crashed*\n"
+        "attendance\\.recorded on host\\-1\\.example\n"
+        "Look for request req\\-1 in the log and in the audit trail\\."
+    )
+
+
+def test_a_crash_s_words_become_no_markup_either() -> None:
+    text = crash_message(SPECIALS, SPECIALS, SPECIALS)
+
+    assert plain(text).count(SPECIALS) == 3

@@ -1,0 +1,115 @@
+"""/livez, /healthz, /readyz: for whoever watches, without a key."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import pytest
+from calling import Api, assert_problem
+
+health = import_module("attendance.web.api.health")
+
+
+def _verbose(api: Api) -> dict[str, Any]:
+    answer = api.get("/readyz?verbose", role=None)
+    assert answer.status_code == 200
+    found: dict[str, Any] = answer.get_json()
+    return found
+
+
+def _beat(api: Api, name: str = "host-1") -> None:
+    path = api.services.database.path
+    path.with_name(f"{path.name}.dispatcher-{name}").touch()
+
+
+@pytest.fixture
+def impatient(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
+    monkeypatch.setattr(health, "_WRITE_TIMEOUT_SECONDS", 0.05)
+    return api
+
+
+@pytest.fixture
+def today(api: Api) -> Api:
+    """A service whose clock is that of the files."""
+    api.services.clock = import_module("attendance.db").utc_now
+    return api
+
+
+@pytest.mark.parametrize("path", ["/livez", "/healthz", "/readyz"])
+def test_a_service_that_can_record_is_well(api: Api, path: str) -> None:
+    answer = api.get(path, role=None)
+
+    assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
+
+
+def test_where_the_database_is_locked_the_service_is_alive_but_not_ready(impatient: Api) -> None:
+    with impatient.locked():
+        answer = impatient.get("/readyz", role=None)
+        assert impatient.get("/livez", role=None).status_code == 200
+
+    assert_problem(answer, 503, "not_ready")
+    assert answer.headers["Retry-After"] == "5"
+    assert impatient.get("/readyz", role=None).status_code == 200
+
+
+def test_being_asked_writes_nothing(api: Api) -> None:
+    before = api.counts()
+    for path in ("/livez", "/healthz", "/readyz", "/readyz?verbose"):
+        api.get(path, role=None)
+
+    assert api.counts() == before
+
+
+def test_a_service_at_work_has_no_reasons(today: Api) -> None:
+    _beat(today)
+
+    found = _verbose(today)
+
+    assert (found["status"], found["reasons"]) == ("ok", [])
+    assert found["outbox"]["counts"]["pending"] == 0
+    assert list(found["dispatcher_heartbeat_age_seconds"]) == ["host-1"]
+
+
+def test_without_telegram_it_is_ready_and_degraded(make_api: Callable[..., Api]) -> None:
+    api = make_api(TELEGRAM_BOT_TOKEN="", DISPATCHER="off")
+
+    assert _verbose(api)["status"] == "degraded"
+    assert _verbose(api)["reasons"] == ["Telegram is not configured: messages wait."]
+
+
+def test_a_refused_bot_is_a_reason(today: Api) -> None:
+    _beat(today)
+    today.execute(
+        "INSERT INTO outbox_stoppage (reason, started_at, probe_at) VALUES ('misconfigured', "
+        "'2026-11-23T12:00:00.000000Z', '2026-11-23T12:01:00.000000Z')"
+    )
+
+    assert _verbose(today)["reasons"] == ["The bot is misconfigured: messages wait."]
+
+
+def test_silent_dispatchers_are_a_reason(today: Api) -> None:
+    assert _verbose(today)["reasons"] == ["No dispatcher has given a sign of life lately."]
+
+
+def test_where_others_deliver_a_silent_dispatcher_is_none(make_api: Callable[..., Api]) -> None:
+    assert _verbose(make_api(DISPATCHER="off"))["status"] == "ok"
+
+
+def test_a_message_that_waits_long_is_a_reason(make_api: Callable[..., Api]) -> None:
+    api = make_api(DISPATCHER="off")
+    api.enqueue()
+    api.clock.advance(120)
+    assert _verbose(api)["reasons"] == []
+
+    api.clock.advance(1)
+
+    assert _verbose(api)["reasons"] == ["The oldest message waits 121 s."]
+    assert _verbose(api)["outbox"]["oldest_due_age_seconds"] == 121.0
+
+
+def test_a_parked_chat_is_a_reason(make_api: Callable[..., Api]) -> None:
+    api = make_api(DISPATCHER="off")
+    api.enqueue()
+    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='blocked'")
+
+    assert _verbose(api)["reasons"] == ["1 chat(s) refuse us and are parked."]
