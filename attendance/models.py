@@ -83,6 +83,26 @@ class ApiKey(Base):
     )
 
 
+class Route(Base):
+    """Which attendances a chat, or a topic of it, is told of: all conditions that are set must
+    hold; a route without any takes everything."""
+
+    __tablename__ = "route"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    chat_id: Mapped[str] = mapped_column(String(64))
+    thread_id: Mapped[int | None]
+    site: Mapped[str | None] = mapped_column(String(128))
+    group_name: Mapped[str | None] = mapped_column(String(128))
+    event: Mapped[Event | None] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(UtcTime)
+
+    __table_args__ = (
+        CheckConstraint(_one_of("event", EVENTS), name="event"),
+        {"sqlite_autoincrement": True},
+    )
+
+
 class IdempotencyKey(Base):
     """The answer that a client got, so that the same request can be answered the same again."""
 

@@ -46,6 +46,22 @@ def attendance_message(
     return "\n".join(line for line in lines if line)
 
 
+def attendance_line(
+    person: str,
+    event: Event,
+    local_time: datetime,
+    *,
+    site: str | None = None,
+    group: str | None = None,
+    note: str | None = None,
+) -> str:
+    """The same in one line, for a digest."""
+    symbol, words = _WORDS[event]
+    said = f"“{' '.join(note.split())}”" if note else None
+    rest = " · ".join(part for part in (words, site, group, said) if part)
+    return f"{symbol} {local_time:%H:%M} {bold(person)} {escape(rest)}"
+
+
 def crash_message(action: str, request_id: str, host: str) -> str:
     """What the default chat is told when a request crashed: where to look, and nothing of what
     the request held."""

@@ -205,15 +205,17 @@ def _row(
 def _notify(
     connection: Connection, now: datetime, row: dict[str, Any], rules: Rules
 ) -> Notification:
-    text = notices.attendance_message(
-        row["person_name"] or row["person_id"],
-        row["event"],
-        row["occurred_at"].astimezone(ZoneInfo(row["timezone"])),
-        site=row["site"],
-        group=row["group_name"],
-        note=row["note"],
+    person = row["person_name"] or row["person_id"]
+    local_time = row["occurred_at"].astimezone(ZoneInfo(row["timezone"]))
+    details = {"site": row["site"], "group": row["group_name"], "note": row["note"]}
+    draft = Draft(
+        rules.default_chat,
+        notices.attendance_message(person, row["event"], local_time, **details),
+        "attendance",
+        str(row["id"]),
+        row["request_id"],
+        line=notices.attendance_line(person, row["event"], local_time, **details),
     )
-    draft = Draft(rules.default_chat, text, "attendance", str(row["id"]), row["request_id"])
     return Notification(enqueue(connection, now, draft), rules.default_chat, "pending")
 
 

@@ -13,16 +13,20 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from attendance import probing
 from attendance.audit import service_context
 from attendance.audit.changes import record_outcome
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError, utc_now
-from attendance.outbox import queue, stoppage
+from attendance.outbox import queue, starts, stoppage
 from attendance.outbox.claim import Policy, Settled
 from attendance.outbox.dispatcher import Dispatcher, Workings
 from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
+from attendance.outbox.pacing import Pace
+from attendance.outbox.transport import Outgoing
 from attendance.secret import Secret
-from attendance.telegram.client import Identity, TelegramClient
+from attendance.telegram.client import TelegramClient
+from attendance.telegram.digest import merge
 
 logger = logging.getLogger(__name__)
 
@@ -30,7 +34,6 @@ UNCONFIGURED = (
     "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not both set: attendance is recorded and messages "
     "wait. Set them and restart, and they go out."
 )
-_PROBE_SECONDS = 10.0
 
 
 def create_dispatcher(
@@ -43,7 +46,8 @@ def create_dispatcher(
         now = utc_now()
         database.write(lambda connection: stoppage.begin(connection, now, "unconfigured"))
         return None
-    client = _client(settings, token)
+    policy = _policy(settings)
+    client = _client(settings, token, partial(_may_resend, database, policy.pace))
     name = dispatcher_name(socket.gethostname())
     heartbeat = Heartbeat(database.path, name)
     return Dispatcher(
@@ -51,7 +55,7 @@ def create_dispatcher(
             name=name,
             database=database,
             transport=client,
-            policy=_policy(settings),
+            policy=policy,
             total_seconds=settings.telegram_timeout.total_seconds,
             poll_seconds=settings.outbox_poll_seconds,
             wake=wake,
@@ -62,7 +66,8 @@ def create_dispatcher(
             chores=(
                 heartbeat.beat,
                 _once(partial(_take_up, database, chat_id)),
-                partial(_probe, database, client),
+                partial(probing.probe_bot, database, client, utc_now),
+                partial(probing.probe_chats, database, client, utc_now),
             ),
             on_stop=heartbeat.stop,
         )
@@ -117,8 +122,11 @@ def stop_in_worker(worker: Any) -> None:
     services.database.close()
 
 
-def _client(settings: Settings, token: Secret) -> TelegramClient:
+def _client(
+    settings: Settings, token: Secret, may_resend: Callable[[Outgoing], bool]
+) -> TelegramClient:
     return TelegramClient(
+        may_resend=may_resend,
         token=token,
         api_base=settings.telegram_api_base,
         connect_seconds=settings.telegram_timeout.connect_seconds,
@@ -130,7 +138,20 @@ def _policy(settings: Settings) -> Policy:
         lease=timedelta(seconds=settings.outbox_lease_seconds),
         give_up_after=settings.outbox_give_up_after,
         uncertain=settings.outbox_uncertain,
+        pace=Pace(
+            overall=settings.outbox_rate_overall,
+            private=settings.outbox_rate_chat,
+            group=settings.outbox_rate_group,
+        ),
+        merge=merge if settings.outbox_digest == "auto" else None,
+        timezone=settings.timezone,
     )
+
+
+def _may_resend(database: Database, pace: Pace, message: Outgoing) -> bool:
+    """Whether the pace has room for one more request of this message's chat, at once."""
+    now = utc_now()
+    return database.write(lambda c: starts.try_debit(c, pace, message.chat_id, now))
 
 
 _DISPATCHER = service_context("dispatcher")
@@ -164,20 +185,3 @@ def _take_up(database: Database, chat_id: str) -> None:
 
     if adopted := database.write(work):
         logger.info("%d messages that waited for a default chat go out now", adopted)
-
-
-def _probe(database: Database, client: TelegramClient) -> None:
-    """Where the bot was refused, ask whether it is accepted again, and go on if so."""
-    now = utc_now()
-    with database.read() as connection:
-        stopped = stoppage.misconfigured_since(connection)
-    if stopped is None or stopped[1] > now:
-        return
-    if not database.write(lambda connection: stoppage.take_probe(connection, now)):
-        return
-    answer = client.get_me(_PROBE_SECONDS)
-    if isinstance(answer, Identity):
-        database.write(lambda connection: stoppage.end(connection, utc_now(), "misconfigured"))
-        logger.info("Telegram accepts the bot again: delivery goes on")
-    else:
-        logger.warning("Telegram refuses the bot, messages wait: %s", answer.error)

@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Connection, select, update
+from sqlalchemy import ColumnElement, Connection, func, select, update
 
+from attendance.outbox.lanes import follow_migrations, park
 from attendance.outbox.message import Chat, Message, Status, literal_status
 
 _AGAIN: tuple[Status, ...] = ("failed", "uncertain")
@@ -49,6 +50,7 @@ def retry(
     if not dry_run:
         again = {"status": "pending", "due_at": now, "give_up_from": now, "settled_at": None}
         _set(connection, changes, again)
+        follow_migrations(connection)
     return changes
 
 
@@ -62,20 +64,30 @@ def cancel(connection: Connection, now: datetime, ids: Sequence[int]) -> Changes
 
 
 def pause(connection: Connection, now: datetime, chat_id: str, reason: str) -> bool:
-    """Claim nothing for this chat from now on; False where there is no such chat."""
-    lane = update(Chat).where(Chat.chat_id == chat_id)
-    return connection.execute(lane.values(parked_at=now, park_reason=reason)).rowcount > 0
+    """Claim nothing for this chat until it is resumed; False where there is no such chat."""
+    lane = _lane(connection, chat_id)
+    if lane is not None:
+        park(connection, now, lane, reason, probed=False)
+    return lane is not None
 
 
 def resume(connection: Connection, now: datetime, chat_id: str) -> bool:
     """Deliver to this chat again, and give what waits its full time; False for an unknown chat."""
-    lane = update(Chat).where(Chat.chat_id == chat_id)
-    free = {"parked_at": None, "park_reason": None, "hold_until": None, "hold_reason": None}
-    if connection.execute(lane.values(**free)).rowcount == 0:
+    lane = _lane(connection, chat_id)
+    if lane is None:
         return False
-    waiting = update(Message).where(Message.chat_id == chat_id, Message.status == "pending")
+    nothing = ("parked_at", "park_reason", "probe_at", "hold_until", "hold_reason", "next_at")
+    freed = update(Chat).where(Chat.chat_id == lane).values(dict.fromkeys(nothing))
+    connection.execute(freed)
+    waiting = update(Message).where(Message.lane == lane, Message.status == "pending")
     connection.execute(waiting.values(give_up_from=now))
     return True
+
+
+def _lane(connection: Connection, chat_id: str) -> str | None:
+    """Where a chat that we know lives now."""
+    lives = select(func.coalesce(Chat.migrated_to, Chat.chat_id)).where(Chat.chat_id == chat_id)
+    return connection.scalar(lives)
 
 
 def _choose(connection: Connection, chosen: Filter, allowed: tuple[Status, ...]) -> Changes:

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Literal
 
-from attendance.outbox.pacing import Pace
+from attendance.outbox.pacing import UNLIMITED, Pace
 from attendance.outbox.transport import Outgoing
 
 Merge = Callable[[Sequence[str]], tuple[int, str]]
@@ -16,13 +16,14 @@ Merge = Callable[[Sequence[str]], tuple[int, str]]
 class Policy:
     """How long a claim lives, when a message is given up, what follows an attempt that may have
     been delivered (`retry` sends it again, `hold` leaves it to a person), how fast requests may
-    start, and how waiting messages are merged (None: never)."""
+    start, how waiting messages are merged (None: never), and in which zone quiet hours are."""
 
     lease: timedelta
     give_up_after: timedelta
     uncertain: Literal["retry", "hold"] = "retry"
-    pace: Pace = Pace()
+    pace: Pace = UNLIMITED
     merge: Merge | None = None
+    timezone: tzinfo = UTC
 
 
 @dataclass(frozen=True, slots=True)

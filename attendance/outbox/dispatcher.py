@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from attendance.db import Database, DatabaseError
 from attendance.outbox import queue
 from attendance.outbox.claim import Claim, Policy, Settled
+from attendance.outbox.pacing import SLACK, Lead
 from attendance.outbox.senders import Senders
 from attendance.outbox.settlement import OnOutcome, settle
 from attendance.outbox.transport import Outcome, Transport, Uncertain
@@ -48,7 +49,7 @@ class Workings:
     on_outcome: OnOutcome
     chores: Sequence[Chore] = ()
     on_stop: Callable[[], object] = lambda: None
-    senders: int = 4
+    senders: int = 10
 
 
 class Dispatcher:
@@ -57,6 +58,7 @@ class Dispatcher:
     def __init__(self, workings: Workings) -> None:
         self._w = workings
         self._senders = Senders(workings.senders, on_free=workings.wake.set)
+        self._lead = Lead()
         self._stopping = threading.Event()
         # Held for a round of `run`. Re-entrant: a signal's handler may stop its own thread.
         self._round = threading.RLock()
@@ -91,7 +93,10 @@ class Dispatcher:
     def deliver(self, claim: Claim) -> None:
         """Send one claimed message and write what came of it."""
         try:
-            self._settle(claim, self._send(claim))
+            if self._begins_in_time(claim):
+                self._settle(claim, self._send(claim))
+            else:
+                self._release(claim)
         except Exception:
             logger.exception("Message %s could not be settled and is left to its lease", claim.id)
 
@@ -127,27 +132,35 @@ class Dispatcher:
     def _seconds_until(self, due: datetime | None) -> float:
         if due is None:
             return self._w.poll_seconds
-        return max(0.0, (due - self._w.clock()).total_seconds())
+        return max(0.0, (due - self._w.clock() - self._lead.time).total_seconds())
 
     def _claim(self, limit: int) -> list[Claim]:
-        def work(connection: Connection) -> list[Claim]:
-            # The time is taken when the unit runs: a lease that began while it waited for the
-            # lock would be shorter than the delivery that it has to cover.
-            return queue.claim(
-                connection,
-                self._w.clock(),
-                limit=limit,
-                claimed_by=self._w.name,
-                new_token=self._w.new_token,
-                policy=self._w.policy,
-                on_outcome=self._w.on_outcome,
-            )
-
-        return self._w.database.write(work)
+        terms = queue.Terms(
+            claimed_by=self._w.name,
+            new_token=self._w.new_token,
+            policy=self._w.policy,
+            on_outcome=self._w.on_outcome,
+            lead=self._lead.time,
+        )
+        # The time is taken when the unit runs: a lease that began while it waited for the lock
+        # would be shorter than the delivery that it has to cover.
+        return self._w.database.write(
+            lambda connection: queue.claim(connection, self._w.clock(), limit, terms)
+        )
 
     def _release(self, claim: Claim) -> None:
         now = self._w.clock()
         self._w.database.write(lambda connection: queue.release(connection, now, claim))
+
+    def _begins_in_time(self, claim: Claim) -> bool:
+        """Wait for the planned start; False where it is past by more than the pace can bear."""
+        if claim.start_id is None:
+            return True
+        self._lead.observe(self._w.clock() - claim.claimed_at)
+        early = (claim.starts_at - self._w.clock()).total_seconds()
+        if early > 0:
+            time.sleep(early)
+        return self._w.clock() - claim.starts_at <= SLACK
 
     def _send(self, claim: Claim) -> Outcome:
         try:
@@ -161,7 +174,7 @@ class Dispatcher:
         """Write the outcome, however long the database makes us wait for it."""
         now, jitter = self._w.clock(), self._w.random()
 
-        def work(connection: Connection) -> Settled:
+        def work(connection: Connection) -> list[Settled]:
             return settle(
                 connection,
                 now,
@@ -179,7 +192,8 @@ class Dispatcher:
                 logger.warning("Message %s is not settled yet: %s", claim.id, error)
                 time.sleep(_SETTLE_AGAIN_SECONDS)
                 continue
-            _tell(settled)
+            for one in settled:
+                _tell(one)
             return
 
 

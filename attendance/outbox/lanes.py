@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, or_, select, update
+from sqlalchemy import Connection, Select, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import Chat, Message, literal_status
+
+_FIRST_PROBE = timedelta(minutes=1)
+_LONGEST_PROBE = timedelta(hours=1)
 
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the chat's own settings."""
@@ -80,21 +84,16 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
 
 
 def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int) -> list[Head]:
-    """The head and the messages that may be merged with it, in order, up to the first that may
-    not; at least the head, and of a digest that is to be repeated exactly its messages."""
+    """The messages behind the head that may be merged with it, in order, up to the first that may
+    not; of a digest that is to be repeated exactly its messages."""
     query = select(Message.__table__).where(
         Message.lane == head["lane"],
         Message.status.in_(literal_status("pending")),
-        Message.id >= head["id"],
+        Message.id > head["id"],
         Message.due_at <= now,
     )
     rows = connection.execute(query.order_by(Message.id).limit(limit)).mappings()
-    merged: list[Head] = []
-    for row in rows:
-        if merged and not _belongs(dict(row), head):
-            break
-        merged.append(dict(row))
-    return merged
+    return list(takewhile(lambda row: _belongs(row, head), ({**row} for row in rows)))
 
 
 def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
@@ -113,13 +112,32 @@ def another_is_held(connection: Connection, lane: str, now: datetime) -> datetim
     return until
 
 
-def park(
-    connection: Connection, now: datetime, lane: str, reason: str, probe_after: timedelta | None
-) -> None:
-    """Claim nothing for this chat; `probe_after` None: until a person resumes it."""
-    probe_at = None if probe_after is None else now + probe_after
+def park(connection: Connection, now: datetime, lane: str, reason: str, *, probed: bool) -> None:
+    """Claim nothing for this chat, until a probe succeeds or, not `probed`, a person resumes it."""
+    probe_at = now + _FIRST_PROBE if probed else None
     parked = update(Chat).where(Chat.chat_id == lane)
     connection.execute(parked.values(parked_at=now, park_reason=reason, probe_at=probe_at))
+
+
+def next_probe(connection: Connection) -> datetime | None:
+    """When the first of the chats that refused us is to be asked again."""
+    due: datetime | None = connection.scalar(select(func.min(Chat.probe_at)))
+    return due
+
+
+def take_probe(connection: Connection, now: datetime) -> str | None:
+    """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
+    none. The next follows after as long as the chat has been parked, at most an hour."""
+    due = connection.execute(
+        select(Chat.chat_id, Chat.parked_at).where(Chat.probe_at <= now).order_by(Chat.probe_at)
+    ).first()
+    if due is None:
+        return None
+    pause = min(max(now - due.parked_at, _FIRST_PROBE), _LONGEST_PROBE)
+    taken = update(Chat).where(Chat.chat_id == due.chat_id)
+    connection.execute(taken.values(probe_at=now + pause))
+    chat_id: str = due.chat_id
+    return chat_id
 
 
 def rows_of(connection: Connection, heads: Select[Any]) -> list[Head]:
@@ -141,6 +159,11 @@ def _heads(*columns: Any) -> Select[Any]:
     first = select(func.min(other.id)).where(
         other.lane == Chat.chat_id, other.status.in_(literal_status("pending", "sending"))
     )
-    under_way = first.where(other.status.in_(literal_status("sending")))
+    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
+    under_way = select(other.id).where(
+        other.lane == Chat.chat_id,
+        other.status == literal_column("'sending'"),
+        or_(other.digest_id.is_(None), other.digest_id == other.id),
+    )
     head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
     return select(*columns).select_from(Chat).join(Message, Message.id == head)

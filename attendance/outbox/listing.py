@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, or_, select
 
 from attendance.outbox.message import (
     STATUSES,
@@ -23,7 +23,7 @@ _SHOWN = [column for column in Message.__table__.columns if column.name != "toke
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Counts by status, the age in seconds of the oldest message that is due, the chats that are
-    parked, and whether the bot is stopped (`unconfigured`, `misconfigured`)."""
+    parked, and whether the bot is stopped (`unconfigured misconfigured unreachable flooded`)."""
 
     counts: Mapping[str, int]
     without_chat: int
@@ -77,7 +77,7 @@ def about(connection: Connection, subject_type: str, subject_id: str) -> list[di
 def chats(connection: Connection) -> list[dict[str, Any]]:
     """Every chat with its state and the number of messages that wait for it."""
     unsettled = Message.status.in_(literal_status("pending", "sending"))
-    waiting = select(func.count()).where(Message.chat_id == Chat.chat_id, unsettled)
+    waiting = select(func.count()).where(Message.lane == Chat.chat_id, unsettled)
     query = select(Chat.__table__, waiting.scalar_subquery().label("waiting"))
     return [dict(row) for row in connection.execute(query.order_by(Chat.created_at)).mappings()]
 
@@ -94,6 +94,9 @@ def stats(connection: Connection, now: datetime) -> Stats:
         Message.status == "sent", Message.sent_at >= now - timedelta(hours=1)
     )
     parked = select(func.count()).select_from(Chat).where(Chat.parked_at.is_not(None))
+    stopped = select(Stoppage.reason).where(
+        or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > now)
+    )
     return Stats(
         counts=counts,
         without_chat=connection.scalar(
@@ -103,7 +106,7 @@ def stats(connection: Connection, now: datetime) -> Stats:
         oldest_due_age_seconds=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
         sent_last_hour=connection.scalar(sent) or 0,
         parked_chats=connection.scalar(parked) or 0,
-        stopped=connection.scalar(select(Stoppage.reason).where(Stoppage.ended_at.is_(None))),
+        stopped=connection.scalar(stopped.order_by(Stoppage.id.desc()).limit(1)),
     )
 
 
@@ -119,6 +122,6 @@ def newest_about(connection: Connection, subject_type: str) -> datetime | None:
 
 def parked_chats_of(connection: Connection, message_ids: list[int]) -> list[str]:
     """The parked chats that some of these messages are addressed to."""
-    addressed = select(Message.chat_id).where(Message.id.in_(message_ids[:1000]))
+    addressed = select(Message.lane).where(Message.id.in_(message_ids[:1000]))
     query = select(Chat.chat_id).where(Chat.parked_at.is_not(None), Chat.chat_id.in_(addressed))
     return list(connection.scalars(query.order_by(Chat.chat_id)))

@@ -12,6 +12,7 @@ from sqlalchemy import (
     String,
     Text,
     bindparam,
+    false,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
@@ -53,10 +54,10 @@ class Message(Base):
     chat_id: Mapped[str | None] = mapped_column(String(64))
     lane: Mapped[str | None] = mapped_column(String(64))
     thread_id: Mapped[int | None] = mapped_column(BigInteger)
-    silent: Mapped[bool] = mapped_column(default=False)
+    silent: Mapped[bool] = mapped_column(default=False, server_default=false())
     text: Mapped[str] = mapped_column(Text)
     line: Mapped[str | None] = mapped_column(Text)
-    alone: Mapped[bool] = mapped_column(default=False)
+    alone: Mapped[bool] = mapped_column(default=False, server_default=false())
     digest_id: Mapped[int | None]
     subject_type: Mapped[str] = mapped_column(String(32))
     subject_id: Mapped[str | None] = mapped_column(String(64))
@@ -137,7 +138,7 @@ class Chat(Base):
     migrated_to: Mapped[str | None] = mapped_column(String(64))
     type: Mapped[str | None] = mapped_column(String(16))
     title: Mapped[str | None] = mapped_column(String(256))
-    silent: Mapped[bool] = mapped_column(default=False)
+    silent: Mapped[bool] = mapped_column(default=False, server_default=false())
     quiet_hours: Mapped[str | None] = mapped_column(String(11))
 
     __table_args__ = (

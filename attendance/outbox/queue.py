@@ -4,52 +4,68 @@ Each function takes the caller's connection and commits nothing. A claim is a fr
 and a lease; only the token's holder settles (`settlement.settle`).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, case, func, insert, literal_column, or_, select, update
-from sqlalchemy.dialects import sqlite
-from sqlalchemy.orm import aliased
+from sqlalchemy import Connection, insert, select, update
 
-from attendance.outbox import stoppage
-from attendance.outbox.claim import Claim, Policy
-from attendance.outbox.message import Chat, Message, literal_status
+from attendance.outbox import lanes, starts, stoppage
+from attendance.outbox.claim import Claim, Claimed, Policy
+from attendance.outbox.lanes import Head
+from attendance.outbox.message import Message
+from attendance.outbox.pacing import next_start, plan
+from attendance.outbox.quiet import is_quiet
 from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
 from attendance.outbox.transport import Outgoing
 
 _insert_message = insert(Message.__table__)  # type: ignore[arg-type]  # declared as a FromClause
-_insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
-
-Head = dict[str, Any]
-"""A row of `outbox` that heads its lane, with the lane's `migrated_to`."""
-
-_HEAD = (*Message.__table__.columns, Chat.migrated_to)
+_MOST_MERGED = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A message to be: `chat_id` None waits until a default chat is configured. The subject is
-    what it speaks of, kept for whoever follows it back; it means nothing to the outbox."""
+    """A message to be: `chat_id` None waits until a default chat is configured. `line` is its
+    short form for a digest. The subject is what it speaks of, kept for whoever follows it back;
+    it means nothing to the outbox."""
 
     chat_id: str | None
     text: str
     subject_type: str
     subject_id: str | None = None
     request_id: str | None = None
+    line: str | None = None
+    thread_id: int | None = None
+    silent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a dispatcher claims: its name, by how much a request begins after its claim
+    (the time that a commit takes), and where tokens come from."""
+
+    claimed_by: str
+    new_token: Callable[[], str]
+    policy: Policy
+    on_outcome: OnOutcome
+    lead: timedelta = timedelta()
 
 
 def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
     """Write the message in the caller's transaction; the id, which is its place in the order."""
-    if draft.chat_id is not None:
-        add_chat(connection, now, draft.chat_id)
+    chat_id = draft.chat_id
+    lane = None if chat_id is None else lanes.open_lane(connection, now, chat_id)
     result = connection.execute(
         _insert_message,
         {
             "status": "pending",
-            "chat_id": draft.chat_id,
+            "chat_id": chat_id,
+            "lane": lane,
+            "thread_id": draft.thread_id if lane == chat_id else None,
+            "silent": draft.silent,
             "text": draft.text,
+            "line": draft.line,
+            "alone": False,
             "subject_type": draft.subject_type,
             "subject_id": draft.subject_id,
             "request_id": draft.request_id,
@@ -63,19 +79,15 @@ def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
     return result.lastrowid
 
 
-def add_chat(connection: Connection, now: datetime, chat_id: str) -> None:
-    """Make the chat's lane, unless there is one."""
-    connection.execute(_insert_chat, {"chat_id": chat_id, "created_at": now})
-
-
 def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
     """Give the messages that waited for a default chat to `chat_id`; how many there were.
 
     The time after which they are given up counts from now: it stood still until there was a chat.
     """
-    add_chat(connection, now, chat_id)
+    lane = lanes.open_lane(connection, now, chat_id)
     homeless = update(Message).where(Message.chat_id.is_(None), Message.status == "pending")
-    return connection.execute(homeless.values(chat_id=chat_id, give_up_from=now)).rowcount
+    adopted = homeless.values(chat_id=chat_id, lane=lane, give_up_from=now)
+    return connection.execute(adopted).rowcount
 
 
 def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:
@@ -84,45 +96,45 @@ def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime 
 
     Only reads, and so costs nobody anything. None where nothing waits.
     """
-    stopped = stoppage.misconfigured_since(connection)
+    stopped = stoppage.current(connection, now)
     if stopped is not None:
-        return stopped[1]
-    ready_at = case((Chat.hold_until > Message.due_at, Chat.hold_until), else_=Message.due_at)
-    ready = _heads(func.min(ready_at)).where(Chat.parked_at.is_(None))
-    first: datetime | None = connection.execute(ready).scalar()
-    times = [*_parked_due(connection, now, policy), *([] if first is None else [first])]
+        return stopped.until
+    times = list(lanes.parked_due(connection, now, policy))
+    first = lanes.first_due(connection)
+    if first is not None:
+        rate = policy.pace.overall
+        times.append(max(first, next_start(starts.latest(connection, rate), rate, now)))
     return min(times, default=None)
 
 
-def claim(
-    connection: Connection,
-    now: datetime,
-    *,
-    limit: int,
-    claimed_by: str,
-    new_token: Callable[[], str],
-    policy: Policy,
-    on_outcome: OnOutcome,
-) -> list[Claim]:
-    """Take up to `limit` messages that are due, each the head of another lane.
+def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> list[Claim]:
+    """Take up to `limit` requests' worth of messages that are due, each from another lane.
 
     A head whose lease ran out first gets its `uncertain` attempt; one that has waited too long is
     given up instead of claimed, in parked lanes too. `on_outcome` is told of both.
     """
-    if stoppage.misconfigured_since(connection) is not None:
+    if stoppage.current(connection, now) is not None:
         return []
-    for head in _rows(connection, _due_parked_heads(now)):
-        _is_still_wanted(connection, now, head, policy, on_outcome)
-    return [
-        _take(connection, now, head, new_token(), claimed_by, policy)
-        for head in _rows(connection, _due_heads(now, limit))
-        if _is_still_wanted(connection, now, head, policy, on_outcome)
-    ]
+    for head in lanes.rows_of(connection, lanes.due_parked_heads(now)):
+        _is_still_wanted(connection, now, head, terms)
+    claims: list[Claim] = []
+    for head in lanes.rows_of(connection, lanes.due_heads(now, now + terms.lead, limit)):
+        if not _is_still_wanted(connection, now, head, terms):
+            continue
+        if _overall_start(connection, now, terms) > now + terms.lead:
+            break
+        claims.extend(_claim_lane(connection, now, head, terms))
+    return claims
 
 
 def release(connection: Connection, now: datetime, claim: Claim) -> bool:
-    """Give back a claim whose request never began, uncounted. False where it was taken over."""
-    mine = update(Message).where(Message.id == claim.id, Message.token == claim.token)
+    """Give back a claim whose request never began, uncounted, and its place in the pace. False
+    where it was taken over."""
+    starts.give_back(connection, claim.start_id)
+    lanes.set_next(connection, claim.lane, None)
+    mine = update(Message).where(
+        Message.id.in_([message.id for message in claim.messages]), Message.token == claim.token
+    )
     released = mine.values(
         status="pending",
         due_at=now,
@@ -130,59 +142,29 @@ def release(connection: Connection, now: datetime, claim: Claim) -> bool:
         token=None,
         claimed_by=None,
         claimed_at=None,
+        digest_id=Message.digest_id if claim.outgoing.repeats else None,
     )
-    return connection.execute(released).rowcount == 1
+    return connection.execute(released).rowcount > 0
 
 
-def _due_heads(now: datetime, limit: int) -> Select[Any]:
-    """The heads that may be claimed, those that have been due longest first."""
-    not_held = or_(Chat.hold_until.is_(None), Chat.hold_until <= now)
-    due = _heads(*_HEAD).where(Chat.parked_at.is_(None), Message.due_at <= now, not_held)
-    return due.order_by(Message.due_at, Message.id).limit(limit)
+def _overall_start(connection: Connection, now: datetime, terms: Terms) -> datetime:
+    rate = terms.policy.pace.overall
+    return next_start(starts.latest(connection, rate), rate, now + terms.lead)
 
 
-def _due_parked_heads(now: datetime) -> Select[Any]:
-    return _heads(*_HEAD).where(Chat.parked_at.is_not(None), Message.due_at <= now)
-
-
-def _parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterator[datetime]:
-    """When a lease ends, or a message is to be given up, at the head of each parked lane."""
-    columns = (Message.status, Message.due_at, Message.give_up_from)
-    for row in connection.execute(_heads(*columns).where(Chat.parked_at.is_not(None))):
-        stopped = stoppage.time_stopped(connection, row.give_up_from, now)
-        given_up = row.give_up_from + policy.give_up_after + stopped
-        yield row.due_at if row.status == "sending" else given_up
-
-
-def _heads(*columns: Any) -> Select[Any]:
-    """The head of each lane: the message that is under way, else the oldest that waits. They are
-    one and the same, unless an older one came back to the lane meanwhile."""
-    other = aliased(Message)
-    first = select(func.min(other.id)).where(
-        other.chat_id == Chat.chat_id, other.status.in_(literal_status("pending", "sending"))
-    )
-    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
-    under_way = select(other.id).where(
-        other.chat_id == Chat.chat_id, other.status == literal_column("'sending'")
-    )
-    head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
-    return select(*columns).select_from(Chat).join(Message, Message.id == head)
-
-
-def _rows(connection: Connection, heads: Select[Any]) -> list[Head]:
-    return [{**row} for row in connection.execute(heads).mappings()]
-
-
-def _is_still_wanted(
-    connection: Connection, now: datetime, head: Head, policy: Policy, on_outcome: OnOutcome
-) -> bool:
+def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: Terms) -> bool:
     """Note a lease that ran out, and give up what has waited too long; whether the head remains."""
     if head["status"] == "sending":
-        if not abandon(connection, now, _claim_on(head), policy, on_outcome):
+        expired = _expired_claim(connection, head)
+        if not abandon(connection, now, expired, terms.policy, terms.on_outcome):
             return False
-        head["last_error"] = LEASE_OVER
-    if _waited_too_long(connection, now, head, policy):
-        give_up(connection, now, head, on_outcome)
+        head |= {
+            "status": "pending",
+            "last_error": LEASE_OVER,
+            "uncertain_attempts": head["uncertain_attempts"] + 1,
+        }
+    if _waited_too_long(connection, now, head, terms.policy):
+        give_up(connection, now, head, terms.on_outcome)
         return False
     return True
 
@@ -195,35 +177,102 @@ def _waited_too_long(connection: Connection, now: datetime, head: Head, policy: 
     return now - since - stopped > policy.give_up_after
 
 
+def _claim_lane(connection: Connection, now: datetime, head: Head, terms: Terms) -> list[Claim]:
+    """The claim on a lane's head, with what merges behind it; none while the pace has it wait."""
+    policy, lane, start = terms.policy, head["lane"], now + terms.lead
+    rate = policy.pace.of_chat(lane)
+    before = starts.latest(connection, rate, lane)
+    repeated = head["digest_id"] is not None
+    merging = repeated or (rate is not None and policy.merge is not None)
+    behind = lanes.waiting_behind(connection, head, now, _MOST_MERGED) if merging else []
+    waiting = [head, *behind]
+    fits, text = _merged(waiting, policy, all_of_them=repeated)
+    planned = plan(1 if repeated else len(waiting), fits, before, rate, start)
+    if planned.at > start:
+        lanes.set_next(connection, lane, planned.at)
+        return []
+    taken = waiting[:fits] if planned.merge or repeated else [head]
+    if len(taken) == 1:
+        text = head["text"]
+    start_id = starts.debit(connection, policy.pace, lane, start)
+    left = len(waiting) - len(taken)
+    after = [start, *before]
+    following = plan(left, fits, after, rate, start).at if left else next_start(after, rate, start)
+    lanes.set_next(connection, lane, following if rate is not None else None)
+    return [_take(connection, now, taken, text, start_id, terms)]
+
+
+def _merged(waiting: Sequence[Head], policy: Policy, *, all_of_them: bool) -> tuple[int, str]:
+    """How many of the messages one request holds, and its text."""
+    if len(waiting) == 1 or policy.merge is None:
+        return 1, str(waiting[0]["text"])
+    fits, text = policy.merge([row["line"] for row in waiting])
+    return (len(waiting) if all_of_them else max(1, fits)), text
+
+
 def _take(
     connection: Connection,
     now: datetime,
-    head: Head,
-    token: str,
-    claimed_by: str,
-    policy: Policy,
+    rows: Sequence[Head],
+    text: str,
+    start_id: int | None,
+    terms: Terms,
 ) -> Claim:
-    claimed = {
-        "status": "sending",
-        "token": token,
-        "claimed_by": claimed_by,
-        "claimed_at": now,
-        "due_at": now + policy.lease,
-        "attempts": head["attempts"] + 1,
-    }
-    connection.execute(update(Message).where(Message.id == head["id"]).values(**claimed))
-    expired = head["status"] == "sending"
-    return _claim_on({**head, **claimed}, repeats=expired or head["uncertain_attempts"] > 0)
-
-
-def _claim_on(row: Head, *, repeats: bool = False) -> Claim:
-    address = row["migrated_to"] or row["chat_id"]
-    return Claim(
-        outgoing=Outgoing(row["id"], address, row["text"], repeats),
-        token=row["token"],
-        chat_id=row["chat_id"],
-        claimed_by=row["claimed_by"],
-        claimed_at=row["claimed_at"],
-        attempt=row["attempts"],
-        request_id=row["request_id"],
+    head, token = rows[0], terms.new_token()
+    ids = [row["id"] for row in rows]
+    connection.execute(
+        update(Message)
+        .where(Message.id.in_(ids))
+        .values(
+            status="sending",
+            token=token,
+            claimed_by=terms.claimed_by,
+            claimed_at=now,
+            due_at=now + terms.lead + terms.policy.lease,
+            attempts=Message.attempts + 1,
+            digest_id=head["id"] if len(ids) > 1 else None,
+        )
     )
+    return Claim(
+        messages=tuple(_claimed(row, row["attempts"] + 1) for row in rows),
+        outgoing=Outgoing(
+            id=head["id"],
+            chat_id=head["lane"],
+            text=text,
+            repeats=any(row["uncertain_attempts"] > 0 for row in rows),
+            thread_id=head["thread_id"],
+            silent=_is_silent(head, now, terms.policy),
+        ),
+        token=token,
+        lane=head["lane"],
+        claimed_by=terms.claimed_by,
+        claimed_at=now,
+        starts_at=now + terms.lead,
+        start_id=start_id,
+    )
+
+
+def _is_silent(head: Head, now: datetime, policy: Policy) -> bool:
+    local = now.astimezone(policy.timezone).time()
+    return bool(head["silent"] or head["chat_silent"] or is_quiet(head["quiet_hours"], local))
+
+
+def _expired_claim(connection: Connection, head: Head) -> Claim:
+    """The claim that ran out, with all the messages that it held."""
+    held = select(Message.__table__).where(
+        Message.lane == head["lane"], Message.token == head["token"], Message.status == "sending"
+    )
+    rows = [dict(row) for row in connection.execute(held.order_by(Message.id)).mappings()]
+    return Claim(
+        messages=tuple(_claimed(row, row["attempts"]) for row in rows),
+        outgoing=Outgoing(head["id"], head["lane"], head["text"]),
+        token=head["token"],
+        lane=head["lane"],
+        claimed_by=head["claimed_by"],
+        claimed_at=head["claimed_at"],
+        starts_at=head["claimed_at"],
+    )
+
+
+def _claimed(row: Head, attempt: int) -> Claimed:
+    return Claimed(row["id"], row["chat_id"], attempt, row["request_id"])

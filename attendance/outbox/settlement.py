@@ -1,19 +1,19 @@
 """The end of an attempt: what becomes of the message, its chat, and all messages.
 
-Only the holder of the claim's token changes the message. Whoever comes late learns so from the
-return value and leaves an attempt marked `late`, for its message may have been delivered.
+Only the holder of the claim's token changes a message. Whoever comes late learns so from the
+return value and leaves attempts marked `late`, for its messages may have been delivered.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, insert, select, true, update
 
-from attendance.outbox import backoff, stoppage
-from attendance.outbox.claim import Claim, Policy, Settled
-from attendance.outbox.message import Attempt, Chat, Message
+from attendance.outbox import backoff, lanes, stoppage
+from attendance.outbox.claim import Claim, Claimed, Policy, Settled
+from attendance.outbox.message import Attempt, Message
 from attendance.outbox.transport import (
     Delivered,
     Migrated,
@@ -31,18 +31,22 @@ OnOutcome = Callable[[Connection, datetime, Settled], None]
 LEASE_OVER = "The claim ran out before its outcome was noted: the message may have been delivered."
 GIVEN_UP = "Given up: not delivered within OUTBOX_GIVE_UP_AFTER."
 
+_FAILURES_TO_STOP = 3
 _CLAIM_OVER = {"token": None, "claimed_by": None, "claimed_at": None}
 
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
     """What a message becomes. `wait` counts for `pending`; `counted` False takes the attempt off
-    the count again; `uncertain` adds one that may have been delivered."""
+    the count again; `uncertain` adds one that may have been delivered; `together` keeps merged
+    messages merged for the next attempt; `alone` never merges them again."""
 
     status: str
     wait: timedelta = timedelta()
     counted: bool = True
     uncertain: bool = False
+    together: bool = False
+    alone: bool = False
     receipt: int | None = None
 
 
@@ -55,19 +59,20 @@ def settle(
     policy: Policy,
     jitter: float,
     on_outcome: OnOutcome,
-) -> Settled:
-    """Write the end of the attempt, if the claim is still ours. `jitter` is in [0, 1)."""
-    verdict = _verdict(outcome, claim.attempt, policy, jitter)
+) -> list[Settled]:
+    """Write the end of the attempt, if the claim is still ours; an entry for each message.
+    `jitter` is in [0, 1)."""
+    verdict = _verdict(outcome, claim, policy, jitter)
     error = getattr(outcome, "error", None)
     if _change(connection, now, claim, verdict, error):
         name, status = type(outcome).__name__.lower(), verdict.status
+        settled = _record(connection, now, claim, name, status, error, verdict.receipt)
         _affect_chat_and_bot(connection, now, claim, outcome)
     else:
-        name, status = "late", "taken over"
         error = f"Too late, another had taken the message over: {_describe(outcome)}"
-    record_attempt(connection, now, claim, name, error)
-    settled = _settled(claim, name, status, error, verdict.receipt)
-    on_outcome(connection, now, settled)
+        settled = _record(connection, now, claim, "late", "taken over", error, None)
+    for one in settled:
+        on_outcome(connection, now, one)
     return settled
 
 
@@ -75,39 +80,24 @@ def abandon(
     connection: Connection, now: datetime, claim: Claim, policy: Policy, on_outcome: OnOutcome
 ) -> bool:
     """Note that a claim ran out, as an attempt that may have been delivered. True where the
-    message may be claimed again, False where it is held for a person."""
+    messages may be claimed again, False where they are held for a person."""
     again = policy.uncertain == "retry"
-    verdict = _Verdict("pending" if again else "uncertain", uncertain=True)
+    verdict = _Verdict("pending" if again else "uncertain", uncertain=True, together=True)
     _change(connection, now, claim, verdict, LEASE_OVER)
-    record_attempt(connection, now, claim, "uncertain", LEASE_OVER)
-    on_outcome(connection, now, _settled(claim, "uncertain", verdict.status, LEASE_OVER, None))
+    status = verdict.status
+    for one in _record(connection, now, claim, "uncertain", status, LEASE_OVER, None):
+        on_outcome(connection, now, one)
     return again
 
 
-def give_up(
-    connection: Connection,
-    now: datetime,
-    message: Mapping[str, Any],
-    on_outcome: OnOutcome,
-) -> None:
+def give_up(connection: Connection, now: datetime, head: lanes.Head, on_outcome: OnOutcome) -> None:
     """Stop trying: `uncertain` where the last attempt may have been delivered, else `failed`."""
-    status = "uncertain" if _last_was_uncertain(connection, message["id"]) else "failed"
-    error = f"{GIVEN_UP} {message['last_error'] or ''}".strip()
-    given_up = update(Message).where(Message.id == message["id"], Message.status == "pending")
+    status = "uncertain" if _last_was_uncertain(connection, head["id"]) else "failed"
+    error = f"{GIVEN_UP} {head['last_error'] or ''}".strip()
+    given_up = update(Message).where(Message.id == head["id"], Message.status == "pending")
     connection.execute(given_up.values(status=status, settled_at=now, last_error=error))
-    on_outcome(
-        connection,
-        now,
-        Settled(
-            message_id=message["id"],
-            chat_id=message["chat_id"],
-            request_id=message["request_id"],
-            attempt=message["attempts"],
-            outcome="given_up",
-            status=status,
-            error=error,
-        ),
-    )
+    message = Claimed(head["id"], head["chat_id"], head["attempts"], head["request_id"])
+    on_outcome(connection, now, _settled(message, "given_up", status, error, None))
 
 
 def _last_was_uncertain(connection: Connection, message_id: int) -> bool:
@@ -116,40 +106,66 @@ def _last_was_uncertain(connection: Connection, message_id: int) -> bool:
     return connection.scalar(last.order_by(Attempt.id.desc()).limit(1)) == "uncertain"
 
 
-def _verdict(outcome: Outcome, attempt: int, policy: Policy, jitter: float) -> _Verdict:
-    """What becomes of the message: the one place where this is decided."""
+def _verdict(outcome: Outcome, claim: Claim, policy: Policy, jitter: float) -> _Verdict:
+    """What becomes of the messages: the one place where this is decided."""
+    wait, repeats = backoff.delay(claim.attempt, jitter), claim.outgoing.repeats
     match outcome:
         case Delivered(receipt):
             return _Verdict("sent", receipt=receipt)
         case Rejected() | Parked():
-            return _Verdict("failed")
+            return _refused(outcome, claim)
         case Postponed() | Migrated() | Misconfigured():
-            return _Verdict("pending", counted=False)
+            return _Verdict("pending", counted=False, together=repeats)
         case Retry():
-            return _Verdict("pending", wait=backoff.delay(attempt, jitter))
-        case Uncertain() if policy.uncertain == "hold":
-            return _Verdict("uncertain", uncertain=True)
+            return _Verdict("pending", wait, together=repeats)
         case Uncertain():
-            return _Verdict("pending", wait=backoff.delay(attempt, jitter), uncertain=True)
+            status = "uncertain" if policy.uncertain == "hold" else "pending"
+            return _Verdict(status, wait, uncertain=True, together=True)
+
+
+def _refused(outcome: Rejected | Parked, claim: Claim) -> _Verdict:
+    """A merged message that was refused falls apart, so that one bad line takes down only itself;
+    where the chat refuses it, its parts wait for the chat."""
+    if not claim.is_digest:
+        return _Verdict("failed")
+    return _Verdict("pending", counted=False, alone=isinstance(outcome, Rejected))
 
 
 def _affect_chat_and_bot(
     connection: Connection, now: datetime, claim: Claim, outcome: Outcome
 ) -> None:
     """What becomes of those behind the message in its lane, and of all messages."""
-    lane = update(Chat).where(Chat.chat_id == claim.chat_id)
     match outcome:
         case Postponed(seconds, error):
-            until = now + timedelta(seconds=seconds)
-            connection.execute(lane.values(hold_until=until, hold_reason=error))
+            _hold(connection, now, claim.lane, now + timedelta(seconds=seconds), error)
         case Parked(error):
-            connection.execute(lane.values(parked_at=now, park_reason=error))
+            lanes.park(connection, now, claim.lane, error, probed=True)
         case Migrated(chat_id, _):
-            connection.execute(lane.values(migrated_to=chat_id))
+            lanes.migrate(connection, now, claim.lane, chat_id)
         case Misconfigured(error):
             stoppage.begin(connection, now, "misconfigured", error)
+        case Retry(error) | Uncertain(error):
+            _stop_if_nothing_gets_through(connection, now, error)
         case _:
             pass
+
+
+def _hold(connection: Connection, now: datetime, lane: str, until: datetime, error: str) -> None:
+    """Telegram does not say whether it means the chat or the bot. Where a second chat is told to
+    wait meanwhile, it is the bot."""
+    other = lanes.another_is_held(connection, lane, now)
+    lanes.hold(connection, lane, until, error)
+    if other is not None:
+        stoppage.flood(connection, now, max(until, other), error)
+
+
+def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: str) -> None:
+    """The breaker: where the last attempts have all failed on the way, whoever made them, probe
+    with what is no message until something gets through."""
+    last = select(Attempt.outcome).order_by(Attempt.id.desc()).limit(_FAILURES_TO_STOP)
+    outcomes = list(connection.scalars(last))
+    if len(outcomes) == _FAILURES_TO_STOP and {"retry", "uncertain"}.issuperset(outcomes):
+        stoppage.begin(connection, now, "unreachable", error)
 
 
 def _change(
@@ -167,25 +183,43 @@ def _change(
         values["attempts"] = Message.attempts - 1
     if verdict.uncertain:
         values["uncertain_attempts"] = Message.uncertain_attempts + 1
-    mine = update(Message).where(Message.id == claim.id, Message.token == claim.token)
-    return connection.execute(mine.values(**values)).rowcount == 1
-
-
-def record_attempt(
-    connection: Connection, now: datetime, claim: Claim, outcome: str, error: str | None
-) -> None:
-    connection.execute(
-        insert(Attempt).values(
-            outbox_id=claim.id,
-            number=claim.attempt,
-            token=claim.token,
-            claimed_by=claim.claimed_by,
-            started_at=claim.claimed_at,
-            ended_at=now,
-            outcome=outcome,
-            error=error,
-        )
+    if not verdict.together and verdict.status != "sent":
+        values["digest_id"] = None
+    if verdict.alone:
+        values["alone"] = true()
+    mine = update(Message).where(
+        Message.id.in_([message.id for message in claim.messages]), Message.token == claim.token
     )
+    return connection.execute(mine.values(**values)).rowcount > 0
+
+
+def _record(
+    connection: Connection,
+    now: datetime,
+    claim: Claim,
+    outcome: str,
+    status: str,
+    error: str | None,
+    receipt: int | None,
+) -> list[Settled]:
+    """An attempt for each message of the claim, and what is told of it."""
+    connection.execute(
+        insert(Attempt),
+        [
+            {
+                "outbox_id": message.id,
+                "number": message.attempt,
+                "token": claim.token,
+                "claimed_by": claim.claimed_by,
+                "started_at": claim.starts_at,
+                "ended_at": now,
+                "outcome": outcome,
+                "error": error,
+            }
+            for message in claim.messages
+        ],
+    )
+    return [_settled(message, outcome, status, error, receipt) for message in claim.messages]
 
 
 def _describe(outcome: Outcome) -> str:
@@ -195,13 +229,13 @@ def _describe(outcome: Outcome) -> str:
 
 
 def _settled(
-    claim: Claim, outcome: str, status: str, error: str | None, receipt: int | None
+    message: Claimed, outcome: str, status: str, error: str | None, receipt: int | None
 ) -> Settled:
     return Settled(
-        message_id=claim.id,
-        chat_id=claim.chat_id,
-        request_id=claim.request_id,
-        attempt=claim.attempt,
+        message_id=message.id,
+        chat_id=message.chat_id,
+        request_id=message.request_id,
+        attempt=message.attempt,
         outcome=outcome,
         status=status,
         error=error,

@@ -8,6 +8,7 @@ from sqlalchemy.dialects import sqlite
 
 from attendance.outbox.message import Stoppage, StopReason
 
+FIRST_PROBE = timedelta(seconds=1)
 _LONGEST_PROBE = timedelta(seconds=30)
 _PROBED: tuple[StopReason, ...] = ("misconfigured", "unreachable")
 _CLOCK_STANDS_STILL: tuple[StopReason, ...] = ("unconfigured", "misconfigured")
@@ -28,8 +29,9 @@ class Stopped:
 def begin(
     connection: Connection, now: datetime, reason: StopReason, error: str | None = None
 ) -> None:
-    """Open a stoppage, unless one with this reason is open; one that is probed is so after 1 s."""
-    probe_at = now + timedelta(seconds=1) if reason in _PROBED else None
+    """Open a stoppage, unless one with this reason is open; one that is probed is so after
+    `FIRST_PROBE`."""
+    probe_at = now + FIRST_PROBE if reason in _PROBED else None
     connection.execute(
         _insert, {"reason": reason, "error": error, "started_at": now, "probe_at": probe_at}
     )
@@ -72,7 +74,7 @@ def take_probe(connection: Connection, now: datetime) -> StopReason | None:
     ).first()
     if due is None:
         return None
-    pause = min(max(now - due.started_at, timedelta(seconds=1)), _LONGEST_PROBE)
+    pause = min(max(now - due.started_at, FIRST_PROBE), _LONGEST_PROBE)
     taken = update(Stoppage).where(Stoppage.id == due.id)
     connection.execute(taken.values(probe_at=now + pause))
     reason: StopReason = due.reason

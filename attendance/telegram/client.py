@@ -25,6 +25,7 @@ from attendance.telegram.errors import (
     outcome_of_exception,
     refused_markup,
     result_of,
+    succeeded,
 )
 from attendance.telegram.markdown import clean, cut, escape, plain
 
@@ -108,6 +109,15 @@ class TelegramClient:
             case _:
                 return failure_of(*reply)
 
+    def knock(self, chat_id: str, total_seconds: float) -> Failure | None:
+        """Whether the bot may write in a chat, asked without writing: None if so. The chat sees
+        "typing" for some seconds."""
+        payload = {"chat_id": chat_id, "action": "typing"}
+        reply = self._call("sendChatAction", payload, Deadline(total_seconds, self._monotonic))
+        if not isinstance(reply, Reply):
+            return reply
+        return None if succeeded(reply.status, reply.body) else failure_of(*reply)
+
     def close(self) -> None:
         """Close the idle connections of all threads; the client stays usable."""
         for session in list(self._sessions):
@@ -120,11 +130,16 @@ class TelegramClient:
         return outcome
 
     def _send(self, message: Outgoing, deadline: Deadline, **text: str) -> Outcome:
-        payload = {
+        payload: dict[str, Any] = {
             "chat_id": message.chat_id,
             "link_preview_options": {"is_disabled": True},
             **text,
         }
+        # What is not asked for is left out: Telegram reads a null as text.
+        if message.thread_id is not None:
+            payload["message_thread_id"] = message.thread_id
+        if message.silent:
+            payload["disable_notification"] = True
         reply = self._call("sendMessage", payload, deadline)
         return outcome_of(*reply) if isinstance(reply, Reply) else reply
 

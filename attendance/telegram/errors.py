@@ -117,6 +117,11 @@ def result_of(status: int, body: bytes) -> Answer | None:
             return None
 
 
+def succeeded(status: int, body: bytes) -> bool:
+    """Whether a reply says success, for methods whose result is `true`."""
+    return status == 200 and (_answer(body) or {}).get("ok") is True
+
+
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """What a reply means that brought no usable result."""
     answer, kind = _answer(body), _kind(body)

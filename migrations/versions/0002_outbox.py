@@ -1,4 +1,4 @@
-"""The outbox: messages, attempts, chats as lanes, and times of stoppage."""
+"""The outbox: messages, attempts, chats as lanes, the pace, and times of stoppage."""
 
 from collections.abc import Sequence
 
@@ -17,11 +17,13 @@ def upgrade() -> None:
     _create_outbox()
     _create_outbox_attempt()
     _create_chat()
+    _create_outbox_start()
     _create_outbox_stoppage()
 
 
 def downgrade() -> None:
     op.drop_table("outbox_stoppage")
+    op.drop_table("outbox_start")
     op.drop_table("chat")
     op.drop_table("outbox_attempt")
     op.drop_table("outbox")
@@ -33,7 +35,13 @@ def _create_outbox() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("status", sa.String(length=9), nullable=False),
         sa.Column("chat_id", sa.String(length=64), nullable=True),
+        sa.Column("lane", sa.String(length=64), nullable=True),
+        sa.Column("thread_id", sa.BigInteger(), nullable=True),
+        sa.Column("silent", sa.Boolean(), server_default=sa.text("0"), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=True),
+        sa.Column("alone", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("digest_id", sa.Integer(), nullable=True),
         sa.Column("subject_type", sa.String(length=32), nullable=False),
         sa.Column("subject_id", sa.String(length=64), nullable=True),
         sa.Column("request_id", sa.String(length=64), nullable=True),
@@ -66,6 +74,7 @@ def _create_outbox() -> None:
             "status IN ('pending', 'sending', 'sent', 'failed', 'uncertain', 'cancelled')",
             name=op.f("ck_outbox_status"),
         ),
+        sa.CheckConstraint("(chat_id IS NULL) = (lane IS NULL)", name=op.f("ck_outbox_lane")),
         sa.CheckConstraint(
             "(token IS NULL) = (claimed_at IS NULL)", name=op.f("ck_outbox_claimed_at")
         ),
@@ -74,13 +83,6 @@ def _create_outbox() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox")),
         sqlite_autoincrement=True,
-    )
-    op.create_index(
-        "uq_outbox_in_flight",
-        "outbox",
-        ["chat_id"],
-        unique=True,
-        sqlite_where=sa.text("status = 'sending'"),
     )
     op.create_index(
         "ix_outbox_attention",
@@ -92,8 +94,15 @@ def _create_outbox() -> None:
     op.create_index(
         "ix_outbox_unsettled",
         "outbox",
-        ["chat_id", "id"],
+        ["lane", "id"],
         sqlite_where=sa.text("status IN ('pending', 'sending')"),
+    )
+    op.create_index(
+        "uq_outbox_in_flight",
+        "outbox",
+        ["lane"],
+        unique=True,
+        sqlite_where=sa.text("status = 'sending' AND (digest_id IS NULL OR digest_id = id)"),
     )
 
 
@@ -125,14 +134,33 @@ def _create_chat() -> None:
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.Column("hold_until", UtcTime(), nullable=True),
         sa.Column("hold_reason", sa.Text(), nullable=True),
+        sa.Column("next_at", UtcTime(), nullable=True),
         sa.Column("parked_at", UtcTime(), nullable=True),
+        sa.Column("probe_at", UtcTime(), nullable=True),
         sa.Column("park_reason", sa.Text(), nullable=True),
         sa.Column("migrated_to", sa.String(length=64), nullable=True),
+        sa.Column("type", sa.String(length=16), nullable=True),
+        sa.Column("title", sa.String(length=256), nullable=True),
+        sa.Column("silent", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("quiet_hours", sa.String(length=11), nullable=True),
         sa.CheckConstraint(
             "(parked_at IS NULL) = (park_reason IS NULL)", name=op.f("ck_chat_park_reason")
         ),
         sa.PrimaryKeyConstraint("chat_id", name=op.f("pk_chat")),
     )
+
+
+def _create_outbox_start() -> None:
+    op.create_table(
+        "outbox_start",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("lane", sa.String(length=64), nullable=False),
+        sa.Column("starts_at", UtcTime(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_start")),
+        sqlite_autoincrement=True,
+    )
+    op.create_index("ix_outbox_start_lane", "outbox_start", ["lane", "starts_at"])
+    op.create_index(op.f("ix_outbox_start_starts_at"), "outbox_start", ["starts_at"])
 
 
 def _create_outbox_stoppage() -> None:
@@ -145,7 +173,8 @@ def _create_outbox_stoppage() -> None:
         sa.Column("ended_at", UtcTime(), nullable=True),
         sa.Column("probe_at", UtcTime(), nullable=True),
         sa.CheckConstraint(
-            "reason IN ('unconfigured', 'misconfigured')", name=op.f("ck_outbox_stoppage_reason")
+            "reason IN ('unconfigured', 'misconfigured', 'unreachable', 'flooded')",
+            name=op.f("ck_outbox_stoppage_reason"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_stoppage")),
         sqlite_autoincrement=True,

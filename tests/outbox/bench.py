@@ -56,20 +56,8 @@ class Bench:
         return self.database.write(lambda c: queue.enqueue(c, now, draft))
 
     def claim(self, limit: int = 10, by: str = "here") -> list[Claim]:
-        now = self.clock()
-
-        def work(connection: Connection) -> list[Claim]:
-            return queue.claim(
-                connection,
-                now,
-                limit=limit,
-                claimed_by=by,
-                new_token=self.new_token,
-                policy=self.policy,
-                on_outcome=self.tell,
-            )
-
-        return self.database.write(work)
+        now, terms = self.clock(), queue.Terms(by, self.new_token, self.policy, self.tell)
+        return self.database.write(lambda c: queue.claim(c, now, limit, terms))
 
     def claim_one(self) -> Claim:
         [claim] = self.claim()
@@ -78,7 +66,7 @@ class Bench:
     def settle(self, claim: Claim, outcome: Outcome, jitter: float = 0.5) -> Settled:
         now = self.clock()
 
-        def work(connection: Connection) -> Settled:
+        def work(connection: Connection) -> list[Settled]:
             return settlement.settle(
                 connection,
                 now,
@@ -89,7 +77,7 @@ class Bench:
                 on_outcome=self.tell,
             )
 
-        return self.database.write(work)
+        return self.database.write(work)[0]
 
     def release(self, claim: Claim) -> bool:
         now = self.clock()

@@ -25,7 +25,7 @@ def every(bench: Bench) -> dict[str, int]:
     """A message of each status, by that status; all a minute old, in chats of their own."""
     bench.policy = HOLD
     ids = {status: bench.enqueue(status) for status in ("sent", "failed", "uncertain", "sending")}
-    claims = {claim.chat_id: claim for claim in bench.claim()}
+    claims = {claim.lane: claim for claim in bench.claim()}
     bench.settle(claims["sent"], Delivered(1))
     bench.settle(claims["failed"], Rejected("can't parse entities"))
     bench.settle(claims["uncertain"], Uncertain("read timeout"))
@@ -125,7 +125,7 @@ def test_a_retried_message_keeps_its_history_and_has_its_full_time(
 @pytest.mark.usefixtures("every")
 def test_a_retried_message_goes_out_marked_as_what_it_is(bench: Bench) -> None:
     retry(bench, Filter())
-    claims = {claim.chat_id: claim for claim in bench.claim()}
+    claims = {claim.lane: claim for claim in bench.claim()}
     assert claims["uncertain"].outgoing.repeats
     assert not claims["failed"].outgoing.repeats
     assert claims["failed"].attempt == 2

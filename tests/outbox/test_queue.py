@@ -76,7 +76,7 @@ def test_a_parked_lane_is_due_when_its_head_is_given_up(bench: Bench) -> None:
 def test_while_claims_are_stopped_the_probe_is_due(bench: Bench) -> None:
     bench.enqueue()
     bench.settle(bench.claim_one(), Misconfigured("Unauthorized"))
-    assert bench.next_due() == NINE + stoppage.PROBE_EVERY
+    assert bench.next_due() == NINE + stoppage.FIRST_PROBE
 
 
 def test_what_has_no_chat_is_never_due(bench: Bench) -> None:

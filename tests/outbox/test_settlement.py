@@ -121,7 +121,7 @@ def test_what_becomes_of_all_messages(bench: Bench, case: Case) -> None:
     with bench.database.read() as connection:
         stopped = stoppage.misconfigured_since(connection)
     now = bench.clock()
-    assert stopped == ((now, now + stoppage.PROBE_EVERY, "401") if case.stopped else None)
+    assert stopped == ((now, now + stoppage.FIRST_PROBE, "401") if case.stopped else None)
 
 
 def test_whoever_listens_is_told_once(bench: Bench, case: Case, settled: Settled) -> None:

@@ -12,7 +12,7 @@ from attendance.outbox import stoppage
 from attendance.outbox.message import Stoppage
 from attendance.outbox.transport import Misconfigured
 
-PROBE = stoppage.PROBE_EVERY.total_seconds()
+PROBE = stoppage.FIRST_PROBE.total_seconds()
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def refused(bench: Bench) -> Bench:
 
 def take_probe(bench: Bench) -> bool:
     now = bench.clock()
-    return bench.database.write(lambda c: stoppage.take_probe(c, now))
+    return bench.database.write(lambda c: stoppage.take_probe(c, now)) is not None
 
 
 def test_a_refused_bot_stops_every_lane(refused: Bench) -> None:
@@ -37,7 +37,7 @@ def test_a_refused_bot_stops_every_lane(refused: Bench) -> None:
 def test_an_end_lets_every_lane_go_on(refused: Bench) -> None:
     now = refused.clock()
     assert refused.database.write(lambda c: stoppage.end(c, now, "misconfigured"))
-    assert [claim.chat_id for claim in refused.claim()] == ["1", "2"]
+    assert [claim.lane for claim in refused.claim()] == ["1", "2"]
     assert not refused.database.write(lambda c: stoppage.end(c, now, "misconfigured"))
 
 
@@ -52,10 +52,8 @@ def test_the_same_trouble_seen_twice_is_one_stoppage(refused: Bench) -> None:
     later = NINE + timedelta(seconds=5)
     refused.database.write(lambda c: stoppage.begin(c, later, "misconfigured", "again"))
     with refused.database.read() as connection:
-        assert stoppage.misconfigured_since(connection) == (
-            NINE,
-            NINE + stoppage.PROBE_EVERY,
-            "Unauthorized",
+        assert stoppage.current(connection, NINE) == stoppage.Stopped(
+            "misconfigured", NINE + stoppage.FIRST_PROBE, "Unauthorized"
         )
 
 
@@ -97,7 +95,7 @@ def test_where_nothing_is_stopped_there_is_no_probe(bench: Bench) -> None:
 def probe_from_afar(path: Path, now: datetime) -> bool:
     database = Database(path)
     meet(path.with_name("meeting"), 2)
-    taken = database.write(lambda c: stoppage.take_probe(c, now))
+    taken = database.write(lambda c: stoppage.take_probe(c, now)) is not None
     database.close()
     return taken
 
