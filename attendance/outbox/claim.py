@@ -37,9 +37,18 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Debit:
+    """When the request of a claim is to begin, and where that is written down; `id` None where no
+    rate asks for it."""
+
+    id: int | None
+    starts_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """The right to deliver one message, or several merged into one, until the lease ends or the
-    token is replaced. The request is to begin at `starts_at`; `start_id` is its debit."""
+    token is replaced."""
 
     messages: tuple[Claimed, ...]
     outgoing: Outgoing
@@ -47,8 +56,7 @@ class Claim:
     lane: str
     claimed_by: str
     claimed_at: datetime
-    starts_at: datetime
-    start_id: int | None = None
+    debit: Debit
 
     @property
     def id(self) -> int:

@@ -132,7 +132,7 @@ class Dispatcher:
     def _seconds_until(self, due: datetime | None) -> float:
         if due is None:
             return self._w.poll_seconds
-        return max(0.0, (due - self._w.clock() - self._lead.time).total_seconds())
+        return max(0.0, (due - self._w.clock()).total_seconds())
 
     def _claim(self, limit: int) -> list[Claim]:
         terms = queue.Terms(
@@ -154,13 +154,13 @@ class Dispatcher:
 
     def _begins_in_time(self, claim: Claim) -> bool:
         """Wait for the planned start; False where it is past by more than the pace can bear."""
-        if claim.start_id is None:
+        if claim.debit.id is None:
             return True
         self._lead.observe(self._w.clock() - claim.claimed_at)
-        early = (claim.starts_at - self._w.clock()).total_seconds()
+        early = (claim.debit.starts_at - self._w.clock()).total_seconds()
         if early > 0:
             time.sleep(early)
-        return self._w.clock() - claim.starts_at <= SLACK
+        return self._w.clock() - claim.debit.starts_at <= SLACK
 
     def _send(self, claim: Claim) -> Outcome:
         try:

@@ -54,9 +54,9 @@ def follow_migrations(connection: Connection) -> None:
     connection.execute(stale.values(lane=moved, thread_id=None))
 
 
-def due_heads(now: datetime, start: datetime, limit: int) -> Select[Any]:
-    """The heads whose request may begin at `start`, those that have been due longest first."""
-    free = [or_(time.is_(None), time <= start) for time in (Chat.hold_until, Chat.next_at)]
+def due_heads(now: datetime, limit: int) -> Select[Any]:
+    """The heads that may be claimed, those that have been due longest first."""
+    free = [or_(time.is_(None), time <= now) for time in (Chat.hold_until, Chat.next_at)]
     due = _heads(*_HEAD).where(Chat.parked_at.is_(None), Message.due_at <= now, *free)
     return due.order_by(Message.due_at, Message.id).limit(limit)
 

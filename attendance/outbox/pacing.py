@@ -11,9 +11,14 @@ from datetime import datetime, timedelta
 
 from attendance.config import Rate
 
-SLACK = timedelta(milliseconds=30)
+SLACK = timedelta(milliseconds=20)
 """How late after its planned start a request may begin. Windows are longer by as much, so that one
 that begins late and one that begins on time are never too close; later still, it is given back."""
+
+
+HORIZON = timedelta(milliseconds=200)
+"""How far ahead of its start a request may be claimed, so that whoever claims may be a little late
+and the start is not: else each wake-up would cost some of the rate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,10 +11,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, insert, select, update
 
 from attendance.outbox import lanes, starts, stoppage
-from attendance.outbox.claim import Claim, Claimed, Policy
+from attendance.outbox.claim import Claim, Claimed, Debit, Policy
 from attendance.outbox.lanes import Head
 from attendance.outbox.message import Message
-from attendance.outbox.pacing import next_start, plan
+from attendance.outbox.pacing import HORIZON, next_start, plan
 from attendance.outbox.quiet import is_quiet
 from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
 from attendance.outbox.transport import Outgoing
@@ -103,7 +103,8 @@ def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime 
     first = lanes.first_due(connection)
     if first is not None:
         rate = policy.pace.overall
-        times.append(max(first, next_start(starts.latest(connection, rate), rate, now)))
+        possible = next_start(starts.latest(connection, rate), rate, now)
+        times.append(max(first, possible - HORIZON))
     return min(times, default=None)
 
 
@@ -118,19 +119,20 @@ def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> li
     for head in lanes.rows_of(connection, lanes.due_parked_heads(now)):
         _is_still_wanted(connection, now, head, terms)
     claims: list[Claim] = []
-    for head in lanes.rows_of(connection, lanes.due_heads(now, now + terms.lead, limit)):
+    for head in lanes.rows_of(connection, lanes.due_heads(now, limit)):
         if not _is_still_wanted(connection, now, head, terms):
             continue
-        if _overall_start(connection, now, terms) > now + terms.lead:
+        start = _overall_start(connection, now, terms)
+        if start > now + terms.lead + HORIZON:
             break
-        claims.extend(_claim_lane(connection, now, head, terms))
+        claims.extend(_claim_lane(connection, now, head, start, terms))
     return claims
 
 
 def release(connection: Connection, now: datetime, claim: Claim) -> bool:
     """Give back a claim whose request never began, uncounted, and its place in the pace. False
     where it was taken over."""
-    starts.give_back(connection, claim.start_id)
+    starts.give_back(connection, claim.debit.id)
     lanes.set_next(connection, claim.lane, None)
     mine = update(Message).where(
         Message.id.in_([message.id for message in claim.messages]), Message.token == claim.token
@@ -177,9 +179,12 @@ def _waited_too_long(connection: Connection, now: datetime, head: Head, policy: 
     return now - since - stopped > policy.give_up_after
 
 
-def _claim_lane(connection: Connection, now: datetime, head: Head, terms: Terms) -> list[Claim]:
-    """The claim on a lane's head, with what merges behind it; none while the pace has it wait."""
-    policy, lane, start = terms.policy, head["lane"], now + terms.lead
+def _claim_lane(
+    connection: Connection, now: datetime, head: Head, start: datetime, terms: Terms
+) -> list[Claim]:
+    """The claim on a lane's head, with what merges behind it, to begin at `start` or a little
+    later; none where the pace has it wait for longer."""
+    policy, lane = terms.policy, head["lane"]
     rate = policy.pace.of_chat(lane)
     before = starts.latest(connection, rate, lane)
     repeated = head["digest_id"] is not None
@@ -187,19 +192,22 @@ def _claim_lane(connection: Connection, now: datetime, head: Head, terms: Terms)
     behind = lanes.waiting_behind(connection, head, now, _MOST_MERGED) if merging else []
     waiting = [head, *behind]
     fits, text = _merged(waiting, policy, all_of_them=repeated)
-    planned = plan(1 if repeated else len(waiting), fits, before, rate, start)
-    if planned.at > start:
-        lanes.set_next(connection, lane, planned.at)
+    # Where all of them fit, it is not known how many would.
+    capacity = fits if fits < len(waiting) else len(waiting) + 1
+    planned = plan(1 if repeated else len(waiting), capacity, before, rate, start)
+    if planned.at > now + terms.lead + HORIZON:
+        lanes.set_next(connection, lane, planned.at - HORIZON)
         return []
     taken = waiting[:fits] if planned.merge or repeated else [head]
     if len(taken) == 1:
         text = head["text"]
-    start_id = starts.debit(connection, policy.pace, lane, start)
-    left = len(waiting) - len(taken)
-    after = [start, *before]
-    following = plan(left, fits, after, rate, start).at if left else next_start(after, rate, start)
-    lanes.set_next(connection, lane, following if rate is not None else None)
-    return [_take(connection, now, taken, text, start_id, terms)]
+    after, left = [planned.at, *before], len(waiting) - len(taken)
+    possible = next_start(after, rate, planned.at)
+    following = plan(left, capacity, after, rate, planned.at).at if left else possible
+    lanes.set_next(connection, lane, None if rate is None else following - HORIZON)
+    start_id = starts.debit(connection, policy.pace, lane, planned.at)
+    debit = Debit(start_id, planned.at)
+    return [_take(connection, now, taken, text, debit, terms)]
 
 
 def _merged(waiting: Sequence[Head], policy: Policy, *, all_of_them: bool) -> tuple[int, str]:
@@ -215,7 +223,7 @@ def _take(
     now: datetime,
     rows: Sequence[Head],
     text: str,
-    start_id: int | None,
+    debit: Debit,
     terms: Terms,
 ) -> Claim:
     head, token = rows[0], terms.new_token()
@@ -228,7 +236,7 @@ def _take(
             token=token,
             claimed_by=terms.claimed_by,
             claimed_at=now,
-            due_at=now + terms.lead + terms.policy.lease,
+            due_at=debit.starts_at + terms.policy.lease,
             attempts=Message.attempts + 1,
             digest_id=head["id"] if len(ids) > 1 else None,
         )
@@ -247,8 +255,7 @@ def _take(
         lane=head["lane"],
         claimed_by=terms.claimed_by,
         claimed_at=now,
-        starts_at=now + terms.lead,
-        start_id=start_id,
+        debit=debit,
     )
 
 
@@ -270,7 +277,7 @@ def _expired_claim(connection: Connection, head: Head) -> Claim:
         lane=head["lane"],
         claimed_by=head["claimed_by"],
         claimed_at=head["claimed_at"],
-        starts_at=head["claimed_at"],
+        debit=Debit(None, head["claimed_at"]),
     )
 
 

@@ -211,7 +211,7 @@ def _record(
                 "number": message.attempt,
                 "token": claim.token,
                 "claimed_by": claim.claimed_by,
-                "started_at": claim.starts_at,
+                "started_at": claim.debit.starts_at,
                 "ended_at": now,
                 "outcome": outcome,
                 "error": error,

@@ -1,0 +1,170 @@
+"""Telegram's limits, enforced by the sandbox to the millisecond, on real processes.
+
+Each test prints what it measured: `pytest tests/e2e/test_limits.py`.
+"""
+
+import re
+import statistics
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from service import Client, Service
+from sqlalchemy import Connection
+
+from attendance.db import Database, utc_now
+from attendance.outbox import queue
+from attendance.telegram.sandbox import Message, Sandbox
+
+GROUP = "-1001234567890"
+CLASS = 500
+CLASS_SECONDS = 10.0
+CHATS = 1000
+Make = Callable[..., Service]
+Say = Callable[[str], None]
+
+
+@pytest.fixture
+def say(capsys: pytest.CaptureFixture[str]) -> Say:
+    def print_past_capture(line: str) -> None:
+        with capsys.disabled():
+            print(f"\n{line}")
+
+    return print_past_capture
+
+
+def test_a_class_of_500_is_told_to_one_group_within_seconds_and_without_one_429(
+    sandbox: Sandbox, make_service: Make, say: Say
+) -> None:
+    sandbox.set_limits(overall=(30, 1.0), group=(20, 60.0))
+    service = make_service(TELEGRAM_CHAT_ID=GROUP)
+    last_201 = post_class(service)
+    arrived_at = wait_for_pupils(sandbox, CLASS, last_201 + 60)
+    tail = arrived_at - last_201
+    messages = sandbox.messages(GROUP)
+    say(f"class of {CLASS}: {len(messages)} messages, the last {tail:.1f} s after the last 201")
+    assert pupils(messages) == recorded(service)
+    assert refusals(sandbox) == 0
+    assert tail < 15
+    service.wait_until("SELECT count(*) FROM outbox WHERE status = 'sent'", CLASS)
+
+
+def test_without_digests_the_same_class_is_told_as_slowly_as_the_rate_allows(
+    sandbox: Sandbox, make_service: Make, say: Say
+) -> None:
+    """The comparison: 500 at 20 a minute would take 25 minutes."""
+    sandbox.set_limits(overall=(30, 1.0), group=(20, 60.0))
+    service = make_service(TELEGRAM_CHAT_ID=GROUP, OUTBOX_DIGEST="off")
+    last_201 = post_class(service)
+    time.sleep(15)
+    told = pupils(sandbox.messages(GROUP))
+    say(f"without digests: {len(told)} of {CLASS} told {time.monotonic() - last_201:.0f} s after")
+    assert told == recorded(service)[: len(told)]
+    assert 0 < len(told) <= 20
+    assert refusals(sandbox) == 0
+
+
+def post_class(service: Service) -> float:
+    """The whole class within 10 s, each at its time, over 8 connections; when the last 201 came."""
+    key, started = service.make_key("frontend"), time.monotonic()
+
+    def post_row(row: int) -> float:
+        with Client(service, key) as client:
+            for number in range(row, CLASS, 8):
+                at = started + CLASS_SECONDS * number / CLASS
+                time.sleep(max(0.0, at - time.monotonic()))
+                assert client.post(f"pupil-{number:03}").status_code == 201
+            return time.monotonic()
+
+    with ThreadPoolExecutor(8) as pool:
+        return max(pool.map(post_row, range(8)))
+
+
+def wait_for_pupils(sandbox: Sandbox, count: int, deadline: float) -> float:
+    """Wait until so many were told; when the last of them was."""
+    while len(pupils(messages := sandbox.messages(GROUP))) < count:
+        assert time.monotonic() < deadline, f"{len(pupils(messages))} of {count}"
+        time.sleep(0.05)
+    return max(message.arrived_monotonic for message in messages)
+
+
+def pupils(messages: list[Message]) -> list[str]:
+    return [name for message in messages for name in re.findall(r"pupil-\d+", message.text)]
+
+
+def recorded(service: Service) -> list[str]:
+    """The order in which the attendances were committed."""
+    return [
+        row["person_id"] for row in service.rows("SELECT person_id FROM attendance ORDER BY id")
+    ]
+
+
+def refusals(sandbox: Sandbox) -> int:
+    return sum(request.status == 429 for request in sandbox.requests)
+
+
+def test_a_thousand_private_chats_are_told_at_the_permitted_rate_by_four_workers(
+    sandbox: Sandbox, make_service: Make, say: Say
+) -> None:
+    service = make_service(WEB_CONCURRENCY="4", DISPATCHER="off")
+    sandbox.set_limits(overall=(30, 1.0), chat=(1, 1.0))
+    sandbox.fault("delay", delay_seconds=0.3, times=None)
+    enqueue(service, [str(chat) for chat in range(1, CHATS + 1)])
+    service.stop()
+    make_service(WEB_CONCURRENCY="4")
+    messages = sandbox.wait_for(CHATS, timeout_seconds=90)
+    starts = sorted(r.started_monotonic for r in sandbox.requests if r.method == "sendMessage")
+    rate = (CHATS - 30) / (starts[-1] - starts[29])
+    say(f"{CHATS} chats, 300 ms a request, 4 workers: {rate:.1f}/s of 30/s permitted")
+    assert len({message.chat_id for message in messages}) == CHATS
+    assert refusals(sandbox) == 0
+    assert rate >= 0.95 * 30
+
+
+def enqueue(service: Service, chats: list[str]) -> float:
+    """A message to each of these chats, as if each had had its own attendance; when they were
+    committed."""
+    database, now = Database(service.database), utc_now()
+
+    def work(connection: Connection) -> None:
+        for chat in chats:
+            queue.enqueue(connection, now, queue.Draft(chat, f"to {chat}", "test"))
+
+    database.write(work)
+    committed_at = time.monotonic()
+    database.close()
+    return committed_at
+
+
+def test_two_chats_in_trouble_do_not_slow_a_third(
+    sandbox: Sandbox, make_service: Make, say: Say
+) -> None:
+    alone = third_chats_p95(sandbox, make_service, trouble=False)
+    troubled = third_chats_p95(sandbox, make_service, trouble=True)
+    say(f"p95 of a third chat: {alone * 1e3:.0f} ms alone, {troubled * 1e3:.0f} ms beside trouble")
+    assert troubled < max(2 * alone, 0.25)
+
+
+def third_chats_p95(sandbox: Sandbox, make_service: Make, *, trouble: bool) -> float:
+    """From the commit to the arrival, of 20 messages to chat 3, while chat 1 blocks us and chat 2
+    has us wait for a minute."""
+    sandbox.reset()
+    service = make_service(OUTBOX_RATE_CHAT="off", OUTBOX_POLL_SECONDS="0.05")
+    if trouble:
+        sandbox.set_chat(1, "blocked")
+        sandbox.fault("retry_after", seconds=60, chat_id="2", times=None)
+    waits = []
+    for number in range(20):
+        done_at = enqueue(service, ["1", "2", "3"] if trouble else ["3"])
+        waits.append(wait_for_chat(sandbox, "3", number + 1) - done_at)
+    service.stop()
+    return statistics.quantiles(waits, n=20)[-1]
+
+
+def wait_for_chat(sandbox: Sandbox, chat: str, count: int) -> float:
+    deadline = time.monotonic() + 30
+    while len(messages := sandbox.messages(chat)) < count:
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+    return messages[-1].arrived_monotonic
