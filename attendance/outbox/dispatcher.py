@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 from attendance.db import Database, DatabaseError
 from attendance.outbox import queue
 from attendance.outbox.claim import Claim, Policy, Settled
-from attendance.outbox.pacing import SLACK, Lead
+from attendance.outbox.pacing import LATEST, Lead
 from attendance.outbox.senders import Senders
 from attendance.outbox.settlement import OnOutcome, settle
 from attendance.outbox.transport import Outcome, Transport, Uncertain
@@ -160,7 +160,7 @@ class Dispatcher:
         early = (claim.debit.starts_at - self._w.clock()).total_seconds()
         if early > 0:
             time.sleep(early)
-        return self._w.clock() - claim.debit.starts_at <= SLACK
+        return self._w.clock() - claim.debit.starts_at <= LATEST
 
     def _send(self, claim: Claim) -> Outcome:
         try:

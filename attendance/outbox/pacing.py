@@ -11,10 +11,12 @@ from datetime import datetime, timedelta
 
 from attendance.config import Rate
 
-SLACK = timedelta(milliseconds=20)
-"""How late after its planned start a request may begin. Windows are longer by as much, so that one
-that begins late and one that begins on time are never too close; later still, it is given back."""
+LATEST = timedelta(milliseconds=10)
+"""How late after its planned start a request may begin; later, it is given back."""
 
+MARGIN = timedelta(milliseconds=35)
+"""By how much our windows are longer than Telegram's, so that a request that began late, or was
+slow on its way, and one that was neither do not come too close: 3.5 % of a rate of one second."""
 
 HORIZON = timedelta(milliseconds=200)
 """How far ahead of its start a request may be claimed, so that whoever claims may be a little late
@@ -60,7 +62,7 @@ class Lead:
 
 
 def window(rate: Rate) -> timedelta:
-    return timedelta(seconds=rate.seconds) + SLACK
+    return timedelta(seconds=rate.seconds) + MARGIN
 
 
 def next_start(starts: Sequence[datetime], rate: Rate | None, now: datetime) -> datetime:

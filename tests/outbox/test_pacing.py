@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance.config import Rate
-from attendance.outbox.pacing import SLACK, Pace, Plan, free_starts, next_start, plan, window
+from attendance.outbox.pacing import LATEST, MARGIN, Pace, Plan, free_starts, next_start, plan, window
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 GROUP = Rate(20, 60)
@@ -26,10 +26,10 @@ def later(seconds: float) -> datetime:
     ("starts", "rate", "expected"),
     [
         ([], PRIVATE, NOW),  # nothing was sent yet
-        (ago(0.4), PRIVATE, later(0.6) + SLACK),  # the window of one second, and the slack
+        (ago(0.4), PRIVATE, later(0.6) + MARGIN),  # the window of one second, and the slack
         (ago(2), PRIVATE, NOW),  # long over
         (ago(1), Rate(2, 1), NOW),  # one of two
-        (ago(0.1, 0.3), Rate(2, 1), later(0.7) + SLACK),  # the older of the two decides
+        (ago(0.1, 0.3), Rate(2, 1), later(0.7) + MARGIN),  # the older of the two decides
         (ago(0.1), None, NOW),  # no limit
     ],
 )
@@ -44,14 +44,14 @@ def test_a_request_starts_when_the_oldest_of_its_window_has_left_it(
     [
         (1, [], PRIVATE, Plan(NOW, merge=False)),  # alone, at once
         (5, [], PRIVATE, Plan(NOW, merge=True)),  # the rate would hold four of them back
-        (1, ago(0.4), PRIVATE, Plan(later(0.6) + SLACK, merge=True)),
+        (1, ago(0.4), PRIVATE, Plan(later(0.6) + MARGIN, merge=True)),
         (10, [], GROUP, Plan(NOW, merge=False)),  # half of the rate may be spent freely
         (11, [], GROUP, Plan(NOW, merge=True)),
         (1, ago(*range(9)), GROUP, Plan(NOW, merge=False)),  # the tenth
         (1, ago(*range(10)), GROUP, Plan(later(3), merge=True)),  # then one in three seconds
         (1, ago(*range(5, 15)), GROUP, Plan(NOW, merge=True)),  # the last was long enough ago
         (100, ago(*range(10)), GROUP, Plan(NOW, merge=True)),  # a full request need not wait
-        (100, ago(*range(20)), GROUP, Plan(later(41) + SLACK, merge=True)),  # but for the window
+        (100, ago(*range(20)), GROUP, Plan(later(41) + MARGIN, merge=True)),  # but for the window
         (500, ago(0), None, Plan(NOW, merge=False)),  # no limit: no need to merge
     ],
 )
@@ -75,7 +75,7 @@ def test_no_window_ever_has_more_starts_than_the_rate_allows(
     for pause in pauses:
         now = next_start(planned[::-1], rate, now + timedelta(seconds=pause))
         planned.append(now)
-        lateness = data.draw(st.floats(0, SLACK.total_seconds()))
+        lateness = data.draw(st.floats(0, LATEST.total_seconds()))
         actual.append(now + timedelta(seconds=lateness))
     for first, one_too_many in zip(actual, actual[count:], strict=False):
         assert one_too_many - first >= timedelta(seconds=seconds) - timedelta(microseconds=2)
