@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from attendance import audit
 from attendance.db import Database
 from attendance.outbox import admin, lanes, stoppage
+from attendance.outbox.transport import Migrated
 from attendance.telegram.client import Identity, TelegramClient
 
 logger = logging.getLogger(__name__)
@@ -52,13 +53,19 @@ def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Non
     if chat_id is None:
         return
     refusal = client.knock(chat_id, _PROBE_SECONDS)
-    if refusal is not None:
+    if isinstance(refusal, Migrated):
+        lives = refusal.chat_id
+        database.write(lambda connection: lanes.migrate(connection, clock(), chat_id, lives))
+        logger.info("Chat %s that refused us lives on as %s, which is asked next", chat_id, lives)
+    elif refusal is not None:
         logger.info("Chat %s still refuses us: %s", chat_id, refusal.error)
-        return
+    elif database.write(lambda connection: _resume(connection, clock(), chat_id)):
+        logger.info("Chat %s accepts us again: delivery to it goes on", chat_id)
 
-    def resume(connection: Connection) -> None:
-        admin.resume(connection, clock(), chat_id)
-        audit.record(connection, clock(), _CONTEXT, "chat.resumed", target=("chat", chat_id))
 
-    database.write(resume)
-    logger.info("Chat %s accepts us again: delivery to it goes on", chat_id)
+def _resume(connection: Connection, now: datetime, chat_id: str) -> bool:
+    """Unless a person has paused or resumed the chat while it was asked."""
+    if not lanes.is_probed(connection, chat_id):
+        return False
+    audit.record(connection, now, _CONTEXT, "chat.resumed", target=("chat", chat_id))
+    return admin.resume(connection, now, chat_id)

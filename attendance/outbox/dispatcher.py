@@ -49,7 +49,7 @@ class Workings:
     on_outcome: OnOutcome
     chores: Sequence[Chore] = ()
     on_stop: Callable[[], object] = lambda: None
-    senders: int = 10
+    senders: int = 20
 
 
 class Dispatcher:

@@ -5,13 +5,13 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Select, case, func, literal_column, or_, select, update
+from sqlalchemy import Connection, Select, and_, case, func, literal_column, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
-from attendance.outbox.message import Chat, Message, literal_status
+from attendance.outbox.message import Chat, Message, Start, literal_status
 
 _FIRST_PROBE = timedelta(minutes=1)
 _LONGEST_PROBE = timedelta(hours=1)
@@ -19,6 +19,11 @@ _LONGEST_PROBE = timedelta(hours=1)
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the chat's own settings."""
 
+_FRONT = 500
+_STATE = ("parked_at", "park_reason", "probe_at")
+# Written as the index on them is, which SQLite uses only for a condition that it knows.
+_UNSETTLED_STATUSES = literal_status("pending", "sending")
+_UNSETTLED = Message.status.in_(_UNSETTLED_STATUSES)
 _insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _HEAD = (
     *Message.__table__.columns,
@@ -40,8 +45,9 @@ def migrate(connection: Connection, now: datetime, old: str, new: str) -> None:
     new = open_lane(connection, now, new)
     if new == old:
         return
+    _hand_over(connection, old, new)
     aliases = update(Chat).where(or_(Chat.chat_id == old, Chat.migrated_to == old))
-    connection.execute(aliases.values(migrated_to=new))
+    connection.execute(aliases.values(migrated_to=new, **dict.fromkeys(_STATE)))
     follow_migrations(connection)
 
 
@@ -49,8 +55,7 @@ def follow_migrations(connection: Connection) -> None:
     """Bring what waits in the lane of a chat that has moved to where it lives."""
     moved = select(Chat.migrated_to).where(Chat.chat_id == Message.lane).scalar_subquery()
     left = select(Chat.chat_id).where(Chat.migrated_to.is_not(None))
-    waiting = Message.status.in_(literal_status("pending"))
-    stale = update(Message).where(Message.lane.in_(left), waiting)
+    stale = update(Message).where(Message.lane.in_(left), _UNSETTLED, Message.status == "pending")
     connection.execute(stale.values(lane=moved, thread_id=None))
 
 
@@ -61,8 +66,12 @@ def due_heads(now: datetime, limit: int) -> Select[Any]:
     return due.order_by(Message.due_at, Message.id).limit(limit)
 
 
-def due_parked_heads(now: datetime) -> Select[Any]:
-    return _heads(*_HEAD).where(Chat.parked_at.is_not(None), Message.due_at <= now)
+def due_parked_heads(now: datetime, policy: Policy) -> Select[Any]:
+    """The heads of parked lanes whose lease is over, or that may be given up: no stoppage makes
+    that time shorter."""
+    lease_over = and_(Message.status == "sending", Message.due_at <= now)
+    old = and_(Message.status == "pending", Message.give_up_from < now - policy.give_up_after)
+    return _heads(*_HEAD).where(Chat.parked_at.is_not(None), or_(lease_over, old))
 
 
 def first_due(connection: Connection) -> datetime | None:
@@ -75,25 +84,47 @@ def first_due(connection: Connection) -> datetime | None:
 
 
 def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterator[datetime]:
-    """When a lease ends, or a message is to be given up, at the head of each parked lane."""
-    columns = (Message.status, Message.due_at, Message.give_up_from)
-    for row in connection.execute(_heads(*columns).where(Chat.parked_at.is_not(None))):
-        stopped = stoppage.time_stopped(connection, row.give_up_from, now)
-        given_up = row.give_up_from + policy.give_up_after + stopped
-        yield row.due_at if row.status == "sending" else given_up
+    """When the first lease ends, and the first message is to be given up, at the heads of the
+    parked lanes. The message that began to wait first is the first to be given up, whatever
+    stoppages there were."""
+    lease_over = func.min(case((Message.status == "sending", Message.due_at)))
+    waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
+    parked = _heads(lease_over, waits_since).where(Chat.parked_at.is_not(None))
+    due, since = connection.execute(parked).one()
+    if due is not None:
+        yield due
+    if since is not None:
+        yield since + policy.give_up_after + stoppage.time_stopped(connection, since, now)
+
+
+def front(connection: Connection, lane: str, limit: int) -> list[Head]:
+    """The messages that have waited longest in a lane, in order."""
+    waiting = select(Message.__table__).where(Message.lane == lane, _UNSETTLED)
+    query = waiting.where(Message.status == "pending").order_by(Message.id).limit(limit)
+    return rows_of(connection, query)
+
+
+def to_repeat(connection: Connection, lane: str) -> list[Head]:
+    """The messages of a digest that may have been delivered: it is repeated as it was before
+    anything else, also before older messages that came to the lane meanwhile. Found where those
+    are fewer than `_FRONT`, so that a look costs no more in a long lane."""
+    waiting = select(Message.id, Message.digest_id).where(Message.lane == lane, _UNSETTLED)
+    first = waiting.order_by(Message.id).limit(_FRONT).subquery()
+    digest = select(first.c.digest_id).where(first.c.digest_id.is_not(None)).limit(1)
+    ids = select(first.c.id).where(first.c.digest_id == digest.scalar_subquery())
+    return rows_of(
+        connection, select(Message.__table__).where(Message.id.in_(ids)).order_by(Message.id)
+    )
 
 
 def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int) -> list[Head]:
     """The messages behind the head that may be merged with it, in order, up to the first that may
-    not; of a digest that is to be repeated exactly its messages."""
-    query = select(Message.__table__).where(
-        Message.lane == head["lane"],
-        Message.status.in_(literal_status("pending")),
-        Message.id > head["id"],
-        Message.due_at <= now,
+    not."""
+    behind = select(Message.__table__).where(
+        Message.lane == head["lane"], _UNSETTLED, Message.id > head["id"]
     )
-    rows = connection.execute(query.order_by(Message.id).limit(limit)).mappings()
-    return list(takewhile(lambda row: _belongs(row, head), ({**row} for row in rows)))
+    rows = rows_of(connection, behind.order_by(Message.id).limit(limit))
+    return list(takewhile(lambda row: row["due_at"] <= now and _belongs(row, head), rows))
 
 
 def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
@@ -116,6 +147,8 @@ def park(connection: Connection, now: datetime, lane: str, reason: str, *, probe
     """Claim nothing for this chat, until a probe succeeds or, not `probed`, a person resumes it."""
     probe_at = now + _FIRST_PROBE if probed else None
     parked = update(Chat).where(Chat.chat_id == lane)
+    if probed:  # what a person has paused stays so
+        parked = parked.where(Chat.parked_at.is_(None))
     connection.execute(parked.values(parked_at=now, park_reason=reason, probe_at=probe_at))
 
 
@@ -140,16 +173,40 @@ def take_probe(connection: Connection, now: datetime) -> str | None:
     return chat_id
 
 
+def is_probed(connection: Connection, chat_id: str) -> bool:
+    """Whether the chat still waits for a probe, and nobody has paused or resumed it meanwhile."""
+    waits = select(Chat.probe_at.is_not(None)).where(Chat.chat_id == chat_id)
+    return bool(connection.scalar(waits))
+
+
 def rows_of(connection: Connection, heads: Select[Any]) -> list[Head]:
     return [{**row} for row in connection.execute(heads).mappings()]
 
 
+def _hand_over(connection: Connection, old: str, new: str) -> None:
+    """Give the chat's new id what belongs to the chat, but for what that has of its own: how it is
+    told, whether it is paused, and the starts that its pace counts."""
+    was = connection.execute(select(Chat.__table__).where(Chat.chat_id == old)).mappings().one()
+    lives = update(Chat).where(Chat.chat_id == new)
+    kept = {
+        name: func.coalesce(getattr(Chat, name), was[name]) for name in ("title", "quiet_hours")
+    }
+    connection.execute(lives.values(silent=or_(Chat.silent, was["silent"]), **kept))
+    state = {name: was[name] for name in _STATE if was[name] is not None}
+    if "parked_at" in state:
+        connection.execute(lives.where(Chat.parked_at.is_(None)).values(**state))
+    connection.execute(update(Start).where(Start.lane == old).values(lane=new))
+
+
 def _belongs(row: Head, head: Head) -> bool:
-    if head["digest_id"] is not None:
-        return bool(row["digest_id"] == head["digest_id"])
+    """Whether two messages may be merged that were neither merged nor, perhaps, delivered yet."""
     same_place = (row["thread_id"], row["silent"]) == (head["thread_id"], head["silent"])
-    fit = row["line"] and head["line"] and not row["alone"] and not head["alone"]
-    return bool(same_place and fit and row["digest_id"] is None)
+    return bool(same_place and all(map(_is_free, (row, head))))
+
+
+def _is_free(row: Head) -> bool:
+    tied = row["alone"] or row["digest_id"] is not None or row["uncertain_attempts"]
+    return row["status"] == "pending" and row["line"] is not None and not tied
 
 
 def _heads(*columns: Any) -> Select[Any]:
@@ -157,7 +214,7 @@ def _heads(*columns: Any) -> Select[Any]:
     one and the same, unless an older one came back to the lane meanwhile."""
     other = aliased(Message)
     first = select(func.min(other.id)).where(
-        other.lane == Chat.chat_id, other.status.in_(literal_status("pending", "sending"))
+        other.lane == Chat.chat_id, other.status.in_(_UNSETTLED_STATUSES)
     )
     # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
     under_way = select(other.id).where(

@@ -21,6 +21,7 @@ from attendance.outbox.transport import Outgoing
 
 _insert_message = insert(Message.__table__)  # type: ignore[arg-type]  # declared as a FromClause
 _MOST_MERGED = 200
+_MOST_GIVEN_UP = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> li
     """
     if stoppage.current(connection, now) is not None:
         return []
-    for head in lanes.rows_of(connection, lanes.due_parked_heads(now)):
+    for head in lanes.rows_of(connection, lanes.due_parked_heads(now, terms.policy)):
         _is_still_wanted(connection, now, head, terms)
     claims: list[Claim] = []
     for head in lanes.rows_of(connection, lanes.due_heads(now, limit)):
@@ -166,9 +167,17 @@ def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: T
             "uncertain_attempts": head["uncertain_attempts"] + 1,
         }
     if _waited_too_long(connection, now, head, terms.policy):
-        give_up(connection, now, head, terms.on_outcome)
+        _give_up_from_front(connection, now, head["lane"], terms)
         return False
     return True
+
+
+def _give_up_from_front(connection: Connection, now: datetime, lane: str, terms: Terms) -> None:
+    """After a long outage many have waited too long: they must not hold up the rest one by one."""
+    for row in lanes.front(connection, lane, _MOST_GIVEN_UP):
+        if not _waited_too_long(connection, now, row, terms.policy):
+            return
+        give_up(connection, now, row, terms.on_outcome)
 
 
 def _waited_too_long(connection: Connection, now: datetime, head: Head, policy: Policy) -> bool:
@@ -184,38 +193,49 @@ def _claim_lane(
 ) -> list[Claim]:
     """The claim on a lane's head, with what merges behind it, to begin at `start` or a little
     later; none where the pace has it wait for longer."""
-    policy, lane = terms.policy, head["lane"]
+    policy, lane, latest = terms.policy, head["lane"], now + terms.lead + HORIZON
     rate = policy.pace.of_chat(lane)
     before = starts.latest(connection, rate, lane)
-    repeated = head["digest_id"] is not None
-    merging = repeated or (rate is not None and policy.merge is not None)
-    behind = lanes.waiting_behind(connection, head, now, _MOST_MERGED) if merging else []
-    waiting = [head, *behind]
-    fits, text = _merged(waiting, policy, all_of_them=repeated)
+    waiting = _waiting(connection, now, head, policy)
+    head, repeated = waiting[0], _is_digest(waiting[0], policy)
+    fits, text = _merged(waiting, policy)
     # Where all of them fit, it is not known how many would.
     capacity = fits if fits < len(waiting) else len(waiting) + 1
     planned = plan(1 if repeated else len(waiting), capacity, before, rate, start)
-    if planned.at > now + terms.lead + HORIZON:
-        lanes.set_next(connection, lane, planned.at - HORIZON)
+    if planned.at > latest or head["due_at"] > now:
+        lanes.set_next(connection, lane, max(planned.at - HORIZON, head["due_at"]))
         return []
     taken = waiting[:fits] if planned.merge or repeated else [head]
-    if len(taken) == 1:
-        text = head["text"]
     after, left = [planned.at, *before], len(waiting) - len(taken)
     possible = next_start(after, rate, planned.at)
     following = plan(left, capacity, after, rate, planned.at).at if left else possible
     lanes.set_next(connection, lane, None if rate is None else following - HORIZON)
-    start_id = starts.debit(connection, policy.pace, lane, planned.at)
-    debit = Debit(start_id, planned.at)
-    return [_take(connection, now, taken, text, debit, terms)]
+    debit = Debit(starts.debit(connection, policy.pace, lane, planned.at), planned.at)
+    return [_take(connection, now, taken, text if len(taken) > 1 else head["text"], debit, terms)]
 
 
-def _merged(waiting: Sequence[Head], policy: Policy, *, all_of_them: bool) -> tuple[int, str]:
+def _waiting(connection: Connection, now: datetime, head: Head, policy: Policy) -> list[Head]:
+    """What the next request may hold: a digest that is to be repeated, or else the head and what
+    may be merged behind it."""
+    if policy.merge is None:
+        return [head]
+    if repeated := lanes.to_repeat(connection, head["lane"]):
+        return [head | row for row in repeated]
+    if policy.pace.of_chat(head["lane"]) is None:
+        return [head]
+    return [head, *lanes.waiting_behind(connection, head, now, _MOST_MERGED)]
+
+
+def _is_digest(head: Head, policy: Policy) -> bool:
+    return policy.merge is not None and head["digest_id"] is not None
+
+
+def _merged(waiting: Sequence[Head], policy: Policy) -> tuple[int, str]:
     """How many of the messages one request holds, and its text."""
     if len(waiting) == 1 or policy.merge is None:
         return 1, str(waiting[0]["text"])
     fits, text = policy.merge([row["line"] for row in waiting])
-    return (len(waiting) if all_of_them else max(1, fits)), text
+    return max(1, fits), text
 
 
 def _take(
@@ -228,10 +248,9 @@ def _take(
 ) -> Claim:
     head, token = rows[0], terms.new_token()
     ids = [row["id"] for row in rows]
+    taken = update(Message).where(Message.id.in_(ids))
     connection.execute(
-        update(Message)
-        .where(Message.id.in_(ids))
-        .values(
+        taken.values(
             status="sending",
             token=token,
             claimed_by=terms.claimed_by,
@@ -243,19 +262,23 @@ def _take(
     )
     return Claim(
         messages=tuple(_claimed(row, row["attempts"] + 1) for row in rows),
-        outgoing=Outgoing(
-            id=head["id"],
-            chat_id=head["lane"],
-            text=text,
-            repeats=any(row["uncertain_attempts"] > 0 for row in rows),
-            thread_id=head["thread_id"],
-            silent=_is_silent(head, now, terms.policy),
-        ),
+        outgoing=_outgoing(rows, text, is_silent=_is_silent(head, now, terms.policy)),
         token=token,
         lane=head["lane"],
         claimed_by=terms.claimed_by,
         claimed_at=now,
         debit=debit,
+    )
+
+
+def _outgoing(rows: Sequence[Head], text: str, *, is_silent: bool) -> Outgoing:
+    return Outgoing(
+        id=rows[0]["id"],
+        chat_id=rows[0]["lane"],
+        text=text,
+        repeats=any(row["uncertain_attempts"] > 0 for row in rows),
+        thread_id=rows[0]["thread_id"],
+        silent=is_silent,
     )
 
 

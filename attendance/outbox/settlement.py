@@ -4,9 +4,10 @@ Only the holder of the claim's token changes a message. Whoever comes late learn
 return value and leaves attempts marked `late`, for its messages may have been delivered.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, true, update
@@ -32,6 +33,7 @@ LEASE_OVER = "The claim ran out before its outcome was noted: the message may ha
 GIVEN_UP = "Given up: not delivered within OUTBOX_GIVE_UP_AFTER."
 
 _FAILURES_TO_STOP = 3
+_ATTEMPTS_TO_LOOK_AT = 1000
 _CLAIM_OVER = {"token": None, "claimed_by": None, "claimed_at": None}
 
 
@@ -63,14 +65,17 @@ def settle(
     """Write the end of the attempt, if the claim is still ours; an entry for each message.
     `jitter` is in [0, 1)."""
     verdict = _verdict(outcome, claim, policy, jitter)
-    error = getattr(outcome, "error", None)
-    if _change(connection, now, claim, verdict, error):
-        name, status = type(outcome).__name__.lower(), verdict.status
-        settled = _record(connection, now, claim, name, status, error, verdict.receipt)
+    error, name = getattr(outcome, "error", None), type(outcome).__name__.lower()
+    ours = _change(connection, now, claim, verdict, error)
+    mine = [message for message in claim.messages if message.id in ours]
+    lost = [message for message in claim.messages if message.id not in ours]
+    late = f"Too late, another had taken the message over: {_describe(outcome)}"
+    settled = [
+        *_record(connection, now, claim, mine, name, verdict.status, error, verdict.receipt),
+        *_record(connection, now, claim, lost, "late", "taken over", late, None),
+    ]
+    if mine:
         _affect_chat_and_bot(connection, now, claim, outcome)
-    else:
-        error = f"Too late, another had taken the message over: {_describe(outcome)}"
-        settled = _record(connection, now, claim, "late", "taken over", error, None)
     for one in settled:
         on_outcome(connection, now, one)
     return settled
@@ -85,7 +90,8 @@ def abandon(
     verdict = _Verdict("pending" if again else "uncertain", uncertain=True, together=True)
     _change(connection, now, claim, verdict, LEASE_OVER)
     status = verdict.status
-    for one in _record(connection, now, claim, "uncertain", status, LEASE_OVER, None):
+    messages = claim.messages
+    for one in _record(connection, now, claim, messages, "uncertain", status, LEASE_OVER, None):
         on_outcome(connection, now, one)
     return again
 
@@ -128,7 +134,9 @@ def _refused(outcome: Rejected | Parked, claim: Claim) -> _Verdict:
     where the chat refuses it, its parts wait for the chat."""
     if not claim.is_digest:
         return _Verdict("failed")
-    return _Verdict("pending", counted=False, alone=isinstance(outcome, Rejected))
+    if isinstance(outcome, Rejected):
+        return _Verdict("pending", counted=False, alone=True)
+    return _Verdict("pending", counted=False, together=claim.outgoing.repeats)
 
 
 def _affect_chat_and_bot(
@@ -160,18 +168,20 @@ def _hold(connection: Connection, now: datetime, lane: str, until: datetime, err
 
 
 def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: str) -> None:
-    """The breaker: where the last attempts have all failed on the way, whoever made them, probe
+    """The breaker: where the last requests have all failed on the way, whoever made them, probe
     with what is no message until something gets through."""
-    last = select(Attempt.outcome).order_by(Attempt.id.desc()).limit(_FAILURES_TO_STOP)
-    outcomes = list(connection.scalars(last))
-    if len(outcomes) == _FAILURES_TO_STOP and {"retry", "uncertain"}.issuperset(outcomes):
+    last = select(Attempt.token, Attempt.outcome).order_by(Attempt.id.desc())
+    rows = connection.execute(last.limit(_ATTEMPTS_TO_LOOK_AT)).all()
+    failed = takewhile(lambda row: row.outcome in {"retry", "uncertain"}, rows)
+    # A digest is an attempt of each of its messages, and one request.
+    if len({row.token for row in failed}) >= _FAILURES_TO_STOP:
         stoppage.begin(connection, now, "unreachable", error)
 
 
 def _change(
     connection: Connection, now: datetime, claim: Claim, verdict: _Verdict, error: str | None
-) -> bool:
-    """Write the verdict; False where the token is no longer ours and nothing was changed."""
+) -> set[int]:
+    """Write the verdict; the ids of the messages whose token is still ours. No other changes."""
     values: dict[str, Any] = {**_CLAIM_OVER, "status": verdict.status, "last_error": error}
     if verdict.status == "pending":
         values["due_at"] = now + verdict.wait
@@ -190,19 +200,22 @@ def _change(
     mine = update(Message).where(
         Message.id.in_([message.id for message in claim.messages]), Message.token == claim.token
     )
-    return connection.execute(mine.values(**values)).rowcount > 0
+    return set(connection.scalars(mine.values(**values).returning(Message.id)))
 
 
 def _record(
     connection: Connection,
     now: datetime,
     claim: Claim,
+    messages: Sequence[Claimed],
     outcome: str,
     status: str,
     error: str | None,
     receipt: int | None,
 ) -> list[Settled]:
-    """An attempt for each message of the claim, and what is told of it."""
+    """An attempt for each of these messages of the claim, and what is told of it."""
+    if not messages:
+        return []
     connection.execute(
         insert(Attempt),
         [
@@ -216,10 +229,10 @@ def _record(
                 "outcome": outcome,
                 "error": error,
             }
-            for message in claim.messages
+            for message in messages
         ],
     )
-    return [_settled(message, outcome, status, error, receipt) for message in claim.messages]
+    return [_settled(message, outcome, status, error, receipt) for message in messages]
 
 
 def _describe(outcome: Outcome) -> str:

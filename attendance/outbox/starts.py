@@ -1,12 +1,15 @@
 """The starts of requests in the database: read, debited, given back, forgotten."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, insert, select
 
 from attendance.config import Rate
 from attendance.outbox.message import Start
 from attendance.outbox.pacing import Pace, next_start
+
+_KEPT_LONGER = timedelta(seconds=10)
+"""Another may plan an earlier start than this one, and its window reaches back further."""
 
 
 def latest(connection: Connection, rate: Rate | None, lane: str | None = None) -> list[datetime]:
@@ -24,7 +27,8 @@ def debit(connection: Connection, pace: Pace, lane: str, starts_at: datetime) ->
     no rate is set that could need it."""
     if not pace.longest_window:
         return None
-    connection.execute(delete(Start).where(Start.starts_at < starts_at - pace.longest_window))
+    forgotten = starts_at - pace.longest_window - _KEPT_LONGER
+    connection.execute(delete(Start).where(Start.starts_at < forgotten))
     debited = insert(Start).values(lane=lane, starts_at=starts_at)
     return connection.execute(debited).lastrowid
 

@@ -3,23 +3,33 @@
 May import its neighbours in this package.
 """
 
+import re
 from collections.abc import Sequence
 
-from attendance.telegram.markdown import plain
+from attendance.telegram.markdown import clean, plain
 
 # 4,096 code points after parsing, less the reference line; past 100 entities Telegram drops
-# formatting without a word. A line of ours has one entity, and addresses that it finds by itself.
+# formatting without a word, and it finds addresses and mentions by itself.
 LONGEST_TEXT = 4000
 MOST_LINES = 90
+MOST_ENTITIES = 90
+
+_MARK = re.compile(r"\\.|(?P<mark>[*_~|`\[\]])", re.DOTALL)
 
 
 def merge(lines: Sequence[str]) -> tuple[int, str]:
     """How many of these lines of markup, from the first on, fit into one message, and its text."""
     taken: list[str] = []
-    length = 0
+    length = entities = 0
     for line in lines[:MOST_LINES]:
-        length += len(plain(line)) + 1
-        if taken and length > LONGEST_TEXT:
+        length += len(plain(clean(line))) + 1
+        entities += _entities(line)
+        if taken and (length > LONGEST_TEXT or entities > MOST_ENTITIES):
             break
         taken.append(line)
     return len(taken), "\n".join(taken)
+
+
+def _entities(line: str) -> int:
+    """At most so many entities: each takes two marks or more."""
+    return sum(found["mark"] is not None for found in _MARK.finditer(line)) // 2

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from attendance.db import Database
-from attendance.outbox import admin, listing, queue, settlement
+from attendance.outbox import admin, listing, queue, settlement, stoppage
 from attendance.outbox.claim import Claim, Policy, Settled
 from attendance.outbox.dispatcher import Dispatcher, Workings
 from attendance.outbox.message import Message
@@ -51,8 +51,9 @@ class Bench:
         self.told: list[Settled] = []
         self._tokens = itertools.count(1)
 
-    def enqueue(self, chat_id: str | None = "1", text: str = "hello") -> int:
-        now, draft = self.clock(), queue.Draft(chat_id, text, "attendance", "7", "request")
+    def enqueue(self, chat_id: str | None = "1", text: str = "hello", **more: Any) -> int:
+        now = self.clock()
+        draft = queue.Draft(chat_id, text, "attendance", "7", "request", **more)
         return self.database.write(lambda c: queue.enqueue(c, now, draft))
 
     def claim(self, limit: int = 10, by: str = "here") -> list[Claim]:
@@ -64,6 +65,10 @@ class Bench:
         return claim
 
     def settle(self, claim: Claim, outcome: Outcome, jitter: float = 0.5) -> Settled:
+        """What is told of the claim's first message."""
+        return self.settle_all(claim, outcome, jitter)[0]
+
+    def settle_all(self, claim: Claim, outcome: Outcome, jitter: float = 0.5) -> list[Settled]:
         now = self.clock()
 
         def work(connection: Connection) -> list[Settled]:
@@ -77,7 +82,7 @@ class Bench:
                 on_outcome=self.tell,
             )
 
-        return self.database.write(work)[0]
+        return self.database.write(work)
 
     def release(self, claim: Claim) -> bool:
         now = self.clock()
@@ -90,6 +95,10 @@ class Bench:
     def next_due(self) -> datetime | None:
         with self.database.read() as connection:
             return queue.next_due(connection, self.clock(), self.policy)
+
+    def stopped(self) -> stoppage.Stopped | None:
+        with self.database.read() as connection:
+            return stoppage.current(connection, self.clock())
 
     def tell(self, _connection: Connection, _now: datetime, settled: Settled) -> None:
         self.told.append(settled)

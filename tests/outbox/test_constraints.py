@@ -12,6 +12,7 @@ TIME = "2026-11-23T09:00:00.000000Z"
 PENDING = {
     "status": "pending",
     "chat_id": "1",
+    "lane": "1",
     "text": "hello",
     "subject_type": "attendance",
     "created_at": TIME,
@@ -28,7 +29,7 @@ STOPPAGE = {"reason": "misconfigured", "started_at": TIME}
 
 RIGHT = {
     "pending": ("outbox", PENDING),
-    "homeless": ("outbox", PENDING | {"chat_id": None}),
+    "homeless": ("outbox", PENDING | {"chat_id": None, "lane": None}),
     "sending": ("outbox", SENDING),
     "sent": ("outbox", SENT),
     "failed": ("outbox", FAILED),
@@ -45,7 +46,9 @@ WRONG = [
     ("ck_outbox_token", "outbox", FAILED | {"token": "t", "claimed_at": TIME}),
     ("ck_outbox_claimed_at", "outbox", SENDING | {"claimed_at": None}),
     ("ck_outbox_claimed_at", "outbox", PENDING | {"claimed_at": TIME}),
-    ("ck_outbox_chat_id", "outbox", SENDING | {"chat_id": None}),
+    ("ck_outbox_chat_id", "outbox", SENDING | {"chat_id": None, "lane": None}),
+    ("ck_outbox_lane", "outbox", PENDING | {"lane": None}),
+    ("ck_outbox_lane", "outbox", PENDING | {"chat_id": None}),
     ("ck_outbox_sent_at", "outbox", SENT | {"sent_at": None}),
     ("ck_outbox_sent_at", "outbox", FAILED | {"sent_at": TIME}),
     ("ck_outbox_settled_at", "outbox", FAILED | {"settled_at": None}),

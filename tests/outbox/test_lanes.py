@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bench import HOLD, NINE, Bench
 
-from attendance.outbox import admin, queue
+from attendance.outbox import admin, lanes, queue
 from attendance.outbox.claim import Claim
 from attendance.outbox.transport import (
     Delivered,
@@ -137,13 +137,10 @@ def test_an_expired_claim_is_taken_up_before_an_older_message_that_came_back(
 
 def test_a_lane_is_found_by_the_index_of_what_is_unsettled(bench: Bench) -> None:
     """The cost is that of the backlog, never of the history."""
-
     with bench.database.read() as connection:
-        query = queue._due_heads(NINE, 4).compile(
-            connection, compile_kwargs={"literal_binds": True}
-        )
+        query = lanes.due_heads(NINE, 4).compile(connection, compile_kwargs={"literal_binds": True})
         steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
-    assert [step for step in steps if "ix_outbox_unsettled (chat_id=?)" in step]
+    assert [step for step in steps if "ix_outbox_unsettled (lane=?)" in step]
     assert not [step for step in steps if step.startswith("SCAN outbox")]
 
 
@@ -152,7 +149,7 @@ def test_a_claim_carries_what_its_delivery_needs(bench: Bench) -> None:
     claim = bench.claim_one()
     assert (claim.outgoing.id, claim.outgoing.chat_id) == (message, "1")
     assert (claim.outgoing.text, claim.outgoing.repeats) == ("Ada checked in.", False)
-    assert (claim.attempt, claim.request_id, claim.claimed_by) == (1, "request", "here")
+    assert (claim.attempt, claim.messages[0].request_id, claim.claimed_by) == (1, "request", "here")
     row = bench.row(message)
     assert (row["status"], row["attempts"], row["token"]) == ("sending", 1, claim.token)
     assert row["due_at"] == NINE + timedelta(seconds=60)

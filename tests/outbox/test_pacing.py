@@ -7,7 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attendance.config import Rate
-from attendance.outbox.pacing import LATEST, MARGIN, Pace, Plan, free_starts, next_start, plan, window
+from attendance.outbox.pacing import (
+    LATEST,
+    MARGIN,
+    Pace,
+    Plan,
+    free_starts,
+    next_start,
+    plan,
+    window,
+)
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 GROUP = Rate(20, 60)
