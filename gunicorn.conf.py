@@ -7,10 +7,12 @@ import sys
 from attendance.config import ConfigError, Settings
 from attendance.db import assert_no_connections
 from attendance.logs import logging_config
+from attendance.notices import Notices
 from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
 
 try:
     _settings = Settings.from_env(os.environ)
+    Notices(_settings.notice_template)
 except ConfigError as error:
     sys.exit(f"Error: {error}")
 

@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from pathlib import Path
-from typing import Literal, TypeVar, cast
+from typing import Any, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from attendance.secret import Secret, redact
+from attendance.environment import ConfigError, Environment
+from attendance.secret import Secret
+
+__all__ = ["ConfigError", "Rate", "Settings", "Timeout", "chat_id"]
 
 LEASE_MARGIN_SECONDS = 2.0
 """How much longer than a delivery a lease must live, for the settlement to be written in time."""
@@ -22,11 +24,6 @@ STOP_MARGIN_SECONDS = 10.0
 """What gunicorn waits beyond a delivery's total before it kills a worker."""
 
 Network = IPv4Network | IPv6Network
-T = TypeVar("T")
-
-
-class ConfigError(Exception):
-    """A setting is wrong; the message names the variable and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +63,7 @@ class Settings:
     dispatcher: bool
     dedupe_seconds: float
     timezone: ZoneInfo
+    notice_template: Mapping[str, str]  # by variable, as written: `notices.Notices` reads them
     secret_key: Secret | None
     trusted_proxies: tuple[Network, ...]
     web_concurrency: int
@@ -88,38 +86,31 @@ class Settings:
         Raises:
             ConfigError: a value is wrong, or two values contradict each other.
         """
-        read = _Reader(environ)
+        read = Environment(environ)
         settings = cls(
             database_url=read("DATABASE_URL", "sqlite:///attendance.db", _database_url),
             database_group=read.optional("DATABASE_GROUP", _word),
             telegram_bot_token=read.secret("TELEGRAM_BOT_TOKEN", _bot_token),
-            telegram_chat_id=read.optional("TELEGRAM_CHAT_ID", _chat_id),
+            telegram_chat_id=read.optional("TELEGRAM_CHAT_ID", chat_id),
             telegram_api_base=read("TELEGRAM_API_BASE", "https://api.telegram.org", _http_url),
             telegram_timeout=read("TELEGRAM_TIMEOUT", "3.05,35", _timeout),
             outbox_poll_seconds=read("OUTBOX_POLL_SECONDS", "1.0", _positive),
             outbox_lease_seconds=read("OUTBOX_LEASE_SECONDS", "60", _positive),
             outbox_give_up_after=read("OUTBOX_GIVE_UP_AFTER", "86400", _seconds),
-            outbox_uncertain=cast(
-                'Literal["retry", "hold"]',
-                read("OUTBOX_UNCERTAIN", "retry", _one_of("retry", "hold")),
-            ),
-            outbox_digest=cast(
-                'Literal["auto", "off"]', read("OUTBOX_DIGEST", "auto", _one_of("auto", "off"))
-            ),
+            outbox_uncertain=read("OUTBOX_UNCERTAIN", "retry", _one_of("retry", "hold")),
+            outbox_digest=read("OUTBOX_DIGEST", "auto", _one_of("auto", "off")),
             outbox_rate_overall=read("OUTBOX_RATE_OVERALL", "30/1s", _rate),
             outbox_rate_chat=read("OUTBOX_RATE_CHAT", "1/1s", _rate),
             outbox_rate_group=read("OUTBOX_RATE_GROUP", "20/60s", _rate),
             dispatcher=read("DISPATCHER", "on", _one_of("on", "off")) == "on",
             dedupe_seconds=read("DEDUPE_SECONDS", "120", _not_negative),
             timezone=read("TIMEZONE", "UTC", _zone),
+            notice_template=read.family("NOTICE_TEMPLATE"),
             secret_key=read.secret("SECRET_KEY", _secret_key),
             trusted_proxies=read("TRUSTED_PROXIES", "", _networks),
             web_concurrency=read("WEB_CONCURRENCY", "2", _count),
             bind=read("BIND", "127.0.0.1:8000", _word),
-            log_format=cast(
-                'Literal["text", "json"] | None',
-                read.optional("LOG_FORMAT", _one_of("text", "json")),
-            ),
+            log_format=read.optional("LOG_FORMAT", _one_of("text", "json")),
         )
         _check_together(settings)
         return settings
@@ -134,49 +125,6 @@ def _check_together(settings: Settings) -> None:
             f"{total:g} s (TELEGRAM_TIMEOUT): set it to at least {shortest:g}, or another worker "
             "would send the same message while the first is still at it."
         )
-
-
-class _Reader:
-    """Reads a variable, or the file that its `_FILE` twin names, and parses it."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-
-    def __call__(self, name: str, default: str, parse: Callable[[str], T]) -> T:
-        return _parsed(name, self._environ.get(name, "").strip() or default, parse)
-
-    def optional(self, name: str, parse: Callable[[str], T]) -> T | None:
-        text = self._environ.get(name, "").strip()
-        return _parsed(name, text, parse) if text else None
-
-    def secret(self, name: str, check: Callable[[str], str]) -> Secret | None:
-        text = self._secret_text(name)
-        return Secret(_parsed(name, text, check)) if text else None
-
-    def _secret_text(self, name: str) -> str:
-        text = self._environ.get(name, "").strip()
-        path = self._environ.get(f"{name}_FILE", "").strip()
-        if text and path:
-            raise ConfigError(f"{name} and {name}_FILE are both set: keep one of them.")
-        if not path:
-            return text
-        try:
-            return Path(path).read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            reason = getattr(error, "strerror", None) or "not UTF-8 text"
-            raise ConfigError(
-                f"{name}_FILE names {path}, which cannot be read ({reason}): correct the path, or "
-                "let this user read the file."
-            ) from None
-
-
-def _parsed(name: str, text: str, parse: Callable[[str], T]) -> T:
-    """`parse(text)`; its ValueError's message completes a sentence that begins with `name`."""
-    try:
-        return parse(text)
-    except ValueError as error:
-        # A token is easily pasted into the variable next to its own.
-        raise ConfigError(redact(f"{name} {error}")) from None
 
 
 def _database_url(text: str) -> str:
@@ -195,8 +143,9 @@ def _bot_token(text: str) -> str:
     return text
 
 
-def _chat_id(text: str) -> str:
-    if not re.fullmatch(r"-?\d{1,19}|@[A-Za-z]\w{3,}", text):
+def chat_id(text: str) -> str:
+    """`text`, where it can be a chat's id. Raises ValueError, whose words follow its name."""
+    if not re.fullmatch(r"-?\d{1,19}|@[A-Za-z]\w{3,}", text, re.ASCII):
         raise ValueError(f"is {text!r}: a chat is a whole number such as -1001234567890, or @name.")
     return text
 
@@ -289,7 +238,9 @@ def _word(text: str) -> str:
     return text
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
+def _one_of(*choices: str) -> Callable[[str], Any]:
+    """Of which the choices are checked here, and their Literal is the field's."""
+
     def parse(text: str) -> str:
         if text.lower() not in choices:
             raise ValueError(f"is {text!r}: give {' or '.join(choices)}.")

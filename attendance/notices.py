@@ -1,12 +1,25 @@
 """The words that people read: one sentence in answers, the message in MarkdownV2.
 
-May import `telegram.markdown`, through which every field of a record goes.
+May import `telegram.markdown`, through which every field of a record goes, `telegram.template`,
+and what lies below.
 """
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 
-from attendance.models import Event
+from attendance.config import ConfigError
+from attendance.models import EVENTS, Event
 from attendance.telegram.markdown import bold, escape
+from attendance.telegram.template import BadTemplate, Template
+
+TEMPLATE = "NOTICE_TEMPLATE"
+"""The variable with a text for all events; followed by `_` and an event, that event's own."""
+
+FIELDS = (
+    *("person", "person_id", "event", "words", "symbol", "time", "date"),
+    *("site", "group", "device", "note"),
+)
 
 _WORDS: dict[Event, tuple[str, str]] = {
     "check_in": ("✅", "checked in"),
@@ -18,6 +31,82 @@ _WORDS: dict[Event, tuple[str, str]] = {
     "late": ("⏰", "is late"),
     "leave": ("🌴", "is on leave"),
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What there is to say of one event. `local_time` is aware, in the zone where it happened."""
+
+    person: str
+    person_id: str
+    event: Event
+    local_time: datetime
+    site: str | None = None
+    group: str | None = None
+    device: str | None = None
+    note: str | None = None
+
+
+class Notices:
+    """What chats are told of an event: in our words, or in those of the operator's templates."""
+
+    def __init__(self, templates: Mapping[str, str] | None = None) -> None:
+        """`templates` are texts by the name of their variable.
+
+        Raises:
+            ConfigError: a variable names no event, or Telegram would refuse its text.
+        """
+        self._templates = {
+            variable: _template(variable, text) for variable, text in (templates or {}).items()
+        }
+
+    def message(self, facts: Facts) -> str:
+        own = self._templates.get(f"{TEMPLATE}_{facts.event.upper()}")
+        template = own or self._templates.get(TEMPLATE)
+        text = template.render(_values(facts)) if template else ""
+        return text or attendance_message(
+            facts.person,
+            facts.event,
+            facts.local_time,
+            site=facts.site,
+            group=facts.group,
+            note=facts.note,
+        )
+
+
+def _template(variable: str, text: str) -> Template:
+    known = [TEMPLATE, *(f"{TEMPLATE}_{event.upper()}" for event in EVENTS)]
+    if variable not in known:
+        raise ConfigError(f"{variable} names no event: there are {', '.join(known)}.")
+    try:
+        return Template(text, FIELDS)
+    except BadTemplate as error:
+        raise ConfigError(f"{variable} {error}") from None
+
+
+def _values(facts: Facts) -> dict[str, str | None]:
+    symbol, words = _WORDS[facts.event]
+    return {
+        "person": facts.person,
+        "person_id": facts.person_id,
+        "event": facts.event,
+        "words": words,
+        "symbol": symbol,
+        "time": _time(facts.local_time),
+        "date": _date(facts.local_time),
+        "site": facts.site,
+        "group": facts.group,
+        "device": facts.device,
+        "note": facts.note,
+    }
+
+
+def _time(local_time: datetime) -> str:
+    return f"{local_time:%H:%M}"
+
+
+def _date(local_time: datetime) -> str:
+    return f"{local_time:%a} {local_time.day} {local_time:%b}"
 
 
 def sentence(person: str, event: Event) -> str:
@@ -37,7 +126,7 @@ def attendance_message(
     """What a chat is told of one event. `local_time` is aware, in the zone where it happened."""
     symbol, words = _WORDS[event]
     place = " · ".join(part for part in (site, group) if part)
-    when = f"{local_time:%H:%M} · {local_time:%a} {local_time.day} {local_time:%b}"
+    when = f"{_time(local_time)} · {_date(local_time)}"
     lines = [
         f"{symbol} {bold(person)} {escape(words)}",
         escape(" · ".join(part for part in (when, place) if part)),
@@ -59,7 +148,7 @@ def attendance_line(
     symbol, words = _WORDS[event]
     said = f"“{' '.join(note.split())}”" if note else None
     rest = " · ".join(part for part in (words, site, group, said) if part)
-    return f"{symbol} {local_time:%H:%M} {bold(person)} {escape(rest)}"
+    return f"{symbol} {_time(local_time)} {bold(person)} {escape(rest)}"
 
 
 def crash_message(action: str, request_id: str, host: str) -> str:

@@ -1,19 +1,21 @@
 """The use cases of recording: each writes record, message and audit row through one connection.
 
-May import `notices`, `audit`, `models`, `outbox` and what lies below. Commits nothing: the caller
-runs it inside `Database.write`.
+May import `notices`, `routing`, `audit`, `models`, `outbox` and what lies below. Commits nothing:
+the caller runs it inside `Database.write`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from attendance import audit, notices
+from attendance import audit
 from attendance.models import Attendance, Event
+from attendance.notices import Facts, Notices, attendance_line
 from attendance.outbox.queue import Draft, enqueue
+from attendance.routing import destinations
 
 _table = Attendance.__table__
 
@@ -48,6 +50,7 @@ class Rules:
     default_chat: str | None
     dedupe_seconds: float
     timezone: ZoneInfo
+    notices: Notices = field(default_factory=Notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ def record_attendance(
     context: audit.Context,
     rules: Rules,
 ) -> Recorded:
-    """Record `entry` and queue its message, unless it is known already.
+    """Record `entry` and queue its messages, unless it is known already.
 
     Raises:
         ClientEventConflict: the entry contradicts an earlier one of the same `client_event_id`.
@@ -99,7 +102,7 @@ def record_attendance(
     if twin is not None:
         return _already(connection, now, context, twin, deduplicated=True)
     row = {"id": connection.execute(_insert, row).lastrowid, **row}
-    notification = _notify(connection, now, row, rules)
+    notifications = _notify(connection, now, row, rules)
     audit.record(
         connection,
         now,
@@ -108,7 +111,7 @@ def record_attendance(
         target=("attendance", row["id"]),
         after=_as_said(row),
     )
-    return Recorded(row, (notification,))
+    return Recorded(row, notifications)
 
 
 _insert = insert(_table)  # type: ignore[arg-type]  # a Table, declared as FromClause
@@ -204,19 +207,40 @@ def _row(
 
 def _notify(
     connection: Connection, now: datetime, row: dict[str, Any], rules: Rules
-) -> Notification:
-    person = row["person_name"] or row["person_id"]
-    local_time = row["occurred_at"].astimezone(ZoneInfo(row["timezone"]))
-    details = {"site": row["site"], "group": row["group_name"], "note": row["note"]}
-    draft = Draft(
-        rules.default_chat,
-        notices.attendance_message(person, row["event"], local_time, **details),
-        "attendance",
-        str(row["id"]),
-        row["request_id"],
-        line=notices.attendance_line(person, row["event"], local_time, **details),
+) -> tuple[Notification, ...]:
+    """A message to each chat, or topic, that is to be told."""
+    facts = _facts(row)
+    text, line = rules.notices.message(facts), _line(facts)
+    subject = ("attendance", str(row["id"]), row["request_id"])
+    places = destinations(
+        connection, rules.default_chat, row["site"], row["group_name"], row["event"]
     )
-    return Notification(enqueue(connection, now, draft), rules.default_chat, "pending")
+    return tuple(
+        Notification(
+            enqueue(connection, now, Draft(chat, text, *subject, line=line, thread_id=thread)),
+            chat,
+            "pending",
+        )
+        for chat, thread in places
+    )
+
+
+def _facts(row: dict[str, Any]) -> Facts:
+    return Facts(
+        person_id=row["person_id"],
+        person=row["person_name"] or row["person_id"],
+        event=row["event"],
+        local_time=row["occurred_at"].astimezone(ZoneInfo(row["timezone"])),
+        site=row["site"],
+        group=row["group_name"],
+        device=row["device"],
+        note=row["note"],
+    )
+
+
+def _line(facts: Facts) -> str:
+    place = {"site": facts.site, "group": facts.group}
+    return attendance_line(facts.person, facts.event, facts.local_time, **place, note=facts.note)
 
 
 def _as_said(row: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from attendance.config import ConfigError, Settings, Timeout
+from attendance.config import ConfigError, Rate, Settings, Timeout
 from attendance.secret import Secret
 
 TOKEN = "123456789:AAH-thisIsNoRealToken_ofAnyBot0123"
@@ -38,9 +38,14 @@ DEFAULTS: dict[str, Any] = {
     "outbox_lease_seconds": 60.0,
     "outbox_give_up_after": timedelta(days=1),
     "outbox_uncertain": "retry",
+    "outbox_digest": "auto",
+    "outbox_rate_overall": Rate(30, 1),
+    "outbox_rate_chat": Rate(1, 1),
+    "outbox_rate_group": Rate(20, 60),
     "dispatcher": True,
     "dedupe_seconds": 120.0,
     "timezone": ZoneInfo("UTC"),
+    "notice_template": {},
     "secret_key": None,
     "trusted_proxies": (),
     "web_concurrency": 2,
@@ -75,6 +80,13 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("OUTBOX_LEASE_SECONDS", "37", "outbox_lease_seconds", 37.0),
     ("OUTBOX_GIVE_UP_AFTER", "3600", "outbox_give_up_after", timedelta(hours=1)),
     ("OUTBOX_UNCERTAIN", "HOLD", "outbox_uncertain", "hold"),
+    ("OUTBOX_DIGEST", "Off", "outbox_digest", "off"),
+    ("OUTBOX_RATE_OVERALL", "off", "outbox_rate_overall", None),
+    ("OUTBOX_RATE_CHAT", "3/2.5s", "outbox_rate_chat", Rate(3, 2.5)),
+    ("OUTBOX_RATE_GROUP", "15/60s", "outbox_rate_group", Rate(15, 60)),
+    ("NOTICE_TEMPLATE", " {person} ", "notice_template", {"NOTICE_TEMPLATE": "{person}"}),
+    ("NOTICE_TEMPLATE_LATE", "x", "notice_template", {"NOTICE_TEMPLATE_LATE": "x"}),
+    ("NOTICE_TEMPLATES", "x", "notice_template", {}),
     ("DISPATCHER", "off", "dispatcher", False),
     ("DEDUPE_SECONDS", "0", "dedupe_seconds", 0.0),
     ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
@@ -108,6 +120,7 @@ BAD: list[tuple[str, str, str]] = [
     ("TELEGRAM_BOT_TOKEN", TOKEN + " x", "BotFather"),
     ("TELEGRAM_CHAT_ID", "12.5", "-1001234567890"),
     ("TELEGRAM_CHAT_ID", "the office", "@name"),
+    ("TELEGRAM_CHAT_ID", "\u0662", "whole number"),
     ("TELEGRAM_CHAT_ID", TOKEN, "whole number"),
     ("TELEGRAM_API_BASE", "api.telegram.org", "https://api.telegram.org"),
     ("TELEGRAM_API_BASE", "ftp://h", "https://api.telegram.org"),
@@ -128,6 +141,11 @@ BAD: list[tuple[str, str, str]] = [
     ("OUTBOX_GIVE_UP_AFTER", "-1", "above 0"),
     ("OUTBOX_GIVE_UP_AFTER", "1e300", "number"),
     ("OUTBOX_UNCERTAIN", "maybe", "retry or hold"),
+    ("OUTBOX_DIGEST", "on", "auto or off"),
+    ("OUTBOX_RATE_OVERALL", "30", "20/60s"),
+    ("OUTBOX_RATE_CHAT", "1/0s", "20/60s"),
+    ("OUTBOX_RATE_GROUP", "0/60s", "20/60s"),
+    ("OUTBOX_RATE_GROUP", "20/1m", "20/60s"),
     ("DISPATCHER", "yes", "on or off"),
     ("DEDUPE_SECONDS", "-0.1", "0 or more"),
     ("TIMEZONE", "Berlin", "Europe/Berlin"),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -9,8 +10,10 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import Connection
 
+from attendance import routing
 from attendance.audit import Actor, Context
 from attendance.db import Database
+from attendance.notices import Notices
 from attendance.recording import (
     ClientEventConflict,
     Entry,
@@ -19,6 +22,7 @@ from attendance.recording import (
     Rules,
     record_attendance,
 )
+from attendance.routing import EVERYTHING, Conditions
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CONTEXT = Context(Actor("key", "1", "door"), request_id="req-1", source_ip="192.0.2.1")
@@ -151,6 +155,37 @@ def test_without_a_default_chat_the_message_waits_for_one(
 
     assert recorded.notifications[0].chat_id is None
     assert _rows(database, "outbox")[0]["chat_id"] is None
+
+
+def test_each_chat_and_topic_that_is_to_be_told_has_a_message(
+    database: Database, record: Record
+) -> None:
+    def work(connection: Connection) -> None:
+        routing.add(connection, NOW, "-100200", 5, [Conditions(site="HQ")])
+        routing.add(connection, NOW, "2000", None, [EVERYTHING])
+
+    database.write(work)
+
+    routed, other = record(site="HQ").notifications, record(person_id="ben").notifications
+
+    assert [one.chat_id for one in routed] == ["-100200", "2000"]
+    assert [one.chat_id for one in other] == ["2000", "1000"]
+    rows = _rows(database, "outbox")
+    assert [(row["id"], row["chat_id"], row["thread_id"]) for row in rows[:2]] == [
+        (routed[0].id, "-100200", 5),
+        (routed[1].id, "2000", None),
+    ]
+    assert len({(row["text"], row["line"], row["subject_id"]) for row in rows[:2]}) == 1
+
+
+def test_the_message_is_in_the_operator_s_words_and_the_digest_s_line_in_ours(
+    database: Database, record: Record
+) -> None:
+    record(rules=replace(RULES, notices=Notices({"NOTICE_TEMPLATE": "{person}: {event}"})))
+
+    (message,) = _rows(database, "outbox")
+    assert message["text"] == "ada: check\\_in"
+    assert message["line"] == "✅ 12:00 *ada* checked in"
 
 
 @pytest.mark.parametrize(

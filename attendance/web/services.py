@@ -14,6 +14,7 @@ from sqlalchemy.dialects import sqlite
 from attendance.config import Settings
 from attendance.db import Database
 from attendance.models import ServiceSecret
+from attendance.notices import Notices
 from attendance.recording import Rules
 from attendance.secret import Secret
 
@@ -28,14 +29,15 @@ class Services:
     database: Database
     clock: Callable[[], datetime]
     wake: threading.Event = field(default_factory=threading.Event)
+    rules: Rules = field(init=False)
     _signing_key: Secret | None = None
 
-    @property
-    def rules(self) -> Rules:
-        return Rules(
+    def __post_init__(self) -> None:
+        self.rules = Rules(
             default_chat=self.settings.telegram_chat_id,
             dedupe_seconds=self.settings.dedupe_seconds,
             timezone=self.settings.timezone,
+            notices=Notices(self.settings.notice_template),
         )
 
     def signing_key(self) -> str:

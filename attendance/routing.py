@@ -1,0 +1,177 @@
+"""Which chats are told of an attendance, and how they come to be.
+
+May import `models`, `outbox` and what lies below. Commits nothing; the caller audits.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+from unicodedata import normalize
+
+from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
+
+from attendance.models import Event, Route
+from attendance.outbox.lanes import open_lane
+from attendance.outbox.message import Chat
+
+Destination = tuple[str | None, int | None]
+"""A chat's id, None for the default chat that is still to be configured, and a topic of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What must hold of an attendance; where none is given, everything is taken.
+
+    Sites and groups are compared without regard to case, and to how words are spaced.
+    """
+
+    site: str | None = None
+    group: str | None = None
+    event: Event | None = None
+
+    def hold(self, site: str | None, group: str | None, event: Event) -> bool:
+        return self.event in {None, event} and _fits(self.site, site) and _fits(self.group, group)
+
+    @property
+    def folded(self) -> tuple[str | None, ...]:
+        """Equal for conditions that take the same."""
+        return _folded(self.site), _folded(self.group), self.event
+
+    @property
+    def take_everything(self) -> bool:
+        return self == EVERYTHING
+
+
+EVERYTHING = Conditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """`made` are the conditions that were new; `narrowed` says that until now the chat, or topic,
+    was told of everything."""
+
+    made: list[Conditions]
+    narrowed: bool
+
+
+_insert = insert(Route)
+_CONDITIONLESS = (Route.site.is_(None), Route.group_name.is_(None), Route.event.is_(None))
+_default_lane = (
+    select(Chat.migrated_to).where(Chat.chat_id == bindparam("default_chat")).scalar_subquery()
+)
+_routes = (
+    select(
+        Route.chat_id,
+        Route.thread_id,
+        Route.site,
+        Route.group_name,
+        Route.event,
+        Chat.migrated_to,
+        _default_lane.label("default_migrated_to"),
+    )
+    .outerjoin(Chat, Chat.chat_id == Route.chat_id)
+    .order_by(Route.id)
+)
+
+
+def destinations(
+    connection: Connection,
+    default_chat: str | None,
+    site: str | None,
+    group: str | None,
+    event: Event,
+) -> list[Destination]:
+    """Where an attendance is told, each place once, in the order in which the routes were made.
+
+    The chats without conditions get everything, and the default chat what no condition took; with
+    no chat at all, one place that is still to be configured. A chat that was added under its old
+    id is the one that it has become.
+    """
+    rows = connection.execute(_routes, {"default_chat": default_chat}).all()
+    places: dict[Destination, Destination] = {}
+    by_default = True
+    for row in rows:
+        conditions = Conditions(row.site, row.group_name, row.event)
+        if conditions.hold(site, group, event):
+            by_default = by_default and conditions.take_everything
+            thread = row.thread_id if row.migrated_to is None else None
+            lane = row.migrated_to or row.chat_id
+            places.setdefault((lane, thread), (row.chat_id, row.thread_id))
+    if by_default and (default_chat is not None or not places):
+        lane = rows[0].default_migrated_to if rows else None
+        places.setdefault((lane or default_chat, None), (default_chat, None))
+    return list(places.values())
+
+
+def add(
+    connection: Connection,
+    now: datetime,
+    chat_id: str,
+    thread_id: int | None,
+    wanted: Sequence[Conditions],
+) -> Added:
+    """Tell a chat, or a topic of it, of what fits any of the wanted conditions; those that it has
+    already are left as they are. What is told of everything and gets conditions is from then on
+    told of those only."""
+    open_lane(connection, now, chat_id)
+    there = (Route.chat_id == chat_id, Route.thread_id.is_not_distinct_from(thread_id))
+    narrowed = False
+    if EVERYTHING not in wanted:
+        unconditional = delete(Route).where(*there, *_CONDITIONLESS)
+        narrowed = connection.execute(unconditional).rowcount > 0
+    rows = connection.execute(select(Route.__table__).where(*there)).mappings()
+    known = {conditions_of(_as_dict(row)).folded for row in rows}
+    new = {one.folded: one for one in wanted if one.folded not in known}
+    for one in new.values():
+        row = {"site": one.site, "group_name": one.group, "event": one.event}
+        place = {"chat_id": chat_id, "thread_id": thread_id, "created_at": now}
+        connection.execute(_insert, {**place, **row})
+    return Added(list(new.values()), narrowed)
+
+
+def set_up(connection: Connection, chat_id: str, **settings: str | bool | None) -> None:
+    """Set columns of a chat that was added: `title`, `type`, `silent`, `quiet_hours`."""
+    if settings:
+        lane = select(func.coalesce(Chat.migrated_to, Chat.chat_id)).where(Chat.chat_id == chat_id)
+        chat = update(Chat).where(Chat.chat_id == lane.scalar_subquery())
+        connection.execute(chat.values(**settings))
+
+
+def remove(
+    connection: Connection, chat_id: str, is_chosen: Callable[[dict[str, Any]], bool]
+) -> list[dict[str, Any]]:
+    """Remove the chosen of a chat's routes; they are returned as by `listed`. What was added under
+    the id that the chat had before goes with it."""
+    removed = [route for route in listed(connection, chat_id) if is_chosen(route)]
+    ids = [route["id"] for route in removed]
+    connection.execute(delete(Route).where(Route.id.in_(ids)))
+    return removed
+
+
+def listed(connection: Connection, chat_id: str | None = None) -> list[dict[str, Any]]:
+    """The routes, of one chat or of all, in the order in which they were made."""
+    query = select(Route.__table__).order_by(Route.id)
+    if chat_id is not None:
+        before = select(Chat.chat_id).where(Chat.migrated_to == chat_id)
+        query = query.where(or_(Route.chat_id == chat_id, Route.chat_id.in_(before)))
+    return [_as_dict(row) for row in connection.execute(query).mappings()]
+
+
+def conditions_of(route: Mapping[str, Any]) -> Conditions:
+    return Conditions(route["site"], route["group"], route["event"])
+
+
+def _as_dict(row: RowMapping) -> dict[str, Any]:
+    named = {**row}
+    return {"group": named.pop("group_name"), **named}
+
+
+def _fits(wanted: str | None, said: str | None) -> bool:
+    return wanted is None or (said is not None and _folded(wanted) == _folded(said))
+
+
+@lru_cache(maxsize=1024)
+def _folded(text: str | None) -> str | None:
+    return None if text is None else " ".join(normalize("NFC", text).casefold().split())
