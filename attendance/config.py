@@ -41,6 +41,9 @@ class Rate:
     count: int
     seconds: float
 
+    def __str__(self) -> str:
+        return f"{self.count}/{self.seconds:g}s"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:

@@ -10,7 +10,18 @@ from functools import lru_cache
 from typing import Any
 from unicodedata import normalize
 
-from sqlalchemy import Connection, RowMapping, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    Connection,
+    RowMapping,
+    Update,
+    bindparam,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from attendance.models import Event, Route
 from attendance.outbox.lanes import open_lane
@@ -132,11 +143,20 @@ def add(
 
 
 def set_up(connection: Connection, chat_id: str, **settings: str | bool | None) -> None:
-    """Set columns of a chat that was added: `title`, `type`, `silent`, `quiet_hours`."""
+    """Set columns of a chat that was added: `title`, `silent`, `quiet_hours`."""
     if settings:
-        lane = select(func.coalesce(Chat.migrated_to, Chat.chat_id)).where(Chat.chat_id == chat_id)
-        chat = update(Chat).where(Chat.chat_id == lane.scalar_subquery())
-        connection.execute(chat.values(**settings))
+        connection.execute(_chat(connection, chat_id).values(**settings))
+
+
+def learn(connection: Connection, chat_id: str, kind: str, title: str) -> None:
+    """Keep what Telegram says of a chat that we know; a title that a person gave stays."""
+    learnt = _chat(connection, chat_id)
+    connection.execute(learnt.values(type=kind, title=func.coalesce(Chat.title, title)))
+
+
+def lives_as(connection: Connection, chat_id: str) -> str:
+    """The id of what the chat has become, as far as we know; else its own."""
+    return connection.scalar(select(Chat.migrated_to).where(Chat.chat_id == chat_id)) or chat_id
 
 
 def remove(
@@ -161,6 +181,10 @@ def listed(connection: Connection, chat_id: str | None = None) -> list[dict[str,
 
 def conditions_of(route: Mapping[str, Any]) -> Conditions:
     return Conditions(route["site"], route["group"], route["event"])
+
+
+def _chat(connection: Connection, chat_id: str) -> Update:
+    return update(Chat).where(Chat.chat_id == lives_as(connection, chat_id))
 
 
 def _as_dict(row: RowMapping) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from attendance import audit
+from attendance import audit, config
 from attendance.config import ConfigError, Settings
 from attendance.db import Database, DatabaseError, format_utc, schema, utc_now
 from attendance.secret import redact
@@ -77,7 +77,8 @@ def print_rows(
         click.echo(empty)
     else:
         cells = [[_cell(row[name]) for name in columns] for row in rows]
-        _print_table([list(columns.values()), *cells])
+        for line in aligned([list(columns.values()), *cells]):
+            click.echo(line)
 
 
 def print_fields(values: Mapping[str, Any]) -> None:
@@ -115,6 +116,31 @@ class When(click.ParamType[datetime]):
         return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
+class ChatId(click.ParamType[str]):
+    """A chat's id: a whole number, or @name."""
+
+    name = "chat"
+
+    def convert(  # click names the arguments
+        self,
+        value: Any,
+        param: click.Parameter | None,  # noqa: ARG002
+        ctx: click.Context | None,  # noqa: ARG002
+    ) -> str:
+        if value.startswith("--"):
+            self.fail(f"There is no option {value}.")
+        try:
+            return config.chat_id(value)
+        except ValueError as error:
+            self.fail(f"The id {error}")
+
+
+NEGATIVE_ID = {"ignore_unknown_options": True}
+"""A command's settings with which -1001234567890 is an argument, also without -- before it."""
+
+chat_argument = click.argument("chat_id", type=ChatId(), metavar="ID")
+
+
 def examples(*lines: str) -> Callable[[click.Command], click.Command]:
     """Put lines to paste at the end of a command's help."""
 
@@ -125,11 +151,12 @@ def examples(*lines: str) -> Callable[[click.Command], click.Command]:
     return decorate
 
 
-def _print_table(rows: Sequence[Sequence[str]]) -> None:
+def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A line for each row, its cells below those of the row before."""
     widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
     for row in rows:
         padded = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-        click.echo("  ".join(padded).rstrip())
+        yield "  ".join(padded).rstrip()
 
 
 def _cell(value: Any) -> str:

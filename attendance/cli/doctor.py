@@ -9,17 +9,18 @@ from typing import Literal
 
 import click
 
-from attendance import keys
+from attendance import keys, routing
 from attendance.cli.common import examples, json_option, load_settings, print_json
-from attendance.config import ConfigError, Settings
+from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
+from attendance.config import ConfigError, Rate, Settings
 from attendance.db import Database, DatabaseError, schema, utc_now
 from attendance.db.backup import faults
+from attendance.notices import Notices
 from attendance.outbox import heartbeat, listing
-from attendance.telegram.client import Identity, TelegramClient
+from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
 _SILENT_AFTER_SECONDS = 60.0
-_GET_ME_SECONDS = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +45,10 @@ def doctor(as_json: bool) -> None:
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
+        width = max(len(one.subject) for one in findings)
         for one in findings:
             remedy = f" → {one.remedy}" if one.remedy else ""
-            click.echo(f"{one.state:<4}  {one.subject:<10}  {one.found}{remedy}")
+            click.echo(f"{one.state:<4}  {one.subject:<{width}}  {one.found}{remedy}")
     if any(finding.state == "fail" for finding in findings):
         raise click.exceptions.Exit(1)
 
@@ -54,15 +56,36 @@ def doctor(as_json: bool) -> None:
 def _examine() -> Findings:
     try:
         settings = load_settings()
+        Notices(settings.notice_template)
     except ConfigError as error:
         yield Finding("fail", "settings", str(error))
         return
     yield Finding("ok", "settings", "all are well-formed")
-    yield from _examine_database(settings)
-    yield from _telegram(settings)
+    yield from _pace(settings)
+    destinations: set[str] = set()
+    yield from _examine_database(settings, destinations)
+    yield from _telegram(settings, destinations)
 
 
-def _examine_database(settings: Settings) -> Findings:
+def _pace(settings: Settings) -> Findings:
+    """Warnings where the limits are wider than Telegram's, as far as those are known."""
+    wide = False
+    for name, given, known in (
+        ("OUTBOX_RATE_OVERALL", settings.outbox_rate_overall, Rate(30, 1)),
+        ("OUTBOX_RATE_CHAT", settings.outbox_rate_chat, Rate(1, 1)),
+        ("OUTBOX_RATE_GROUP", settings.outbox_rate_group, Rate(20, 60)),
+    ):
+        if given is None or given.count / given.seconds > known.count / known.seconds:
+            wide = True
+            remedy = f"set it to {known} or less, or expect to be told to wait (429)"
+            found = f"{name} is {given or 'off'}, and Telegram takes about {known}"
+            yield Finding("warn", "pace", found, remedy)
+    if not wide:
+        yield Finding("ok", "pace", "within what Telegram is known to take")
+
+
+def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
+    """Fills in `destinations`, which are to be asked of Telegram."""
     try:
         database = Database.at(settings.database_url)
         try:
@@ -71,6 +94,8 @@ def _examine_database(settings: Settings) -> Findings:
             checks = (_files, _sqlite, _soundness, _keys, _outbox, _dispatchers)
             for check in checks:
                 yield from check(database, settings)
+            with database.read() as connection:
+                destinations.update(route["chat_id"] for route in routing.listed(connection))
         finally:
             database.close()
     except DatabaseError as error:
@@ -157,21 +182,30 @@ def _dispatchers(database: Database, settings: Settings) -> Findings:
         yield Finding("warn", "dispatcher", "none at work", "start `manage.py serve` or `dispatch`")
 
 
-def _telegram(settings: Settings) -> Findings:
-    token = settings.telegram_bot_token
-    if token is None or settings.telegram_chat_id is None:
+def _telegram(settings: Settings, destinations: set[str]) -> Findings:
+    if settings.telegram_bot_token is None or settings.telegram_chat_id is None:
         remedy = "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID"
         yield Finding("warn", "telegram", "not configured: messages wait", remedy)
         return
-    client = TelegramClient(
-        token=token,
-        api_base=settings.telegram_api_base,
-        connect_seconds=settings.telegram_timeout.connect_seconds,
-    )
-    answer = client.get_me(_GET_ME_SECONDS)
-    client.close()
-    if isinstance(answer, Identity):
+    with telegram_client(settings) as client:
+        answer = client.get_me(LOOK_SECONDS)
+        if not isinstance(answer, Identity):
+            remedy = "check TELEGRAM_BOT_TOKEN, TELEGRAM_API_BASE and the network"
+            yield Finding("fail", "telegram", answer.error, remedy)
+            return
         yield Finding("ok", "telegram", f"the token is that of @{answer.username}")
-    else:
-        remedy = "check TELEGRAM_BOT_TOKEN, TELEGRAM_API_BASE and the network"
-        yield Finding("fail", "telegram", answer.error, remedy)
+        for chat_id in sorted(destinations | {settings.telegram_chat_id}):
+            yield _destination(client, chat_id)
+
+
+def _destination(client: TelegramClient, chat_id: str) -> Finding:
+    """Whether the bot sees the chat, and may write there; people see "typing", and no message."""
+    subject = f"chat {chat_id}"
+    seen = client.get_chat(chat_id, LOOK_SECONDS)
+    if not isinstance(seen, ChatInfo):
+        return Finding("fail", subject, f"not seen: {seen.error}", remedy_of(seen))
+    refusal = client.knock(chat_id, LOOK_SECONDS)
+    called = f"{seen.type} {seen.title}"
+    if refusal is not None:
+        return Finding("fail", subject, f"{called}: {refusal.error}", remedy_of(refusal))
+    return Finding("ok", subject, f"{called}: the bot may write there")

@@ -17,6 +17,7 @@ from attendance.cli.common import (
     print_json,
     print_rows,
 )
+from attendance.cli.watch import watch
 from attendance.db import utc_now
 from attendance.outbox import admin, listing
 from attendance.outbox.message import STATUSES, Status
@@ -158,6 +159,9 @@ def cancel(ids: tuple[int, ...], reason: str | None) -> None:
         changes = database.write(work)
     click.echo(f"{_messages(len(changes.before))} cancelled.")
     _exit_over_refused(changes, "pending, failed or uncertain")
+
+
+outbox.add_command(watch)
 
 
 def _parked_among(database: Any, changes: admin.Changes) -> list[str]:

@@ -25,13 +25,15 @@ from attendance.telegram.errors import (
     outcome_of_exception,
     refused_markup,
     result_of,
+    results_of,
     succeeded,
 )
-from attendance.telegram.markdown import clean, cut, escape, plain
+from attendance.telegram.markdown import clean, cut, escape, plain, printable
 
 LONGEST_TEXT = 4096  # code points after parsing
 LONGEST_MARKUP = 32_768  # bytes before
 BODY_LIMIT = 64 * 1024  # bytes of an answer that are read; a Message has some hundreds
+UPDATES_LIMIT = 8 * 1024 * 1024  # of an answer to getUpdates, which has up to 100 updates
 # For bots Telegram waits out short floods itself, up to 8 s: a shorter second request would often
 # end uncertain, though the first was surely not delivered.
 RESEND_SECONDS = 10.0
@@ -49,6 +51,22 @@ class Identity:
 
     id: int
     username: str
+
+
+@dataclass(frozen=True, slots=True)
+class ChatInfo:
+    """A chat that the bot can see: its id, Telegram's type of it, and its title or name."""
+
+    id: str
+    type: str
+    title: str
+
+    @classmethod
+    def of(cls, chat: Mapping[str, Any]) -> "ChatInfo":
+        """Of a Chat object. Names are cleaned: strangers choose them, and terminals show them."""
+        names = (chat.get(key) for key in ("title", "first_name", "last_name"))
+        title = " ".join(str(name) for name in names if name) or str(chat.get("username") or "")
+        return cls(str(chat["id"]), str(chat.get("type") or ""), printable(title))
 
 
 def _always(_: Outgoing) -> bool:
@@ -118,6 +136,35 @@ class TelegramClient:
             return reply
         return None if succeeded(reply.status, reply.body) else failure_of(*reply)
 
+    def get_chat(self, chat_id: str, total_seconds: float) -> ChatInfo | Failure:
+        """What the bot sees of a chat: no proof that it may write there."""
+        deadline = Deadline(total_seconds, self._monotonic)
+        reply = self._call("getChat", {"chat_id": chat_id}, deadline)
+        if not isinstance(reply, Reply):
+            return reply
+        chat = result_of(reply.status, reply.body)
+        if chat is None or not isinstance(chat.get("id"), int):
+            return failure_of(*reply)
+        return ChatInfo.of(chat)
+
+    def get_updates(self, total_seconds: float) -> list[dict[str, Any]] | Failure:
+        """What people did lately where the bot sees it, up to 100 updates. Without an offset: it
+        confirms nothing, and so takes nothing away from whoever else reads them."""
+        deadline = Deadline(total_seconds, self._monotonic)
+        reply = self._call("getUpdates", {}, deadline, UPDATES_LIMIT)
+        if not isinstance(reply, Reply):
+            return reply
+        updates = results_of(reply.status, reply.body)
+        return failure_of(*reply) if updates is None else updates
+
+    def say(
+        self, chat_id: str, markup: str, total_seconds: float, *, thread_id: int | None = None
+    ) -> Outcome:
+        """Send a text that is no message of the outbox: once, as it is, without a reference."""
+        message = Outgoing(0, chat_id, markup, thread_id=thread_id)
+        deadline = Deadline(total_seconds, self._monotonic)
+        return self._send(message, deadline, text=markup, parse_mode="MarkdownV2")
+
     def close(self) -> None:
         """Close the idle connections of all threads; the client stays usable."""
         for session in list(self._sessions):
@@ -143,12 +190,18 @@ class TelegramClient:
         reply = self._call("sendMessage", payload, deadline)
         return outcome_of(*reply) if isinstance(reply, Reply) else reply
 
-    def _call(self, method: str, payload: dict[str, Any], deadline: Deadline) -> Reply | Failure:
+    def _call(
+        self,
+        method: str,
+        payload: dict[str, Any],
+        deadline: Deadline,
+        body_limit: int = BODY_LIMIT,
+    ) -> Reply | Failure:
         if (seconds := deadline.left()) <= 0:
             return Retry("not sent: no time was left")
         try:
             with until(deadline), self._post(method, payload, seconds) as response:
-                body = response.raw.read(BODY_LIMIT, decode_content=True)
+                body = response.raw.read(body_limit, decode_content=True)
                 return Reply(response.status_code, response.headers, body)
         except (requests.RequestException, HTTPError, NotSent, OSError) as error:
             return outcome_of_exception(error)

@@ -117,6 +117,15 @@ def result_of(status: int, body: bytes) -> Answer | None:
             return None
 
 
+def results_of(status: int, body: bytes) -> list[Answer] | None:
+    """The same of a method whose `result` is a list of objects."""
+    match _answer(body):
+        case {"ok": True, "result": list(results)} if status == 200:
+            return [one for one in results if isinstance(one, dict)]
+        case _:
+            return None
+
+
 def succeeded(status: int, body: bytes) -> bool:
     """Whether a reply says success, for methods whose result is `true`."""
     return status == 200 and (_answer(body) or {}).get("ok") is True

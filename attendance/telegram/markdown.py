@@ -69,6 +69,11 @@ def clean(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def printable(text: str) -> str:
+    """`clean(text)` in one line that a terminal shows as it is, whoever wrote it."""
+    return "".join(letter if letter.isprintable() else " " for letter in clean(text))
+
+
 def plain(markup: str) -> str:
     """The text that `markup` of ours shows; of other markup, with its unpaired marks left in."""
     return _MARKUP.sub(_shown, markup)

@@ -1,0 +1,90 @@
+"""What holds each chat up, and how fast messages go out: for a person who watches.
+
+Made to be asked every second: it reads what waits and the latest attempts, never the history.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, func, or_, select
+
+from attendance.outbox import listing
+from attendance.outbox.message import Attempt, Message, Stoppage, literal_status
+
+_UNSETTLED = Message.status.in_(literal_status("pending", "sending"))
+_ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
+_LATEST = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """`stopped` says why nothing goes out to anybody; `chats` are rows as of `listing.chats`, each
+    with its `state`."""
+
+    counts: Mapping[str, int]
+    sent_last_minute: int
+    oldest_due_age_seconds: float | None
+    stopped: str | None
+    chats: list[dict[str, Any]]
+
+
+def overview(connection: Connection, now: datetime) -> Overview:
+    return Overview(
+        counts=_counts(connection),
+        sent_last_minute=_sent_since(connection, now - timedelta(minutes=1)),
+        oldest_due_age_seconds=_oldest_due_age(connection, now),
+        stopped=_stopped(connection, now),
+        chats=[{**chat, "state": state_of(chat, now)} for chat in listing.chats(connection)],
+    )
+
+
+def state_of(chat: Mapping[str, Any], now: datetime) -> str:
+    """In words whether messages go out to this chat, and why not; of a chat that was paused, the
+    reason that was given."""
+    if chat["migrated_to"]:
+        return f"moved to {chat['migrated_to']}"
+    if chat["parked_at"]:
+        return f"refuses us: {chat['park_reason']}" if chat["probe_at"] else chat["park_reason"]
+    if chat["hold_until"] and chat["hold_until"] > now:
+        return f"told to wait {_seconds(chat['hold_until'], now)} s: {chat['hold_reason']}"
+    if chat["waiting"] and chat["next_at"] and chat["next_at"] > now:
+        return f"held {_seconds(chat['next_at'], now)} s by its rate"
+    return "open"
+
+
+def _seconds(until: datetime, now: datetime) -> int:
+    return round((until - now).total_seconds()) or 1
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    """By status, of what is not sent: each condition is that of an index."""
+    counts = dict.fromkeys(("pending", "sending", "failed", "uncertain", "cancelled"), 0)
+    for condition in (_UNSETTLED, _ATTENTION):
+        grouped = select(Message.status, func.count()).where(condition).group_by(Message.status)
+        counts |= dict(connection.execute(grouped).all())
+    return counts
+
+
+def _sent_since(connection: Connection, since: datetime) -> int:
+    latest = (
+        select(Attempt.ended_at, Attempt.outcome).order_by(Attempt.id.desc()).limit(_LATEST)
+    ).subquery()
+    sent = select(func.count()).where(latest.c.outcome == "delivered", latest.c.ended_at >= since)
+    return connection.scalar(sent) or 0
+
+
+def _oldest_due_age(connection: Connection, now: datetime) -> float | None:
+    waiting = (_UNSETTLED, Message.status == "pending", Message.lane.is_not(None))
+    oldest = connection.scalar(select(func.min(Message.due_at)).where(*waiting))
+    return None if oldest is None else max(0.0, (now - oldest).total_seconds())
+
+
+def _stopped(connection: Connection, now: datetime) -> str | None:
+    lasting = or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > now)
+    newest = select(Stoppage.reason, Stoppage.error).where(lasting).order_by(Stoppage.id.desc())
+    found = connection.execute(newest.limit(1)).first()
+    if found is None:
+        return None
+    return f"{found.reason}: {found.error}" if found.error else str(found.reason)
