@@ -56,8 +56,9 @@ class Bench:
         draft = queue.Draft(chat_id, text, "attendance", "7", "request", **more)
         return self.database.write(lambda c: queue.enqueue(c, now, draft))
 
-    def claim(self, limit: int = 10, by: str = "here") -> list[Claim]:
-        now, terms = self.clock(), queue.Terms(by, self.new_token, self.policy, self.tell)
+    def claim(self, limit: int = 10, by: str = "here", lead: float = 0.0) -> list[Claim]:
+        ahead = timedelta(seconds=lead)
+        now, terms = self.clock(), queue.Terms(by, self.new_token, self.policy, self.tell, ahead)
         return self.database.write(lambda c: queue.claim(c, now, limit, terms))
 
     def claim_one(self) -> Claim:
