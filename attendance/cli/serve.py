@@ -10,6 +10,7 @@ import attendance
 from attendance.cli import tryout
 from attendance.cli.common import examples, load_settings
 from attendance.db import schema
+from attendance.notices import Notices
 
 _CONFIG = "gunicorn.conf.py"
 _PLACES = (
@@ -28,6 +29,7 @@ def serve(sandbox: bool) -> None:
     Telegram, and prints a key, the pages' addresses and a request to paste.
     """
     settings = load_settings()
+    Notices(settings.notice_template)
     schema.upgrade(settings.database_url, settings.database_group)
     if sandbox:
         os.environ.update(tryout.prepare(settings.database_url, settings.bind))

@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import TOKEN, Desk
+from commands import TOKEN, Desk, make_desk
 
 from attendance.telegram.sandbox import Sandbox
 
@@ -252,6 +253,17 @@ class TestTheDoctor:
 
     def test_a_slower_pace_is_fine(self, configured: Desk) -> None:
         assert self._findings(configured, 0, OUTBOX_RATE_GROUP="10/60s")["pace"]["state"] == "ok"
+
+    def test_a_wrong_template_stops_the_service_before_it_makes_a_database(
+        self, tmp_path: Path
+    ) -> None:
+        desk = make_desk(tmp_path, migrated=False)
+
+        result = desk.process("serve", NOTICE_TEMPLATE_LATE="*{person}")
+
+        assert (result.returncode, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: NOTICE_TEMPLATE_LATE is refused by Telegram (Can't")
+        assert not desk.path.exists()
 
     def test_a_wrong_template_is_found(self, configured: Desk) -> None:
         found = self._findings(configured, 1, NOTICE_TEMPLATE="{persn}")
