@@ -2,6 +2,7 @@
 
 import pytest
 from bench import Bench
+from grouped import PACED
 
 from attendance.db import Database
 
@@ -10,3 +11,10 @@ from attendance.db import Database
 def bench(database: Database) -> Bench:
     """An empty outbox at nine o'clock."""
     return Bench(database)
+
+
+@pytest.fixture
+def group(bench: Bench) -> Bench:
+    """A group to which one request in ten seconds may go."""
+    bench.policy = PACED
+    return bench
