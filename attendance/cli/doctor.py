@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import keys
 from attendance.cli.common import examples, json_option, load_settings, print_json
@@ -75,6 +76,9 @@ def _examine_database(settings: Settings) -> Findings:
             database.close()
     except DatabaseError as error:
         yield Finding("fail", "database", str(error))
+    except SQLAlchemyError as error:
+        remedy = "stop the service, keep the files, restore a backup"
+        yield Finding("fail", "database", str(getattr(error, "orig", error)), remedy)
 
 
 def _files(database: Database, settings: Settings) -> Findings:

@@ -9,7 +9,7 @@ import click
 import attendance
 from attendance.cli import tryout
 from attendance.cli.common import examples, load_settings
-from attendance.db import schema
+from attendance.cli.db import upgraded
 
 _CONFIG = "gunicorn.conf.py"
 _PLACES = (
@@ -28,7 +28,7 @@ def serve(sandbox: bool) -> None:
     Telegram, and prints a key, the pages' addresses and a request to paste.
     """
     settings = load_settings()
-    schema.upgrade(settings.database_url, settings.database_group)
+    upgraded(settings)
     if sandbox:
         os.environ.update(tryout.prepare(settings.database_url, settings.bind))
     config = next((place / _CONFIG for place in _PLACES if (place / _CONFIG).exists()), None)

@@ -89,18 +89,13 @@ curl -i {service}/attendance \\
 
 def _fresh_key(database_url: str) -> str:
     """A new admin key; the one of the last try ends."""
+    now, context, token = utc_now(), os_user(), secrets.token_urlsafe(32)
 
     def work(connection: Connection) -> str:
-        now, context = utc_now(), os_user()
         with suppress(keys.NoSuchKey):  # there is none at the first try
             keys.revoke(connection, now, context, KEY_NAME)
         return keys.create(
-            connection,
-            now,
-            context,
-            name=KEY_NAME,
-            role="admin",
-            random_token=lambda: secrets.token_urlsafe(32),
+            connection, now, context, name=KEY_NAME, role="admin", random_token=lambda: token
         )
 
     database = Database.at(database_url)
