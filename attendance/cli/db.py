@@ -48,7 +48,7 @@ def upgrade() -> None:
 def check(as_json: bool) -> None:
     """Check shape, integrity and references; exit 1 where something is wrong."""
     with opened_database() as database:
-        found = [*faults(database), *_differences(database), *_unguarded(database)]
+        found = [*faults(database), *_differences(database), *unguarded(database)]
     if as_json:
         print_json({"ok": not found, "faults": found})
     else:
@@ -92,7 +92,8 @@ def _differences(database: Database) -> list[str]:
         return [f"The schema differs: {_describe(one)}" for one in schema.differences(connection)]
 
 
-def _unguarded(database: Database) -> list[str]:
+def unguarded(database: Database) -> list[str]:
+    """A sentence for each trigger that guards the audit trail no more."""
     with database.read() as connection:
         return [
             f"The trigger {name} is missing: the audit trail can be changed."
@@ -103,4 +104,6 @@ def _unguarded(database: Database) -> list[str]:
 def _describe(difference: Any) -> str:
     """Alembic's tuple in words: what would have to be done, and to what."""
     what, *rest = difference if isinstance(difference, tuple) else difference[0]
-    return " ".join([str(what), *(str(getattr(part, "name", part)) for part in rest if part)])
+    return " ".join(
+        [str(what), *(str(getattr(part, "name", part)) for part in rest if part is not None)]
+    )

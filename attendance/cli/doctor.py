@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import keys
 from attendance.cli.common import examples, json_option, load_settings, print_json
+from attendance.cli.db import unguarded
 from attendance.config import ConfigError, Settings
 from attendance.db import Database, DatabaseError, schema, utc_now
 from attendance.db.backup import faults
@@ -116,7 +117,7 @@ def _has_wal_reset_fault(version: tuple[int, ...]) -> bool:
 
 
 def _soundness(database: Database, _: Settings) -> Findings:
-    found = faults(database)
+    found = [*faults(database), *unguarded(database)]
     if found:
         remedy = "stop the service, keep the files, restore a backup"
         yield Finding("fail", "integrity", f"{len(found)} faults, first: {found[0]}", remedy)
