@@ -87,6 +87,7 @@ def test_each_malformed_request_is_answered_with_a_problem(
     assert set(problem) == {"type", "title", "status", "detail", "code", "request_id"}
     assert all(problem.values())
     assert SECRET not in body.decode()
+    assert ("not understood" in problem["detail"]) is (status < 500)
 
 
 def test_the_table_has_every_error_that_gunicorn_answers() -> None:
