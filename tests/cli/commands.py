@@ -1,6 +1,7 @@
 """Ways to run a command: in this process, or as a person would, and a database to run it on."""
 
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -39,7 +40,8 @@ class Desk:
         """The command's result: exit code, output (standard output) and stderr."""
         unset: dict[str, str | None] = dict.fromkeys(SETTINGS)
         given = {**unset, **self.environ, **environ}
-        return CliRunner().invoke(main, arguments, env=given, prog_name="manage.py")
+        with _logging_kept():
+            return CliRunner().invoke(main, arguments, env=given, prog_name="manage.py")
 
     def done(self, *arguments: str, **environ: str) -> str:
         """The output of a command that must succeed."""
@@ -124,6 +126,21 @@ class Desk:
 
     def audited(self, action: str) -> list[dict[str, Any]]:
         return self.rows(f"SELECT * FROM audit WHERE action = '{action}' ORDER BY id")  # noqa: S608
+
+
+@contextmanager
+def _logging_kept() -> Iterator[None]:
+    """`dispatch` configures logging for its whole process, which here is that of all tests."""
+    root = logging.getLogger()
+    names = ("", "urllib3", "alembic", "gunicorn.error", "gunicorn.access")
+    levels = {name: logging.getLogger(name).level for name in names}
+    handlers = root.handlers[:]
+    try:
+        yield
+    finally:
+        root.handlers[:] = handlers
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def make_desk(directory: Path, *, migrated: bool = True) -> Desk:

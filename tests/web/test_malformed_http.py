@@ -30,8 +30,10 @@ class _Answering(JsonWorker):
 def worker() -> Iterator[_Answering]:
     yield _Answering()
     for name in ("gunicorn.error", "gunicorn.access"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
 
 
 def _answer(worker: JsonWorker, error: Exception) -> tuple[int, dict[str, str], bytes]:
