@@ -31,7 +31,9 @@ class Errors(click.Group):
             raise click.ClickException(redact(str(error))) from None
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
-            raise click.ClickException(redact(f"The database refused: {reason}")) from None
+            raise click.ClickException(
+                redact(f"The database that DATABASE_URL names refused: {reason}.")
+            ) from None
         except UnicodeEncodeError:
             raise click.ClickException("An argument is not text in UTF-8.") from None
 

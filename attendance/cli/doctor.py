@@ -140,6 +140,9 @@ def _outbox(database: Database, _: Settings) -> Findings:
         stats = listing.stats(connection, utc_now())
     waiting = stats.counts["pending"] + stats.counts["sending"]
     yield Finding("ok", "outbox", f"{waiting} wait, {stats.counts['sent']} sent")
+    if stats.without_chat:
+        remedy = "set TELEGRAM_CHAT_ID for a running service or dispatcher"
+        yield Finding("warn", "outbox", f"{stats.without_chat} wait for a default chat", remedy)
     attention = stats.counts["failed"] + stats.counts["uncertain"]
     if attention:
         remedy = "manage.py outbox list --status failed (and uncertain), then outbox retry"
@@ -166,7 +169,7 @@ def _telegram(settings: Settings) -> Findings:
     token = settings.telegram_bot_token
     if token is None or settings.telegram_chat_id is None:
         remedy = "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID"
-        yield Finding("warn", "telegram", "not configured: messages wait", remedy)
+        yield Finding("warn", "telegram", "not configured in this shell", remedy)
         return
     client = TelegramClient(
         token=token,

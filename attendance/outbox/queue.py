@@ -78,6 +78,16 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
     return connection.execute(homeless.values(chat_id=chat_id, give_up_from=now)).rowcount
 
 
+def waits_for_configuration(connection: Connection) -> bool:
+    """Whether a message has no chat, or its clock stands still, for want of a configuration."""
+    homeless = select(Message.id).where(
+        Message.chat_id.is_(None), Message.status.in_(literal_status("pending"))
+    )
+    return stoppage.is_open(connection, "unconfigured") or bool(
+        connection.scalar(select(homeless.exists()))
+    )
+
+
 def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:
     """When there is next something to do: a head to claim, or to give up in a parked lane, or,
     while claims are stopped, a probe.

@@ -74,3 +74,8 @@ def probe_soon(connection: Connection, now: datetime) -> None:
     """Let the next probe be made at once: a new process may have a new configuration."""
     open_ = update(Stoppage).where(Stoppage.reason == "misconfigured", Stoppage.ended_at.is_(None))
     connection.execute(open_.values(probe_at=now))
+
+
+def is_open(connection: Connection, reason: str) -> bool:
+    open_ = select(Stoppage.id).where(Stoppage.reason == reason, Stoppage.ended_at.is_(None))
+    return connection.scalar(open_) is not None

@@ -117,7 +117,7 @@ def test_a_file_that_is_no_database_is_refused_in_a_sentence(empty_desk: Desk) -
     result = empty_desk.run("keys", "list")
 
     assert result.exit_code == 1
-    assert result.stderr == "Error: The database refused: file is not a database\n"
+    assert result.stderr == "Error: The database that DATABASE_URL names refused: file is not a database.\n"
 
 
 @pytest.mark.parametrize("path", LISTS, ids=_id)
