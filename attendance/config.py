@@ -7,10 +7,11 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attendance.environment import ConfigError, Environment
 from attendance.secret import Secret
@@ -91,7 +92,7 @@ class Settings:
         """
         read = Environment(environ)
         settings = cls(
-            database_url=read("DATABASE_URL", "sqlite:///attendance.db", _database_url),
+            database_url=read.or_file("DATABASE_URL", "sqlite:///attendance.db", _database_url),
             database_group=read.optional("DATABASE_GROUP", _word),
             telegram_bot_token=read.secret("TELEGRAM_BOT_TOKEN", _bot_token),
             telegram_chat_id=read.optional("TELEGRAM_CHAT_ID", chat_id),
@@ -107,12 +108,12 @@ class Settings:
             outbox_rate_group=read("OUTBOX_RATE_GROUP", "20/60s", _rate),
             dispatcher=read("DISPATCHER", "on", _one_of("on", "off")) == "on",
             dedupe_seconds=read("DEDUPE_SECONDS", "120", _not_negative),
-            timezone=read("TIMEZONE", "UTC", _zone),
+            timezone=read("TIMEZONE", "UTC", zone),
             notice_template=read.family("NOTICE_TEMPLATE"),
             secret_key=read.secret("SECRET_KEY", _secret_key),
             trusted_proxies=read("TRUSTED_PROXIES", "", _networks),
             web_concurrency=read("WEB_CONCURRENCY", "2", _count),
-            bind=read("BIND", "127.0.0.1:8000", _word),
+            bind=read("BIND", "127.0.0.1:8000", _address),
             log_format=read.optional("LOG_FORMAT", _one_of("text", "json")),
         )
         _check_together(settings)
@@ -215,11 +216,21 @@ def _rate(text: str) -> Rate | None:
     return Rate(int(found[1]), float(found[2]))
 
 
-def _zone(text: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo:
+    """The IANA time zone of this name. Raises ValueError for any other: "localtime" is a file on
+    many systems, and means another zone on each."""
     try:
-        return ZoneInfo(text)
+        found = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise ValueError(f"is {text!r}: give an IANA name such as Europe/Berlin.") from None
+        found = None
+    if found is None or name not in (_zone_names() or {name}):
+        raise ValueError(f"is {name!r}: give an IANA name such as Europe/Berlin.")
+    return found
+
+
+@cache
+def _zone_names() -> set[str]:
+    return available_timezones() - {"localtime", "posixrules", "Factory"}
 
 
 def _secret_key(text: str) -> str:
@@ -233,6 +244,17 @@ def _networks(text: str) -> tuple[Network, ...]:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError as error:
         raise ValueError(f"{error}: give addresses such as 10.0.0.1 or 10.0.0.0/8.") from None
+
+
+def _address(text: str) -> str:
+    if re.fullmatch(r"unix:\S+", text):
+        return text
+    found = re.fullmatch(r"(\[[0-9a-fA-F:]+\]|[^\s:/\[\]]*):([0-9]{1,5})", text)
+    if found is None or not 1 <= int(found[2]) <= 65535:
+        raise ValueError(
+            f"is {text!r}: give an address and a port such as 127.0.0.1:8000, or unix:/a/path."
+        )
+    return text
 
 
 def _word(text: str) -> str:

@@ -38,6 +38,10 @@ class Environment:
         members = (one for one in self._environ if one == name or one.startswith(f"{name}_"))
         return {member: text for member in sorted(members) if (text := self._text(member))}
 
+    def or_file(self, name: str, default: str, parse: Callable[[str], T]) -> T:
+        """As a call, but the variable may also have a `_FILE` twin: its value may hold a secret."""
+        return _parsed(name, self._secret_text(name) or default, parse)
+
     def secret(self, name: str, check: Callable[[str], str]) -> Secret | None:
         text = self._secret_text(name)
         return Secret(_parsed(name, text, check)) if text else None

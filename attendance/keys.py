@@ -4,6 +4,7 @@ A key is 32 random bytes, so a plain hash is enough: there is nothing to guess.
 """
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -24,6 +25,10 @@ class NoSuchKey(Exception):
 
 class NameTaken(Exception):
     """A live key has that name already."""
+
+
+class BadName(Exception):
+    """It could not be told from an id, would not fit, or cannot be printed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +77,10 @@ def create(
 
     Raises:
         NameTaken: a live key has this name.
+        BadName: it is not 1 to 64 printable characters, of which one is no digit.
     """
+    if not 1 <= len(name.strip()) <= len(name) <= 64 or not name.isprintable() or name.isdecimal():
+        raise BadName(name)
     if connection.scalar(select(ApiKey.id).where(ApiKey.name == name, _is_live())) is not None:
         raise NameTaken(name)
     key = PREFIX + random_token()
@@ -155,7 +163,7 @@ def _insert(
 
 def _live(connection: Connection, name_or_id: str) -> Row[int, str, Role, int]:
     matches: ColumnElement[bool] = ApiKey.name == name_or_id
-    if name_or_id.isascii() and name_or_id.isdigit():
+    if re.fullmatch(r"[0-9]{1,18}", name_or_id):
         matches = or_(matches, ApiKey.id == int(name_or_id))
     query = select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.lineage).where(matches, _is_live())
     found = connection.execute(query.order_by(ApiKey.name != name_or_id)).first()

@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Literal, get_args
 
-from sqlalchemy import CheckConstraint, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from attendance.db import Base, UtcTime
@@ -49,17 +49,24 @@ class Attendance(Base):
 
     __table_args__ = (
         CheckConstraint(_one_of("event", EVENTS), name="event"),
-        Index(
-            "uq_attendance_client_event_id",
-            "key_lineage",
-            "client_event_id",
-            unique=True,
-            sqlite_where=text("client_event_id IS NOT NULL"),
-        ),
         Index("ix_attendance_person", "person_id", "occurred_at", "id"),
         Index("ix_attendance_occurred_at", "occurred_at", "id"),
         {"sqlite_autoincrement": True},
     )
+
+
+class ClientEvent(Base):
+    """A `client_event_id` that was answered, for ever: with which record, and what was said of the
+    time. The record is another's where the duplicate window took the two for one."""
+
+    __tablename__ = "client_event"
+
+    key_lineage: Mapped[int] = mapped_column(primary_key=True)
+    client_event_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    attendance_id: Mapped[int] = mapped_column(ForeignKey("attendance.id"))
+    occurred_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    __table_args__ = ({"sqlite_with_rowid": False},)
 
 
 class ApiKey(Base):

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, insert, select
 
 from attendance import audit
-from attendance.models import Attendance, Event
+from attendance.models import Attendance, ClientEvent, Event
 from attendance.notices import Facts, Notices, attendance_line
 from attendance.outbox.queue import Draft, enqueue
 from attendance.routing import destinations
@@ -100,8 +100,10 @@ def record_attendance(
     row = _row(entry, reporter, now, context, rules)
     twin = _within_duplicate_window(connection, row, rules)
     if twin is not None:
+        _remember_client_event(connection, entry, reporter, twin["id"])
         return _already(connection, now, context, twin, deduplicated=True)
     row = {"id": connection.execute(_insert, row).lastrowid, **row}
+    _remember_client_event(connection, entry, reporter, row["id"])
     notifications = _notify(connection, now, row, rules)
     audit.record(
         connection,
@@ -115,9 +117,14 @@ def record_attendance(
 
 
 _insert = insert(_table)  # type: ignore[arg-type]  # a Table, declared as FromClause
-_by_client_event_id = select(_table).where(
-    Attendance.key_lineage == bindparam("lineage"),
-    Attendance.client_event_id == bindparam("client_event_id"),
+_insert_client_event = insert(ClientEvent.__table__)  # type: ignore[arg-type]
+_by_client_event_id = (
+    select(_table, ClientEvent.occurred_at.label("said_at"))
+    .join(ClientEvent, ClientEvent.attendance_id == Attendance.id)
+    .where(
+        ClientEvent.key_lineage == bindparam("lineage"),
+        ClientEvent.client_event_id == bindparam("client_event_id"),
+    )
 )
 _latest_of_person = (
     select(_table)
@@ -134,11 +141,27 @@ def _with_client_event_id(
         return None
     key = {"lineage": reporter.key_lineage, "client_event_id": entry.client_event_id}
     known = _first(connection, _by_client_event_id, key)
-    if known is not None:
-        same = (known["person_id"], known["event"]) == (entry.person_id, entry.event)
-        if not same or entry.occurred_at not in {None, known["occurred_at"]}:
-            raise ClientEventConflict(entry.client_event_id)
+    if known is None:
+        return None
+    said_at = known.pop("said_at") or known["occurred_at"]
+    same = (known["person_id"], known["event"]) == (entry.person_id, entry.event)
+    if not same or entry.occurred_at not in {None, said_at}:
+        raise ClientEventConflict(entry.client_event_id)
     return known
+
+
+def _remember_client_event(
+    connection: Connection, entry: Entry, reporter: Reporter, attendance_id: int
+) -> None:
+    """Kept beside the record: the duplicate window may answer an event with another's record."""
+    if entry.client_event_id is not None:
+        event = {
+            "key_lineage": reporter.key_lineage,
+            "client_event_id": entry.client_event_id,
+            "attendance_id": attendance_id,
+            "occurred_at": entry.occurred_at,
+        }
+        connection.execute(_insert_client_event, event)
 
 
 def _within_duplicate_window(

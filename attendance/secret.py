@@ -10,7 +10,7 @@ from urllib.parse import quote
 _MASK = "[secret]"
 _SHORTEST_STRUCK = 8
 _PATTERNS = re.compile(
-    r"\b\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{16,}"  # a Telegram bot token, also percent-encoded
+    r"(?<!\d)\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{16,}"  # a Telegram bot token, also percent-encoded
     r"|\batt_[A-Za-z0-9_-]{20,}"  # an API key of ours
 )
 _known: set[str] = set()

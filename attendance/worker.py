@@ -65,7 +65,8 @@ def create_dispatcher(
             on_outcome=_audit_outcome,
             chores=(
                 heartbeat.beat,
-                _once(partial(_take_up, database, chat_id)),
+                _once(partial(_probe_soon, database)),
+                partial(_take_up, database, chat_id),
                 partial(probing.probe_bot, database, client, utc_now),
                 partial(probing.probe_chats, database, client, utc_now),
             ),
@@ -174,13 +175,20 @@ def _once(chore: Callable[[], object]) -> Callable[[], None]:
     return run
 
 
+def _probe_soon(database: Database) -> None:
+    now = utc_now()
+    database.write(lambda connection: stoppage.probe_soon(connection, now))
+
+
 def _take_up(database: Database, chat_id: str) -> None:
-    """Now that Telegram is configured: end the wait for it, and deliver what waited."""
+    """What another process wrote without a configuration is delivered with ours."""
+    with database.read() as connection:
+        if not queue.waits_for_configuration(connection):
+            return
     now = utc_now()
 
     def work(connection: Connection) -> int:
         stoppage.end(connection, now, "unconfigured")
-        stoppage.probe_soon(connection, now)
         return queue.adopt(connection, now, chat_id)
 
     if adopted := database.write(work):

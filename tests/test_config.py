@@ -157,7 +157,10 @@ BAD: list[tuple[str, str, str]] = [
     ("WEB_CONCURRENCY", "2.0", "1 to 1000"),
     ("WEB_CONCURRENCY", "\u0662", "1 to 1000"),
     ("WEB_CONCURRENCY", "9" * 5000, "1 to 1000"),
-    ("BIND", "127.0.0.1: 8000", "no space"),
+    ("BIND", "127.0.0.1: 8000", "an address and a port"),
+    ("BIND", "127.0.0.1:99999", "an address and a port"),
+    ("BIND", "foo", "an address and a port"),
+    ("TIMEZONE", "localtime", "IANA"),
     ("LOG_FORMAT", "xml", "text or json"),
 ]
 

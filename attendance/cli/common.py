@@ -31,7 +31,11 @@ class Errors(click.Group):
             raise click.ClickException(redact(str(error))) from None
         except SQLAlchemyError as error:
             reason = getattr(error, "orig", None) or error
-            raise click.ClickException(redact(f"The database refused: {reason}")) from None
+            raise click.ClickException(
+                redact(f"The database that DATABASE_URL names refused: {reason}.")
+            ) from None
+        except UnicodeEncodeError:
+            raise click.ClickException("An argument is not text in UTF-8.") from None
 
 
 def load_settings() -> Settings:
@@ -104,16 +108,19 @@ class When(click.ParamType[datetime]):
     ) -> datetime:
         if isinstance(value, datetime):
             return value
-        age = re.fullmatch(r"(\d{1,6})([smhd])", value)
+        try:
+            return self._read(value)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is no time: give 2026-11-23T09:00:00Z, 2026-11-23 or 12h.")
+
+    def _read(self, value: str) -> datetime:
+        age = re.fullmatch(r"([0-9]{1,6})([smhd])", value)
         if age:
             return utc_now() - timedelta(**{self._units[age[2]]: int(age[1])})
-        try:
-            time = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is no time: give 2026-11-23T09:00:00Z, 2026-11-23 or 12h.")
+        time = datetime.fromisoformat(value)
         if time.tzinfo is None and len(value) > len("2026-11-23"):
             self.fail(f"{value!r} has no offset: end it with Z or +01:00.")
-        return time if time.tzinfo else time.replace(tzinfo=UTC)
+        return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
 
 
 class ChatId(click.ParamType[str]):

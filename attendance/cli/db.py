@@ -8,6 +8,7 @@ import click
 import attendance.models
 import attendance.outbox.message  # noqa: F401 - with `audit` below, all tables that are compared
 from attendance import audit
+from attendance.audit import guards
 from attendance.cli.common import (
     examples,
     json_option,
@@ -16,6 +17,7 @@ from attendance.cli.common import (
     os_user,
     print_json,
 )
+from attendance.config import Settings
 from attendance.db import Database, schema, utc_now
 from attendance.db.backup import backup as write_backup
 from attendance.db.backup import faults
@@ -32,7 +34,7 @@ def db() -> None:
 def upgrade() -> None:
     """Make the database, or bring it to this version's shape. Safe beside a running service."""
     settings = load_settings()
-    before, after = schema.upgrade(settings.database_url, settings.database_group)
+    before, after = upgraded(settings)
     path = sqlite_path(settings.database_url)
     if before == after:
         click.echo(f"{path} is up to date ({after}).")
@@ -46,7 +48,7 @@ def upgrade() -> None:
 def check(as_json: bool) -> None:
     """Check shape, integrity and references; exit 1 where something is wrong."""
     with opened_database() as database:
-        found = [*faults(database), *_differences(database)]
+        found = [*faults(database), *_differences(database), *unguarded(database)]
     if as_json:
         print_json({"ok": not found, "faults": found})
     else:
@@ -70,12 +72,38 @@ def backup(file: Path) -> None:
     click.echo(f"{file} written, {size:,} bytes, checked.")
 
 
+def upgraded(settings: Settings) -> tuple[str | None, str]:
+    """Upgrade the database and note it in its trail; the revisions before and after."""
+    before, after = schema.upgrade(settings.database_url, settings.database_group)
+    if before != after:
+        now, context = utc_now(), os_user()
+        was, became = {"revision": before}, {"revision": after}
+        with opened_database() as database:
+            database.write(
+                lambda connection: audit.record(
+                    connection, now, context, "db.upgraded", before=was, after=became
+                )
+            )
+    return before, after
+
+
 def _differences(database: Database) -> list[str]:
     with database.read() as connection:
         return [f"The schema differs: {_describe(one)}" for one in schema.differences(connection)]
 
 
+def unguarded(database: Database) -> list[str]:
+    """A sentence for each trigger that guards the audit trail no more."""
+    with database.read() as connection:
+        return [
+            f"The trigger {name} is missing: the audit trail can be changed."
+            for name in guards.missing(connection)
+        ]
+
+
 def _describe(difference: Any) -> str:
     """Alembic's tuple in words: what would have to be done, and to what."""
     what, *rest = difference if isinstance(difference, tuple) else difference[0]
-    return " ".join([str(what), *(str(getattr(part, "name", part)) for part in rest if part)])
+    return " ".join(
+        [str(what), *(str(getattr(part, "name", part)) for part in rest if part is not None)]
+    )

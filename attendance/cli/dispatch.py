@@ -23,9 +23,10 @@ def dispatch() -> None:
     logging.config.dictConfig(logging_config(settings.log_format))
     stopped = threading.Event()
     with opened_database() as database:
-        dispatcher = create_dispatcher(settings, database, threading.Event())
-        if dispatcher is None:
+        if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
+        dispatcher = create_dispatcher(settings, database, threading.Event())
+        assert dispatcher is not None  # noqa: S101 - it is configured
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         running = Running.start(dispatcher, lambda: not stopped.is_set())

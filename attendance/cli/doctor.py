@@ -8,9 +8,11 @@ from dataclasses import asdict, dataclass
 from typing import Literal
 
 import click
+from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import keys, routing
 from attendance.cli.common import examples, json_option, load_settings, print_json
+from attendance.cli.db import unguarded
 from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
 from attendance.config import ConfigError, Rate, Settings
 from attendance.db import Database, DatabaseError, schema, utc_now
@@ -100,6 +102,9 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
             database.close()
     except DatabaseError as error:
         yield Finding("fail", "database", str(error))
+    except SQLAlchemyError as error:
+        remedy = "stop the service, keep the files, restore a backup"
+        yield Finding("fail", "database", str(getattr(error, "orig", error)), remedy)
 
 
 def _files(database: Database, settings: Settings) -> Findings:
@@ -137,7 +142,7 @@ def _has_wal_reset_fault(version: tuple[int, ...]) -> bool:
 
 
 def _soundness(database: Database, _: Settings) -> Findings:
-    found = faults(database)
+    found = [*faults(database), *unguarded(database)]
     if found:
         remedy = "stop the service, keep the files, restore a backup"
         yield Finding("fail", "integrity", f"{len(found)} faults, first: {found[0]}", remedy)
@@ -160,6 +165,9 @@ def _outbox(database: Database, _: Settings) -> Findings:
         stats = listing.stats(connection, utc_now())
     waiting = stats.counts["pending"] + stats.counts["sending"]
     yield Finding("ok", "outbox", f"{waiting} wait, {stats.counts['sent']} sent")
+    if stats.without_chat:
+        remedy = "set TELEGRAM_CHAT_ID for a running service or dispatcher"
+        yield Finding("warn", "outbox", f"{stats.without_chat} wait for a default chat", remedy)
     attention = stats.counts["failed"] + stats.counts["uncertain"]
     if attention:
         remedy = "manage.py outbox list --status failed (and uncertain), then outbox retry"
@@ -185,7 +193,7 @@ def _dispatchers(database: Database, settings: Settings) -> Findings:
 def _telegram(settings: Settings, destinations: set[str]) -> Findings:
     if settings.telegram_bot_token is None or settings.telegram_chat_id is None:
         remedy = "set TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID"
-        yield Finding("warn", "telegram", "not configured: messages wait", remedy)
+        yield Finding("warn", "telegram", "not configured in this shell", remedy)
         return
     with telegram_client(settings) as client:
         answer = client.get_me(LOOK_SECONDS)

@@ -35,9 +35,11 @@ def keys() -> None:
 def create(name: str, role: Role, as_json: bool) -> None:
     """Make a key called NAME and print it: the last line is the key alone."""
 
+    now, context, token = utc_now(), os_user(), _token()
+
     def work(connection: Connection) -> str:
         return api_keys.create(
-            connection, utc_now(), os_user(), name=name, role=role, random_token=_token
+            connection, now, context, name=name, role=role, random_token=lambda: token
         )
 
     _print_key(name, role, _write(work), as_json=as_json)
@@ -71,10 +73,11 @@ def rotate(name_or_id: str, as_json: bool) -> None:
 
     What clients sent under the old key (Idempotency-Key, client_event_id) stays known.
     """
+    now, context, token = utc_now(), os_user(), _token()
 
     def work(connection: Connection) -> str:
         return api_keys.rotate(
-            connection, utc_now(), os_user(), name_or_id=name_or_id, random_token=_token
+            connection, now, context, name_or_id=name_or_id, random_token=lambda: token
         )
 
     _print_key(name_or_id, None, _write(work), as_json=as_json)
@@ -85,7 +88,8 @@ def rotate(name_or_id: str, as_json: bool) -> None:
 @click.argument("name_or_id")
 def revoke(name_or_id: str) -> None:
     """End a key at once, everywhere."""
-    _write(lambda connection: api_keys.revoke(connection, utc_now(), os_user(), name_or_id))
+    now, context = utc_now(), os_user()
+    _write(lambda connection: api_keys.revoke(connection, now, context, name_or_id))
     click.echo(f"The key {name_or_id} is revoked.")
 
 
@@ -96,6 +100,11 @@ def _write(work: Callable[[Connection], T]) -> T:
     except api_keys.NameTaken as error:
         raise click.ClickException(
             f"A live key is called {error}: choose another name, or `keys rotate {error}`."
+        ) from None
+    except api_keys.BadName:
+        raise click.BadParameter(
+            "give 1 to 64 printable characters, not only digits: those would be an id.",
+            param_hint="NAME",
         ) from None
     except api_keys.NoSuchKey as error:
         raise click.ClickException(

@@ -137,7 +137,7 @@ def retry(
     )
     for chat_id in parked:
         click.echo(f"The chat {chat_id} is parked: `manage.py chats resume -- {chat_id}`.")
-    _exit_over_refused(changes, "failed, uncertain or cancelled")
+    _exit_over_refused(changes, ("failed", "uncertain", "cancelled"))
 
 
 @examples("outbox cancel 17 18 --reason 'sent by mail instead'")
@@ -158,7 +158,7 @@ def cancel(ids: tuple[int, ...], reason: str | None) -> None:
     with opened_database() as database:
         changes = database.write(work)
     click.echo(f"{_messages(len(changes.before))} cancelled.")
-    _exit_over_refused(changes, "pending, failed or uncertain")
+    _exit_over_refused(changes, ("pending", "failed", "uncertain"))
 
 
 outbox.add_command(watch)
@@ -174,10 +174,17 @@ def _messages(count: int) -> str:
     return "1 message" if count == 1 else f"{count} messages"
 
 
-def _exit_over_refused(changes: admin.Changes, needed: str) -> None:
+def _exit_over_refused(changes: admin.Changes, needed: tuple[Status, ...]) -> None:
     """Exit 1 where a message that was named is not what it would have to be."""
     for message_id, status in changes.refused.items():
-        what = "does not exist" if status is None else f"is {status}, not {needed}"
-        click.echo(f"Message {message_id} {what}: left alone.", err=True)
+        click.echo(f"Message {message_id} {_why(status, needed)}: left alone.", err=True)
     if changes.refused:
         raise click.exceptions.Exit(1)
+
+
+def _why(status: str | None, needed: tuple[Status, ...]) -> str:
+    if status is None:
+        return "does not exist"
+    if status in needed:
+        return f"is {status}, but not what the options ask for"
+    return f"is {status}, not {', '.join(needed[:-1])} or {needed[-1]}"

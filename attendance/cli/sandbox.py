@@ -11,6 +11,7 @@ from attendance.cli.common import examples
 from attendance.telegram.sandbox import Sandbox
 
 DEFAULT_PORT = 8081
+SANDBOX_CHAT = "1000"
 
 
 @examples("sandbox", "sandbox --port 9000")
@@ -53,5 +54,5 @@ def environment_for(running: Sandbox) -> dict[str, str]:
     return {
         "TELEGRAM_API_BASE": running.url,
         "TELEGRAM_BOT_TOKEN": running.token,
-        "TELEGRAM_CHAT_ID": "1000",
+        "TELEGRAM_CHAT_ID": SANDBOX_CHAT,
     }

@@ -9,7 +9,7 @@ import click
 import attendance
 from attendance.cli import tryout
 from attendance.cli.common import examples, load_settings
-from attendance.db import schema
+from attendance.cli.db import upgraded
 from attendance.notices import Notices
 
 _CONFIG = "gunicorn.conf.py"
@@ -30,12 +30,23 @@ def serve(sandbox: bool) -> None:
     """
     settings = load_settings()
     Notices(settings.notice_template)
-    schema.upgrade(settings.database_url, settings.database_group)
+    upgraded(settings)
     if sandbox:
         os.environ.update(tryout.prepare(settings.database_url, settings.bind))
+    _become_gunicorn()
+
+
+def _become_gunicorn() -> None:
+    """This process becomes gunicorn's master: signals and the exit code are gunicorn's own."""
     config = next((place / _CONFIG for place in _PLACES if (place / _CONFIG).exists()), None)
-    if config is None:
-        raise click.ClickException(f"{_CONFIG} is missing: install the package again.")
-    # This process becomes gunicorn's master: signals and the exit code are gunicorn's own.
+    script = Path(sys.executable).with_name("gunicorn")
+    if config is None or not script.exists():
+        missing = _CONFIG if config is None else script
+        raise click.ClickException(f"{missing} is missing: install the package again.")
+    # The code that runs here is the code that is to serve, whatever is installed beside it.
+    path = os.pathsep.join(filter(None, (str(_PLACES[0]), os.environ.get("PYTHONPATH"))))
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, "-m", "gunicorn", "-c", str(config)])  # noqa: S606
+    # The script and not `-m gunicorn`: at an upgrade by USR2 that puts gunicorn's own folder first
+    # where modules are looked for, and its `http` there before Python's.
+    command = [sys.executable, str(script), "-c", str(config)]
+    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606

@@ -23,8 +23,9 @@ from sqlalchemy import Connection
 
 from attendance import keys
 from attendance.cli.common import os_user
-from attendance.cli.sandbox import DEFAULT_PORT, environment_for, listening
+from attendance.cli.sandbox import DEFAULT_PORT, SANDBOX_CHAT, environment_for, listening
 from attendance.db import Database, utc_now
+from attendance.outbox import listing
 from attendance.telegram.sandbox import Sandbox
 
 KEY_NAME = "sandbox"
@@ -33,6 +34,7 @@ KEY_NAME = "sandbox"
 def prepare(database_url: str, bind: str) -> dict[str, str]:
     """Start the sandbox in a process that ends with this one, whatever this one becomes; the
     settings with which the service sends to it. A fresh admin key is printed when it is ready."""
+    _refuse_other_messages(database_url)
     service, port = _free_address(bind), _free_port()
     command = [sys.executable, "-m", "attendance.cli", "tryout", str(port), service]
     child = subprocess.Popen(command, stdin=subprocess.PIPE)
@@ -78,7 +80,7 @@ Ready. Nothing leaves this machine: Telegram is played by the sandbox.
   Chats      http://127.0.0.1:{port}/
   Admin key  {key}
 
-Paste this, and look at the chats:
+Paste this into another terminal, and look at the chats:
 
 curl -i {service}/attendance \\
   -H 'Authorization: Bearer {key}' \\
@@ -87,20 +89,30 @@ curl -i {service}/attendance \\
 """
 
 
+def _refuse_other_messages(database_url: str) -> None:
+    """What waits for a real chat must not be told to the sandbox, and be marked as sent."""
+    database = Database.at(database_url)
+    try:
+        with database.read() as connection:
+            others = listing.waiting_for_others(connection, SANDBOX_CHAT)
+    finally:
+        database.close()
+    if others:
+        raise click.ClickException(
+            f"{others} messages for other chats wait in {database.path}, and the sandbox would "
+            "swallow them: name another file by DATABASE_URL to try things out."
+        )
+
+
 def _fresh_key(database_url: str) -> str:
     """A new admin key; the one of the last try ends."""
+    now, context, token = utc_now(), os_user(), secrets.token_urlsafe(32)
 
     def work(connection: Connection) -> str:
-        now, context = utc_now(), os_user()
         with suppress(keys.NoSuchKey):  # there is none at the first try
             keys.revoke(connection, now, context, KEY_NAME)
         return keys.create(
-            connection,
-            now,
-            context,
-            name=KEY_NAME,
-            role="admin",
-            random_token=lambda: secrets.token_urlsafe(32),
+            connection, now, context, name=KEY_NAME, role="admin", random_token=lambda: token
         )
 
     database = Database.at(database_url)
@@ -112,6 +124,8 @@ def _fresh_key(database_url: str) -> str:
 
 def _free_address(bind: str) -> str:
     """The service's address. Refused early, where another service would answer in its place."""
+    if bind.startswith("unix:"):
+        raise click.ClickException("--sandbox needs a port to show: set BIND to 127.0.0.1:8000.")
     service = service_url(bind)
     parts = urlsplit(service)
     if not parts.port or not _is_free(parts.hostname or "", parts.port):

@@ -1,6 +1,7 @@
 """The database as the rest of the service sees it."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,16 @@ WRITE_TIMEOUT_SECONDS = 10.0
 """How long a caller waits for its unit of work to begin before it is told to come back later."""
 
 _CLOSE_TIMEOUT_SECONDS = 20.0
+_LITTLE_SPACE_BYTES = 16 * 1024 * 1024
+
+
+def _do_nothing(_: Connection) -> None:
+    """Begins and commits, and so takes the lock."""
+
+
+def _rewrite_header(connection: Connection) -> None:
+    """A write that changes nothing: the same number in the file's header, in the log, synced."""
+    connection.exec_driver_sql("PRAGMA user_version = 0")
 
 
 class Database:
@@ -60,6 +71,16 @@ class Database:
         """
         self._claim_process()
         return self._writer.write(work, timeout_seconds)
+
+    def prove_writable(self, timeout_seconds: float) -> None:
+        """Write, where there is reason to doubt that it can be done; else take the lock only.
+
+        Raises:
+            TooBusy, Unavailable: it cannot.
+        """
+        free = shutil.disk_usage(self.path.parent).free
+        doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
+        self.write(_rewrite_header if doubtful else _do_nothing, timeout_seconds)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -48,6 +48,8 @@ def sqlite_path(url: str) -> Path:
             "cannot share and a restart forgets: name a plain file, as in sqlite:///attendance.db."
         )
     path = Path(os.path.abspath(name))  # noqa: PTH100 - resolve() would follow a link of the admin's
+    if path.exists() and not path.is_file():
+        raise BadDatabaseUrl(f"DATABASE_URL names {path}, which is no file: name one.")
     _refuse_network_file_system(path)
     return path
 

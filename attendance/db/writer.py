@@ -60,7 +60,10 @@ class Writer:
         self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._closed = False
         self._commits = 0
+        self.failing = False
+        """Whether the storage failed at the last write, and none has succeeded since."""
 
     def write(self, work: Work[T], timeout_seconds: float | None) -> T:
         """`work(connection)` in a transaction that is on disk when this returns.
@@ -72,6 +75,8 @@ class Writer:
         """
         unit = _Unit(work)
         with self._starting:  # never behind the call to stop, where nobody would look any more
+            if self._closed:
+                raise RuntimeError("The database was closed.")
             self._start()
             self._waiting.put(unit)
         try:
@@ -88,13 +93,13 @@ class Writer:
         a daemon, and what it still waits for was withdrawn or will be left to a lease.
         """
         with self._starting:
-            if self._thread is None:
+            if self._closed or self._thread is None:
                 return
             self._waiting.put(None)
             self._thread.join(timeout_seconds)
             if self._thread.is_alive():
                 logger.warning("The database is locked by somebody else and is left open")
-            self._thread = None
+            self._closed = True
 
     def _start(self) -> None:
         if self._thread is None:
@@ -111,6 +116,7 @@ class Writer:
                     self._commit(group)
                     self._checkpoint()
             except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure
+                self.failing = True
                 _fail(group, error)
         with self._turnstile:
             self._engine.dispose()  # closing the last connection checkpoints: under the turnstile
@@ -135,8 +141,11 @@ class Writer:
                 return
             with transaction:
                 begun = [unit for unit in group if unit.future.set_running_or_notify_cancel()]
+                before = driver_connection(connection).total_changes
                 answers = [_attempt(connection, unit) for unit in begun]
             self._commits += 1
+            if driver_connection(connection).total_changes > before:
+                self.failing = False
         for unit, answer in zip(begun, answers, strict=True):
             _answer(unit, answer)
 
@@ -213,7 +222,9 @@ def _answer(unit: _Unit, answer: object) -> None:
 def _fail(group: list[_Unit], error: BaseException) -> None:
     """The group's transaction is gone: everyone who still waits is told so."""
     logger.error(
-        "A group of %d units of work was rolled back: %s", len(group), type(error).__name__
+        "A group of %d units of work was rolled back: %s",
+        len(group),
+        getattr(error, "orig", None) or type(error).__name__,
     )
     for unit in group:
         # Done already: withdrawn, perhaps at this very moment, or answered.

@@ -76,7 +76,8 @@ def resume(connection: Connection, now: datetime, chat_id: str) -> bool:
     lane = _lane(connection, chat_id)
     if lane is None:
         return False
-    nothing = ("parked_at", "park_reason", "probe_at", "hold_until", "hold_reason", "next_at")
+    # What Telegram said to wait, and our pace, hold on.
+    nothing = ("parked_at", "park_reason", "probe_at")
     freed = update(Chat).where(Chat.chat_id == lane).values(dict.fromkeys(nothing))
     connection.execute(freed)
     waiting = update(Message).where(Message.lane == lane, Message.status == "pending")

@@ -36,6 +36,11 @@ def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     """The lane of a chat: its own, made if need be, or that of the chat it has become."""
     row = {"chat_id": chat_id, "created_at": now, "silent": False}
     connection.execute(_insert_chat, row)
+    return lives_in(connection, chat_id)
+
+
+def lives_in(connection: Connection, chat_id: str) -> str:
+    """The lane of a chat, known or not."""
     moved = select(Chat.migrated_to).where(Chat.chat_id == chat_id)
     return connection.scalar(moved) or chat_id
 

@@ -125,3 +125,10 @@ def parked_chats_of(connection: Connection, message_ids: list[int]) -> list[str]
     addressed = select(Message.lane).where(Message.id.in_(message_ids[:1000]))
     query = select(Chat.chat_id).where(Chat.parked_at.is_not(None), Chat.chat_id.in_(addressed))
     return list(connection.scalars(query.order_by(Chat.chat_id)))
+
+
+def waiting_for_others(connection: Connection, chat_id: str) -> int:
+    """How many messages are not settled and are for another chat than this, or for none yet."""
+    elsewhere = or_(Message.chat_id.is_(None), Message.chat_id != chat_id)
+    unsettled = Message.status.in_(literal_status("pending", "sending"))
+    return connection.scalar(select(func.count()).where(unsettled, elsewhere)) or 0

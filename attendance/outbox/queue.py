@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Claim, Claimed, Debit, Policy
 from attendance.outbox.lanes import Head
-from attendance.outbox.message import Message
+from attendance.outbox.message import Message, literal_status
 from attendance.outbox.pacing import HORIZON, next_start, plan
 from attendance.outbox.quiet import is_quiet
 from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
@@ -89,6 +89,16 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
     homeless = update(Message).where(Message.chat_id.is_(None), Message.status == "pending")
     adopted = homeless.values(chat_id=chat_id, lane=lane, give_up_from=now)
     return connection.execute(adopted).rowcount
+
+
+def waits_for_configuration(connection: Connection) -> bool:
+    """Whether a message has no chat, or its clock stands still, for want of a configuration."""
+    homeless = select(Message.id).where(
+        Message.lane.is_(None), Message.status.in_(literal_status("pending"))
+    )
+    return stoppage.is_open(connection, "unconfigured") or bool(
+        connection.scalar(select(homeless.exists()))
+    )
 
 
 def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:

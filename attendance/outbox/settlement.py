@@ -64,6 +64,9 @@ def settle(
 ) -> list[Settled]:
     """Write the end of the attempt, if the claim is still ours; an entry for each message.
     `jitter` is in [0, 1)."""
+    if isinstance(outcome, Migrated) and lanes.lives_in(connection, outcome.chat_id) == claim.lane:
+        # It is said to have moved to where it is: that has to end in a wait, not in a circle.
+        outcome = Retry(outcome.error)
     verdict = _verdict(outcome, claim, policy, jitter)
     error, name = getattr(outcome, "error", None), type(outcome).__name__.lower()
     ours = _change(connection, now, claim, verdict, error)

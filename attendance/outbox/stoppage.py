@@ -104,3 +104,8 @@ def time_stopped(connection: Connection, since: datetime, now: datetime) -> time
             total += end_at - begin_at
             reached = end_at
     return total
+
+
+def is_open(connection: Connection, reason: StopReason) -> bool:
+    open_ = select(Stoppage.id).where(Stoppage.reason == reason, Stoppage.ended_at.is_(None))
+    return connection.scalar(open_) is not None

@@ -1,7 +1,9 @@
 """The gunicorn worker that answers in JSON what never reaches Flask: malformed HTTP."""
 
 import json
+import logging
 import socket
+import struct
 import uuid
 from typing import Any
 
@@ -10,9 +12,23 @@ from gunicorn.workers.gthread import ThreadWorker
 
 from attendance.web.problems import MEDIA_TYPE, Problem
 
+READ_SECONDS = 20
+"""How long a request may send nothing, headers and body alike."""
+
+_READ_TIMEOUT = struct.pack("ll", READ_SECONDS, 0)
+
 
 class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
-    """gthread, with problem details in place of gunicorn's HTML error pages."""
+    """gthread, with problem details in place of gunicorn's HTML error pages, and with clients that
+    stall in the middle of a request cut off: each would keep a thread for ever."""
+
+    def init_process(self) -> None:
+        self.log.error_log.addFilter(_is_no_stalled_client)
+        super().init_process()
+
+    def enqueue_req(self, conn: Any) -> None:
+        conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
+        super().enqueue_req(conn)
 
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         recorder = _Recorder()
@@ -23,6 +39,11 @@ class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
             util.write_nonblock(client, _response(status, reason))
         except OSError:
             self.log.debug("Failed to send error message.")
+
+
+def _is_no_stalled_client(record: logging.LogRecord) -> bool:
+    """A client that stalled is not worth a traceback."""
+    return not (record.exc_info and isinstance(record.exc_info[1], BlockingIOError))
 
 
 class _Recorder:

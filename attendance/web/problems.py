@@ -105,6 +105,13 @@ _TABLE: dict[type[Exception], Problem] = {
         "The database is busy and nothing was stored: try again.",
         headers={"Retry-After": "1"},
     ),
+    # The socket's own read timeout: see web/gunicorn.py.
+    BlockingIOError: Problem(
+        408,
+        "request_timeout",
+        "The body did not arrive in time.",
+        headers={"Connection": "close"},
+    ),
     Unavailable: Problem(
         503,
         "storage_unavailable",

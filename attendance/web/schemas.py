@@ -5,7 +5,7 @@ import unicodedata
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from werkzeug.routing import BaseConverter
 from werkzeug.routing import ValidationError as NoSuchAddress
 
+from attendance.config import zone
 from attendance.models import Event
 from attendance.outbox.message import Status
 from attendance.recording import Entry
@@ -52,8 +53,8 @@ def _not_ancient(value: datetime) -> datetime:
 
 def _zone(value: str) -> ZoneInfo:
     try:
-        return ZoneInfo(value)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return zone(value)
+    except ValueError:
         raise PydanticCustomError(
             "not_a_zone", "must be an IANA time zone, such as Europe/Berlin"
         ) from None

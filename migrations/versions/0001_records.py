@@ -16,6 +16,7 @@ depends_on: Sequence[str] | None = None
 def upgrade() -> None:
     _create_api_key()
     _create_attendance()
+    _create_client_event()
     _create_idempotency_key()
     _create_service_secret()
 
@@ -23,6 +24,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_table("service_secret")
     op.drop_table("idempotency_key")
+    op.drop_table("client_event")
     op.drop_table("attendance")
     op.drop_table("api_key")
 
@@ -86,12 +88,22 @@ def _create_attendance() -> None:
     )
     op.create_index("ix_attendance_occurred_at", "attendance", ["occurred_at", "id"])
     op.create_index("ix_attendance_person", "attendance", ["person_id", "occurred_at", "id"])
-    op.create_index(
-        "uq_attendance_client_event_id",
-        "attendance",
-        ["key_lineage", "client_event_id"],
-        unique=True,
-        sqlite_where=sa.text("client_event_id IS NOT NULL"),
+
+
+def _create_client_event() -> None:
+    op.create_table(
+        "client_event",
+        sa.Column("key_lineage", sa.Integer(), nullable=False),
+        sa.Column("client_event_id", sa.String(length=128), nullable=False),
+        sa.Column("attendance_id", sa.Integer(), nullable=False),
+        sa.Column("occurred_at", UtcTime(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["attendance_id"],
+            ["attendance.id"],
+            name=op.f("fk_client_event_attendance_id_attendance"),
+        ),
+        sa.PrimaryKeyConstraint("key_lineage", "client_event_id", name=op.f("pk_client_event")),
+        sqlite_with_rowid=False,
     )
 
 

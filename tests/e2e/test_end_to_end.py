@@ -14,6 +14,7 @@ from service import Client, Service
 from attendance.telegram.sandbox import Sandbox
 
 POSTS = 30
+NO_LIMITS = {"OUTBOX_RATE_CHAT": "off", "OUTBOX_RATE_OVERALL": "off"}
 TWINS = 20
 
 
@@ -22,7 +23,7 @@ def test_thirty_posts_at_once_are_recorded_delivered_and_audited_exactly_once(
     make_service: Callable[..., Service],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    service = make_service(WEB_CONCURRENCY="2")
+    service = make_service(WEB_CONCURRENCY="2", **NO_LIMITS)
     key = service.make_key("frontend")
     barrier = threading.Barrier(POSTS)
 

@@ -1,5 +1,6 @@
 """When trying ends: after a time that stands still while nothing could be delivered at all."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import pytest
@@ -175,10 +176,11 @@ def counted(spans: list[tuple[int, int | None]], since: int, now: int) -> int:
 
 
 @pytest.fixture(scope="module")
-def tables() -> Engine:
+def tables() -> Iterator[Engine]:
     engine = create_engine("sqlite://")
     Stoppage.metadata.create_all(engine, [Stoppage.metadata.tables["outbox_stoppage"]])
-    return engine
+    yield engine
+    engine.dispose()
 
 
 @given(spans=SPANS, since=SECONDS, lasting=SECONDS)

@@ -270,3 +270,14 @@ def test_a_chat_that_moved_twice_is_written_to_at_its_last_address(bench: Bench)
     bench.settle(bench.claim_one(), Migrated("-100", "moved"))
     bench.settle(bench.claim_one(), Migrated("-200", "moved"))
     assert bench.claim_one().outgoing.chat_id == "-200"
+
+
+def test_a_chat_that_is_said_to_have_moved_to_where_it_is_waits_as_after_any_failure(
+    bench: Bench,
+) -> None:
+    """Two that name each other come to the same. Uncounted, it would be asked for ever."""
+    message = bench.enqueue("1")
+    bench.settle(bench.claim_one(), Migrated("2", "upgraded"))
+    bench.settle(bench.claim_one(), Migrated("1", "upgraded"))
+    assert bench.claim() == []
+    assert bench.outcomes(message) == ["migrated", "retry"]

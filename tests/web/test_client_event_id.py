@@ -107,3 +107,17 @@ def test_of_twenty_twins_at_once_one_is_recorded(api: Api) -> None:
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     assert len({str(answer.get_json()["attendance"]) for answer in answers}) == 1
     assert len(api.rows("SELECT * FROM attendance")) == len(api.rows("SELECT * FROM outbox")) == 1
+
+
+def test_an_event_that_the_duplicate_window_answered_is_known_for_ever(api: Api) -> None:
+    """Else the kiosk that sends it again, once the person has gone on, makes a second record."""
+    first = api.post({**ADA, "occurred_at": "2026-11-23T11:00:00Z"}).get_json()["attendance"]
+    late = {**EVENT, "occurred_at": "2026-11-23T11:01:00Z"}
+    assert api.post(late).get_json()["deduplicated"] is True
+    api.post({**ADA, "event": "check_out", "occurred_at": "2026-11-23T11:02:00Z"})
+
+    answer = api.post(late)
+
+    assert (answer.status_code, answer.get_json()["attendance"]) == (200, first)
+    assert len(api.rows("SELECT * FROM attendance")) == 2
+    assert_problem(api.post(EVENT), 422, "client_event_conflict")  # its own time was another

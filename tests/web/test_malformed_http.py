@@ -30,8 +30,10 @@ class _Answering(JsonWorker):
 def worker() -> Iterator[_Answering]:
     yield _Answering()
     for name in ("gunicorn.error", "gunicorn.access"):
-        logging.getLogger(name).handlers.clear()
-        logging.getLogger(name).propagate = True
+        logger = logging.getLogger(name)
+        logger.handlers.clear()
+        logger.setLevel(logging.NOTSET)
+        logger.propagate = True
 
 
 def _answer(worker: JsonWorker, error: Exception) -> tuple[int, dict[str, str], bytes]:
@@ -87,6 +89,7 @@ def test_each_malformed_request_is_answered_with_a_problem(
     assert set(problem) == {"type", "title", "status", "detail", "code", "request_id"}
     assert all(problem.values())
     assert SECRET not in body.decode()
+    assert ("not understood" in problem["detail"]) is (status < 500)
 
 
 def test_the_table_has_every_error_that_gunicorn_answers() -> None:

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
-from sqlalchemy import Connection
 
 from attendance.db import DatabaseError
 from attendance.outbox import heartbeat, listing
@@ -31,17 +30,12 @@ def readyz() -> Response:
     says `degraded` and why."""
     made = services()
     try:
-        # An empty transaction: it takes the lock that a POST needs, and writes nothing.
-        made.database.write(_nothing, _WRITE_TIMEOUT_SECONDS)
+        made.database.prove_writable(_WRITE_TIMEOUT_SECONDS)
     except DatabaseError as error:
         raise Problem(503, "not_ready", str(error), headers={"Retry-After": "5"}) from None
     if "verbose" not in request.args:
         return respond({"status": "ok"})
     return respond(_verbose(made))
-
-
-def _nothing(_: Connection) -> None:
-    """The unit of work that proves that one can be done."""
 
 
 def _verbose(made: Services) -> dict[str, Any]:
