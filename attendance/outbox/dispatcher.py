@@ -15,7 +15,7 @@ from functools import partial
 from sqlalchemy import Connection
 
 from attendance.db import Database, DatabaseError
-from attendance.outbox import queue
+from attendance.outbox import claiming, queue
 from attendance.outbox.claim import Claim, Policy, Settled
 from attendance.outbox.pacing import LATEST, Lead
 from attendance.outbox.senders import Senders
@@ -135,7 +135,7 @@ class Dispatcher:
         return max(0.0, (due - self._w.clock()).total_seconds())
 
     def _claim(self, limit: int) -> list[Claim]:
-        terms = queue.Terms(
+        terms = claiming.Terms(
             claimed_by=self._w.name,
             new_token=self._w.new_token,
             policy=self._w.policy,
@@ -145,12 +145,12 @@ class Dispatcher:
         # The time is taken when the unit runs: a lease that began while it waited for the lock
         # would be shorter than the delivery that it has to cover.
         return self._w.database.write(
-            lambda connection: queue.claim(connection, self._w.clock(), limit, terms)
+            lambda connection: claiming.claim(connection, self._w.clock(), limit, terms)
         )
 
     def _release(self, claim: Claim) -> None:
         now = self._w.clock()
-        self._w.database.write(lambda connection: queue.release(connection, now, claim))
+        self._w.database.write(lambda connection: claiming.release(connection, now, claim))
 
     def _begins_in_time(self, claim: Claim) -> bool:
         """Wait for the planned start; False where it is past by more than the pace can bear."""

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from attendance.db import Database
-from attendance.outbox import admin, listing, queue, settlement, stoppage
+from attendance.outbox import admin, claiming, listing, queue, settlement, stoppage
 from attendance.outbox.claim import Claim, Policy, Settled
 from attendance.outbox.dispatcher import Dispatcher, Workings
 from attendance.outbox.message import Message
@@ -58,8 +58,8 @@ class Bench:
 
     def claim(self, limit: int = 10, by: str = "here", lead: float = 0.0) -> list[Claim]:
         ahead = timedelta(seconds=lead)
-        now, terms = self.clock(), queue.Terms(by, self.new_token, self.policy, self.tell, ahead)
-        return self.database.write(lambda c: queue.claim(c, now, limit, terms))
+        now, terms = self.clock(), claiming.Terms(by, self.new_token, self.policy, self.tell, ahead)
+        return self.database.write(lambda c: claiming.claim(c, now, limit, terms))
 
     def claim_one(self) -> Claim:
         [claim] = self.claim()
@@ -87,7 +87,7 @@ class Bench:
 
     def release(self, claim: Claim) -> bool:
         now = self.clock()
-        return self.database.write(lambda c: queue.release(c, now, claim))
+        return self.database.write(lambda c: claiming.release(c, now, claim))
 
     def park(self, chat_id: str = "1") -> None:
         now = self.clock()

@@ -1,0 +1,235 @@
+"""Out of the outbox by claim: never more than the head of each chat's lane, with what merges
+behind it, and never faster than the pace allows.
+
+Each function takes the caller's connection and commits nothing. A claim is a fresh random token
+and a lease; only the token's holder settles (`settlement.settle`).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, select, update
+
+from attendance.outbox import lanes, starts, stoppage
+from attendance.outbox.claim import Claim, Claimed, Debit, Policy
+from attendance.outbox.lanes import Head
+from attendance.outbox.message import Message
+from attendance.outbox.pacing import HORIZON, next_start, plan
+from attendance.outbox.quiet import is_quiet
+from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
+from attendance.outbox.transport import Outgoing
+
+_MOST_MERGED = 200
+_MOST_GIVEN_UP = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a dispatcher claims: its name, by how much a request begins after its claim
+    (the time that a commit takes), and where tokens come from."""
+
+    claimed_by: str
+    new_token: Callable[[], str]
+    policy: Policy
+    on_outcome: OnOutcome
+    lead: timedelta = timedelta()
+
+
+def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> list[Claim]:
+    """Take up to `limit` requests' worth of messages that are due, each from another lane.
+
+    A head whose lease ran out first gets its `uncertain` attempt; one that has waited too long is
+    given up instead of claimed, in parked lanes too. `on_outcome` is told of both.
+    """
+    if stoppage.current(connection, now) is not None:
+        return []
+    for head in lanes.rows_of(connection, lanes.due_parked_heads(now, terms.policy)):
+        _is_still_wanted(connection, now, head, terms)
+    claims: list[Claim] = []
+    for head in lanes.rows_of(connection, lanes.due_heads(now, limit)):
+        if not _is_still_wanted(connection, now, head, terms):
+            continue
+        start = _overall_start(connection, now, terms)
+        if start > now + terms.lead + HORIZON:
+            break
+        claims.extend(_claim_lane(connection, now, head, start, terms))
+    return claims
+
+
+def release(connection: Connection, now: datetime, claim: Claim) -> bool:
+    """Give back a claim whose request never began, uncounted, and its place in the pace. False
+    where it was taken over."""
+    starts.give_back(connection, claim.debit.id)
+    lanes.set_next(connection, claim.lane, None)
+    mine = update(Message).where(
+        Message.id.in_([message.id for message in claim.messages]), Message.token == claim.token
+    )
+    released = mine.values(
+        status="pending",
+        due_at=now,
+        attempts=Message.attempts - 1,
+        token=None,
+        claimed_by=None,
+        claimed_at=None,
+        digest_id=Message.digest_id if claim.outgoing.repeats else None,
+    )
+    return connection.execute(released).rowcount > 0
+
+
+def _overall_start(connection: Connection, now: datetime, terms: Terms) -> datetime:
+    rate = terms.policy.pace.overall
+    return next_start(starts.latest(connection, rate), rate, now + terms.lead)
+
+
+def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: Terms) -> bool:
+    """Note a lease that ran out, and give up what has waited too long; whether the head remains."""
+    if head["status"] == "sending":
+        expired = _expired_claim(connection, head)
+        if not abandon(connection, now, expired, terms.policy, terms.on_outcome):
+            return False
+        head |= {
+            "status": "pending",
+            "last_error": LEASE_OVER,
+            "uncertain_attempts": head["uncertain_attempts"] + 1,
+        }
+    if _waited_too_long(connection, now, head, terms.policy):
+        _give_up_from_front(connection, now, head["lane"], terms)
+        return False
+    return True
+
+
+def _give_up_from_front(connection: Connection, now: datetime, lane: str, terms: Terms) -> None:
+    """After a long outage many have waited too long: they must not hold up the rest one by one."""
+    for row in lanes.front(connection, lane, _MOST_GIVEN_UP):
+        if not _waited_too_long(connection, now, row, terms.policy):
+            return
+        give_up(connection, now, row, terms.on_outcome)
+
+
+def _waited_too_long(connection: Connection, now: datetime, head: Head, policy: Policy) -> bool:
+    since: datetime = head["give_up_from"]
+    if now - since <= policy.give_up_after:
+        return False
+    stopped = stoppage.time_stopped(connection, since, now)
+    return now - since - stopped > policy.give_up_after
+
+
+def _claim_lane(
+    connection: Connection, now: datetime, head: Head, start: datetime, terms: Terms
+) -> list[Claim]:
+    """The claim on a lane's head, with what merges behind it, to begin at `start` or a little
+    later; none where the pace has it wait for longer."""
+    policy, lane, latest = terms.policy, head["lane"], now + terms.lead + HORIZON
+    rate = policy.pace.of_chat(lane)
+    before = starts.latest(connection, rate, lane)
+    waiting = _waiting(connection, now, head, policy)
+    head, repeated = waiting[0], _is_digest(waiting[0], policy)
+    fits, text = _merged(waiting, policy)
+    # Where all of them fit, it is not known how many would.
+    capacity = fits if fits < len(waiting) else len(waiting) + 1
+    planned = plan(1 if repeated else len(waiting), capacity, before, rate, start)
+    if planned.at > latest or head["due_at"] > now:
+        lanes.set_next(connection, lane, max(planned.at - HORIZON, head["due_at"]))
+        return []
+    taken = waiting[:fits] if planned.merge or repeated else [head]
+    after, left = [planned.at, *before], len(waiting) - len(taken)
+    possible = next_start(after, rate, planned.at)
+    following = plan(left, capacity, after, rate, planned.at).at if left else possible
+    lanes.set_next(connection, lane, None if rate is None else following - HORIZON)
+    debit = Debit(starts.debit(connection, policy.pace, lane, planned.at), planned.at)
+    return [_take(connection, now, taken, text if len(taken) > 1 else head["text"], debit, terms)]
+
+
+def _waiting(connection: Connection, now: datetime, head: Head, policy: Policy) -> list[Head]:
+    """What the next request may hold: a digest that is to be repeated, or else the head and what
+    may be merged behind it."""
+    if policy.merge is None:
+        return [head]
+    if repeated := lanes.to_repeat(connection, head["lane"]):
+        return [head | row for row in repeated]
+    if policy.pace.of_chat(head["lane"]) is None:
+        return [head]
+    return [head, *lanes.waiting_behind(connection, head, now, _MOST_MERGED)]
+
+
+def _is_digest(head: Head, policy: Policy) -> bool:
+    return policy.merge is not None and head["digest_id"] is not None
+
+
+def _merged(waiting: Sequence[Head], policy: Policy) -> tuple[int, str]:
+    """How many of the messages one request holds, and its text."""
+    if len(waiting) == 1 or policy.merge is None:
+        return 1, str(waiting[0]["text"])
+    fits, text = policy.merge([row["line"] for row in waiting])
+    return max(1, fits), text
+
+
+def _take(
+    connection: Connection,
+    now: datetime,
+    rows: Sequence[Head],
+    text: str,
+    debit: Debit,
+    terms: Terms,
+) -> Claim:
+    head, token = rows[0], terms.new_token()
+    ids = [row["id"] for row in rows]
+    taken = update(Message).where(Message.id.in_(ids))
+    connection.execute(
+        taken.values(
+            status="sending",
+            token=token,
+            claimed_by=terms.claimed_by,
+            claimed_at=now,
+            due_at=debit.starts_at + terms.policy.lease,
+            attempts=Message.attempts + 1,
+            digest_id=head["id"] if len(ids) > 1 else None,
+        )
+    )
+    return Claim(
+        messages=tuple(_claimed(row, row["attempts"] + 1) for row in rows),
+        outgoing=_outgoing(rows, text, is_silent=_is_silent(head, now, terms.policy)),
+        token=token,
+        lane=head["lane"],
+        claimed_by=terms.claimed_by,
+        claimed_at=now,
+        debit=debit,
+    )
+
+
+def _outgoing(rows: Sequence[Head], text: str, *, is_silent: bool) -> Outgoing:
+    return Outgoing(
+        id=rows[0]["id"],
+        chat_id=rows[0]["lane"],
+        text=text,
+        repeats=any(row["uncertain_attempts"] > 0 for row in rows),
+        thread_id=rows[0]["thread_id"],
+        silent=is_silent,
+    )
+
+
+def _is_silent(head: Head, now: datetime, policy: Policy) -> bool:
+    local = now.astimezone(policy.timezone).time()
+    return bool(head["silent"] or head["chat_silent"] or is_quiet(head["quiet_hours"], local))
+
+
+def _expired_claim(connection: Connection, head: Head) -> Claim:
+    """The claim that ran out, with all the messages that it held."""
+    held = select(Message.__table__).where(
+        Message.lane == head["lane"], Message.token == head["token"], Message.status == "sending"
+    )
+    rows = [dict(row) for row in connection.execute(held.order_by(Message.id)).mappings()]
+    return Claim(
+        messages=tuple(_claimed(row, row["attempts"]) for row in rows),
+        outgoing=Outgoing(head["id"], head["lane"], head["text"]),
+        token=head["token"],
+        lane=head["lane"],
+        claimed_by=head["claimed_by"],
+        claimed_at=head["claimed_at"],
+        debit=Debit(None, head["claimed_at"]),
+    )
+
+
+def _claimed(row: Head, attempt: int) -> Claimed:
+    return Claimed(row["id"], row["chat_id"], attempt, row["request_id"])
