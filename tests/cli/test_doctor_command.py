@@ -53,7 +53,7 @@ def test_where_all_is_well_every_line_says_so(configured: Desk) -> None:
     assert {one["remedy"] for one in found.values()} == {""}
     assert set(found) == {
         *("settings", "files", "disk", "sqlite", "integrity", "keys", "outbox", "dispatcher"),
-        "telegram",
+        *("telegram", "pace", "chat 1000"),
     }
     assert "WAL" in found["sqlite"]["found"]
     assert found["telegram"]["found"].startswith("the token is that of @")
@@ -62,7 +62,7 @@ def test_where_all_is_well_every_line_says_so(configured: Desk) -> None:
 def test_a_person_gets_a_line_each(configured: Desk) -> None:
     lines = configured.done("doctor").splitlines()
 
-    assert len(lines) == 9
+    assert len(lines) == 11
     assert all(line.startswith("ok ") for line in lines)
 
 

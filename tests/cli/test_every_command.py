@@ -24,6 +24,9 @@ NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("keys", "create"): ("door", "--role", "frontend"),
     ("keys", "rotate"): ("door",),
     ("keys", "revoke"): ("door",),
+    ("chats", "add"): ("1000",),
+    ("chats", "remove"): ("1000",),
+    ("chats", "test"): ("1000",),
     ("chats", "pause"): ("1000",),
     ("chats", "resume"): ("1000",),
     ("outbox", "show"): ("1",),
@@ -43,7 +46,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("serve", "dispatch", "sandbox", "doctor"),
         *("db upgrade", "db check", "db backup"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
-        *("chats list", "chats pause", "chats resume"),
+        *("chats list", "chats add", "chats remove", "chats test", "chats discover"),
+        *("chats pause", "chats resume", "outbox watch"),
         *("outbox list", "outbox show", "outbox stats", "outbox retry", "outbox cancel"),
         "audit list",
     }
@@ -164,7 +168,6 @@ def test_an_empty_list_says_so_to_a_person(desk: Desk, path: tuple[str, ...]) ->
         ("keys", "revoke"),
         ("db", "backup"),
         ("sandbox", "--port", "70000"),
-        ("chats", "pause", "-1001234567890"),
     ],
 )
 def test_wrong_usage_is_exit_code_2_with_a_word_on_it(
