@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
 from attendance.db import Database, format_utc, parse_utc, utc_now
-from attendance.outbox import queue
+from attendance.outbox import lanes
 from attendance.outbox.message import Chat
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
@@ -59,12 +59,12 @@ def test_a_time_without_a_zone_is_refused() -> None:
 def test_a_time_without_a_zone_reaches_no_table(database: Database) -> None:
     naive = datetime(2026, 11, 23)  # noqa: DTZ001 - the point of it
     with pytest.raises(StatementError, match="without a zone"):
-        database.write(lambda connection: queue.add_chat(connection, naive, "1"))
+        database.write(lambda connection: lanes.open_lane(connection, naive, "1"))
 
 
 def test_the_database_gives_times_back_in_utc(database: Database) -> None:
     now = utc_now()
-    database.write(lambda connection: queue.add_chat(connection, now, "1"))
+    database.write(lambda connection: lanes.open_lane(connection, now, "1"))
     with database.read() as connection:
         stored = connection.scalar(select(Chat.created_at))
     assert stored == now

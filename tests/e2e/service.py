@@ -14,6 +14,9 @@ from typing import Any, Self
 
 import requests
 
+NO_LIMITS = {"OUTBOX_RATE_CHAT": "off", "OUTBOX_RATE_GROUP": "off", "OUTBOX_RATE_OVERALL": "off"}
+"""For tests that are about something else than the pace."""
+
 ROOT = Path(__file__).parents[2]
 _STARTS_WITHIN_SECONDS = 30.0
 

@@ -9,12 +9,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from service import Client, Service
+from service import NO_LIMITS, Client, Service
 
 from attendance.telegram.sandbox import Sandbox
 
 POSTS = 30
-NO_LIMITS = {"OUTBOX_RATE_CHAT": "off", "OUTBOX_RATE_OVERALL": "off"}
 TWINS = 20
 
 
@@ -71,7 +70,7 @@ def assert_each_row_has_its_message_and_audit_entry(service: Service, sandbox: S
 def test_messages_arrive_in_the_order_in_which_they_were_recorded(
     sandbox: Sandbox, make_service: Callable[..., Service], make_client: Callable[..., Client]
 ) -> None:
-    service = make_service()
+    service = make_service(**NO_LIMITS)
     with ThreadPoolExecutor(8) as pool:
         client = make_client(service)
         list(pool.map(lambda number: client.post(f"p{number}"), range(24)))
@@ -172,6 +171,6 @@ def test_a_bot_that_was_refused_goes_on_after_a_restart_with_nothing_lost_or_cou
     service.wait_until("SELECT count(*) FROM outbox_stoppage WHERE ended_at IS NULL", 1)
     assert [row["status"] for row in service.rows("SELECT status FROM outbox")] == ["pending"] * 3
     service.stop()
-    healed = make_service()
+    healed = make_service(**NO_LIMITS)
     sandbox.wait_for(3, timeout_seconds=15)
     healed.wait_until("SELECT count(*) FROM outbox WHERE status = 'sent' AND attempts = 1", 3)

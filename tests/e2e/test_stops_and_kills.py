@@ -14,11 +14,16 @@ from pathlib import Path
 
 import pytest
 import requests
-from service import Client, Service, free_port
+from service import NO_LIMITS, Client, Service, free_port
 
 from attendance.telegram.sandbox import Sandbox
 
-SHORT = {"TELEGRAM_TIMEOUT": "1,4", "OUTBOX_LEASE_SECONDS": "6", "OUTBOX_POLL_SECONDS": "0.2"}
+SHORT = {
+    **NO_LIMITS,
+    "TELEGRAM_TIMEOUT": "1,4",
+    "OUTBOX_LEASE_SECONDS": "6",
+    "OUTBOX_POLL_SECONDS": "0.2",
+}
 Make = Callable[..., Service]
 MakeClient = Callable[..., Client]
 

@@ -4,6 +4,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
@@ -149,6 +150,8 @@ def silence(peer: Peer) -> None:
 
 
 def reset_at_once(peer: Peer) -> None:
+    # Not within the handshake, where the reset would be that of a refused connection.
+    time.sleep(0.02)
     peer.reset()
 
 
