@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
@@ -109,9 +109,12 @@ class Bench:
 
     def waiting(self) -> int:
         """How many messages are not settled."""
-        with self.database.read() as connection:
-            counts = listing.stats(connection, self.clock()).counts
+        counts = self.counts()
         return counts["pending"] + counts["sending"]
+
+    def counts(self) -> Mapping[str, int]:
+        with self.database.read() as connection:
+            return listing.stats(connection, self.clock()).counts
 
     def row(self, message_id: int) -> dict[str, Any]:
         """All that the table holds of one message."""

@@ -1,0 +1,120 @@
+"""A chat that refuses us waits for a probe or a person, never for a message."""
+
+from datetime import timedelta
+from itertools import pairwise
+
+import pytest
+from bench import NINE, Bench
+
+from attendance.outbox import admin, lanes, listing
+from attendance.outbox.transport import Delivered, Parked, Postponed
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+
+
+@pytest.fixture
+def parked(bench: Bench) -> Bench:
+    """A chat that blocked us at the first of two messages."""
+    bench.enqueue()
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Parked("blocked"))
+    return bench
+
+
+def take_probe(bench: Bench) -> str | None:
+    now = bench.clock()
+    return bench.database.write(lambda c: lanes.take_probe(c, now))
+
+
+def resume(bench: Bench) -> None:
+    now = bench.clock()
+    assert bench.database.write(lambda c: admin.resume(c, now, "1"))
+
+
+def test_the_message_at_hand_fails_and_what_follows_waits(parked: Bench) -> None:
+    assert [parked.status(message) for message in (1, 2)] == ["failed", "pending"]
+    for _ in range(24):
+        parked.clock.forward(HOUR - 1)
+        parked.enqueue()
+        assert parked.claim() == []
+
+
+def test_probes_come_at_growing_intervals_up_to_an_hour(parked: Bench) -> None:
+    probed = []
+    for _ in range(8 * 60):
+        parked.clock.forward(MINUTE)
+        if take_probe(parked) is not None:
+            probed.append((parked.clock() - NINE).total_seconds() / MINUTE)
+            assert take_probe(parked) is None  # it is made once
+    assert probed[:8] == [1, 2, 4, 8, 16, 32, 64, 124]
+    assert {later - earlier for earlier, later in pairwise(probed[7:])} == {60}
+
+
+def test_a_chat_that_accepts_us_again_gets_what_waited(parked: Bench) -> None:
+    parked.clock.forward(MINUTE)
+    assert take_probe(parked) == "1"
+    resume(parked)
+    assert parked.claim_one().id == 2
+    parked.clock.forward(2 * HOUR)
+    assert take_probe(parked) is None
+
+
+def test_a_chat_that_a_person_paused_is_never_probed(bench: Bench) -> None:
+    bench.enqueue()
+    bench.park()
+    with bench.database.read() as connection:
+        assert lanes.next_probe(connection) is None
+    bench.clock.forward(30 * DAY)
+    assert take_probe(bench) is None
+
+
+@pytest.mark.parametrize("pause_first", [True, False])
+def test_a_pause_by_hand_outlasts_a_refusal(bench: Bench, *, pause_first: bool) -> None:
+    """Also one that was spoken while the refused message was under way."""
+    bench.enqueue()
+    claim = bench.claim_one()
+    if pause_first:
+        bench.park()
+    bench.settle(claim, Parked("blocked"))
+    if not pause_first:
+        bench.park()
+    assert bench.chat()["park_reason"] == "by hand"
+    bench.clock.forward(DAY)
+    assert take_probe(bench) is None
+
+
+def test_what_waits_too_long_is_given_up_all_at_once(parked: Bench) -> None:
+    for _ in range(50):
+        parked.enqueue()
+    parked.clock.forward(DAY + 1)
+    last = parked.enqueue()
+    assert parked.claim() == []
+    assert parked.counts()["failed"] == 52
+    assert parked.next_due() == parked.clock() + timedelta(days=1)
+    resume(parked)
+    assert parked.claim_one().id == last
+
+
+def test_after_an_outage_what_is_too_old_does_not_hold_up_the_rest(bench: Bench) -> None:
+    for _ in range(50):
+        bench.enqueue()
+    bench.clock.forward(DAY + 1)
+    fresh = bench.enqueue()
+    assert bench.claim() == []
+    assert bench.claim_one().id == fresh
+
+
+def test_a_parked_chat_does_not_touch_another(parked: Bench) -> None:
+    other = parked.enqueue("2")
+    claim = parked.claim_one()
+    assert claim.id == other
+    parked.settle(claim, Delivered(1))
+    with parked.database.read() as connection:
+        assert listing.stats(connection, parked.clock()).parked_chats == 1
+
+
+def test_a_hold_does_not_park(bench: Bench) -> None:
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Postponed(30, "429"))
+    bench.clock.forward(DAY)
+    assert take_probe(bench) is None

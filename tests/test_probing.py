@@ -1,0 +1,117 @@
+"""Probes: what was refused is asked again, without a message, by one process."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select
+
+from attendance import probing
+from attendance.audit import AuditEntry
+from attendance.db import Database
+from attendance.outbox import admin, lanes, queue, stoppage
+from attendance.outbox.message import Chat
+from attendance.outbox.transport import Migrated, Parked, Retry
+from attendance.telegram.client import Identity
+
+NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
+LATER = NINE + timedelta(minutes=1)
+
+
+class Client:
+    """Answers what it was told, and counts how often it was asked."""
+
+    def __init__(self, answer: Any, meanwhile: Callable[[], object] = lambda: None) -> None:
+        self.answer, self.meanwhile, self.asked = answer, meanwhile, 0
+
+    def get_me(self, _seconds: float) -> Any:
+        self.asked += 1
+        return self.answer
+
+    def knock(self, _chat_id: str, _seconds: float) -> Any:
+        self.asked += 1
+        self.meanwhile()
+        return self.answer
+
+
+@pytest.fixture
+def parked(database: Database) -> Database:
+    """A group that has refused us at nine."""
+
+    def work(connection: Connection) -> None:
+        queue.enqueue(connection, NINE, queue.Draft("-1", "hello", "attendance"))
+        lanes.park(connection, NINE, "-1", "blocked", probed=True)
+
+    database.write(work)
+    return database
+
+
+def chat(database: Database, chat_id: str = "-1") -> Any:
+    with database.read() as connection:
+        return connection.execute(select(Chat).where(Chat.chat_id == chat_id)).one()
+
+
+def actions(database: Database) -> list[str]:
+    with database.read() as connection:
+        return list(connection.scalars(select(AuditEntry.action)))
+
+
+def probe_chats(database: Database, client: Client, now: datetime = LATER) -> None:
+    probing.probe_chats(database, client, lambda: now)  # type: ignore[arg-type]
+
+
+def test_a_chat_that_accepts_us_is_resumed_and_the_audit_says_so(parked: Database) -> None:
+    probe_chats(parked, Client(None))
+    with parked.read() as connection:
+        assert lanes.next_probe(connection) is None
+        assert lanes.first_due(connection) == NINE
+    assert actions(parked) == ["chat.resumed"]
+
+
+def test_a_chat_that_refuses_us_still_is_asked_again_later(parked: Database) -> None:
+    client = Client(Parked("403 blocked"))
+    probe_chats(parked, client, NINE)
+    assert client.asked == 0
+    probe_chats(parked, client)
+    probe_chats(parked, client)
+    assert client.asked == 1
+    with parked.read() as connection:
+        assert lanes.next_probe(connection) == LATER + timedelta(minutes=1)
+    assert actions(parked) == []
+
+
+def test_a_person_who_pauses_the_chat_meanwhile_is_obeyed(parked: Database) -> None:
+    def pause() -> None:
+        parked.write(lambda c: admin.pause(c, LATER, "-1", "holidays"))
+
+    probe_chats(parked, Client(None, meanwhile=pause))
+    with parked.read() as connection:
+        assert lanes.first_due(connection) is None
+    assert actions(parked) == []
+
+
+def test_a_chat_that_moved_while_it_refused_us_is_asked_at_its_new_address(
+    parked: Database,
+) -> None:
+    probe_chats(parked, Client(Migrated("-100", "moved")))
+    much_later = LATER + timedelta(hours=1)
+    probe_chats(parked, Client(None), much_later)
+    probe_chats(parked, Client(ZeroDivisionError), much_later + timedelta(hours=2))
+    with parked.read() as connection:
+        assert lanes.next_probe(connection) is None
+        assert lanes.first_due(connection) == NINE
+    assert actions(parked) == ["chat.resumed"]
+
+
+@pytest.mark.parametrize(("answer", "goes_on"), [(Identity(1, "bot"), True), (Retry("no"), False)])
+def test_a_bot_that_was_stopped_goes_on_when_getme_succeeds(
+    database: Database, answer: object, *, goes_on: bool
+) -> None:
+    database.write(lambda c: stoppage.begin(c, NINE, "unreachable", "refused"))
+    client = Client(answer)
+    for now in (NINE, LATER, LATER):
+        probing.probe_bot(database, client, lambda now=now: now)  # type: ignore[arg-type,misc]
+    assert client.asked == 1
+    with database.read() as connection:
+        assert (stoppage.current(connection, LATER) is None) is goes_on
