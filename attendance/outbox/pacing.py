@@ -73,15 +73,6 @@ def next_start(starts: Sequence[datetime], rate: Rate | None, now: datetime) -> 
     return max(now, starts[rate.count - 1] + window(rate))
 
 
-def spread_start(starts: Sequence[datetime], rate: Rate | None, now: datetime) -> datetime:
-    """As `next_start`, but once half of the rate is spent the rest of it is spread evenly: requests
-    that begin in one instant get in each other's way, and arrive late and bunched."""
-    possible = next_start(starts, rate, now)
-    if rate is None or free_starts(starts, rate, possible) > rate.count // 2:
-        return possible
-    return max(possible, starts[0] + window(rate) / rate.count)
-
-
 def free_starts(starts: Sequence[datetime], rate: Rate, now: datetime) -> int:
     """How many requests may start at `now`, one after the other."""
     return rate.count - sum(now - start < window(rate) for start in starts[: rate.count])

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import Message, literal_status
-from attendance.outbox.pacing import HORIZON, spread_start
+from attendance.outbox.pacing import HORIZON, next_start
 
 _insert_message = insert(Message.__table__)  # type: ignore[arg-type]  # declared as a FromClause
 
@@ -94,6 +94,6 @@ def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime 
     first = lanes.first_due(connection)
     if first is not None:
         rate = policy.pace.overall
-        possible = spread_start(starts.latest(connection, rate), rate, now)
+        possible = next_start(starts.latest(connection, rate), rate, now)
         times.append(max(first, possible - HORIZON))
     return min(times, default=None)

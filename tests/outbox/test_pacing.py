@@ -97,19 +97,3 @@ def test_the_kind_of_a_chat_is_in_its_id() -> None:
     ]  # fmt: skip
     assert pace.longest_window == window(GROUP)
     assert free_starts(ago(0, 59, 61), GROUP, NOW) == 18
-
-
-@pytest.mark.parametrize(
-    ("starts", "expected"),
-    [
-        ([], NOW),  # nothing was sent lately
-        (ago(*[0] * 14), NOW),  # the fifteenth: half of thirty at once
-        (ago(*[0] * 15), NOW + window(Rate(30, 1)) / 30),  # and from then on one after the other
-        (ago(*[0.5] * 15), NOW),  # after a pause, at once
-        (ago(*[0.5] * 30), later(0.5) + MARGIN),  # but never before the window allows it
-    ],
-)
-def test_a_burst_is_spread_once_half_of_the_rate_is_spent(
-    starts: list[datetime], expected: datetime
-) -> None:
-    assert spread_start(starts, Rate(30, 1), NOW) == expected
