@@ -69,6 +69,9 @@ class Model(Bench):
         self.written: set[int] = set()
         self.under_way: list[Claim] = []
         self.starts: dict[str, tuple[str, datetime]] = {}
+        self.tries: Counter[int] = Counter()
+        self.alone: set[int] = set()
+        self.digests: list[frozenset[int]] = []
         self.receipts: dict[int, int] = {}
         self.held: dict[str, datetime] = {}
         self.by_hand: set[str] = set()
@@ -84,6 +87,7 @@ class Model(Bench):
                 self._doubt_the_claim_of(told.message_id)
         for claim in claims:
             self._check_claim(claim)
+            self.tries.update(one.id for one in claim.messages)
             self.starts[claim.token] = (claim.lane, claim.debit.starts_at)
         self.under_way += claims
         if not claims and len(self.told) == before and limit > 50:
@@ -101,7 +105,8 @@ class Model(Bench):
 
     def give_back(self, claim: Claim) -> None:
         self.under_way.remove(claim)
-        self.release(claim)
+        if self.release(claim):
+            self.tries.subtract(one.id for one in claim.messages)
         del self.starts[claim.token]
 
     def by_person(self, act: Callable[[Connection, datetime], Any]) -> Any:
@@ -138,6 +143,7 @@ class Model(Bench):
                 self.to_repeat.pop(ids, None)
             case Rejected():
                 self.to_repeat.pop(ids, None)
+                self.alone |= ids
             case Postponed(seconds):
                 self.held[claim.lane] = self.clock() + timedelta(seconds=seconds)
             case Uncertain() if claim.is_digest:
@@ -167,6 +173,8 @@ class Model(Bench):
         for other in self.under_way:
             assert other.lane != claim.lane or now >= _lease_end(self, other)
         self._check_repetition(claim, rows)
+        if claim.is_digest:
+            self._check_digest(claim, rows)
         if not (claim.is_digest and claim.outgoing.repeats):
             last = max(one.id for one in claim.messages)
             waiting = [r["id"] for r in rows.values() if _waits_in(claim.lane, r)]
@@ -182,6 +190,15 @@ class Model(Bench):
             waits = all(_waits_in(claim.lane, rows[message]) for message in other)
             assert not waits or first is not None, "a digest was to be repeated first"
 
+    def _check_digest(self, claim: Claim, rows: dict[int, dict[str, Any]]) -> None:
+        ids = frozenset(one.id for one in claim.messages)
+        assert len({(rows[message]["thread_id"], rows[message]["silent"]) for message in ids}) == 1
+        assert not ids & self.alone
+        assert claim.outgoing.text == "\n".join(rows[message]["line"] for message in sorted(ids))
+        if claim.outgoing.repeats:
+            assert any(ids <= earlier for earlier in self.digests)
+        self.digests.append(ids)
+
     def _check_that_it_may_rest(self) -> None:
         due = self.next_due()
         assert due is None or due > self.clock() or self.stopped(), "the dispatcher would spin"
@@ -196,8 +213,11 @@ class Model(Bench):
             assert (row["status"] == "sent") == (message in self.receipts)
             moved = row["lane"] is not None and chats[row["lane"]]["migrated_to"]
             assert row["status"] != "pending" or not moved
-        attempts = Counter(self._attempted())
-        assert attempts == Counter(t.message_id for t in self.told if t.outcome != "given_up")
+        assert self._attempts() == Counter(
+            told.message_id for told in self.told if told.outcome != "given_up"
+        )
+        sending = Counter(row["id"] for row in rows.values() if row["status"] == "sending")
+        assert self._attempts(late=False) == self.tries - sending
         self._check_windows()
 
     def _forget_what_is_no_longer_to_be_repeated(self, rows: dict[int, dict[str, Any]]) -> None:
@@ -234,9 +254,11 @@ class Model(Bench):
     def lives(self, chat: str) -> str:
         return str(self.chats()[chat]["migrated_to"] or chat)
 
-    def _attempted(self) -> list[int]:
+    def _attempts(self, *, late: bool = True) -> Counter[int]:
+        query = select(Attempt.outbox_id)
+        query = query if late else query.where(Attempt.outcome != "late")
         with self.database.read() as connection:
-            return list(connection.scalars(select(Attempt.outbox_id)))
+            return Counter(connection.scalars(query))
 
 
 def _lease_end(model: Model, claim: Claim) -> datetime:

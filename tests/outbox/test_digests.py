@@ -156,7 +156,7 @@ def parsed(text: str) -> dict[str, Any]:
         "text": text,
         "parse_mode": {"@type": "textParseModeMarkdown", "version": 2},
     }
-    answer: dict[str, Any] = json.loads(tdjson.td_execute(json.dumps(request).encode()))
+    answer: dict[str, Any] = json.loads(tdjson.td_execute(json.dumps(request).encode()) or b"{}")
     return answer
 
 

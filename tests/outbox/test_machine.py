@@ -20,8 +20,8 @@ from attendance.outbox.transport import (
     Uncertain,
 )
 
-CHATS = st.sampled_from(["-3", "-4", "-5", "1"])
-GROUPS = st.sampled_from(["-3", "-4", "-5"])
+CHATS = st.sampled_from(["-3", "-4", "1"])
+GROUPS = st.sampled_from(["-3", "-4", "-5", "-6"])
 WORKERS = st.sampled_from(sorted(LEADS))
 OUTCOMES = st.one_of(
     st.integers(1, 999).map(Delivered),
@@ -47,6 +47,15 @@ class Outbox(RuleBasedStateMachine):
             message = self.model.enqueue(chat, line.upper(), line=line, thread_id=topic)
             self.model.written.add(message)
 
+    @rule(chat=CHATS, outcome=OUTCOMES, seconds=st.sampled_from([0.0, 21.0, 70.0]))
+    def write_send_and_wait(self, chat: str, outcome: Outcome, seconds: float) -> None:
+        """Enough for a digest, of which the end is known or, where the lease runs out, is not."""
+        self.write(chat, 4, None)
+        for claim in self.model.take("prompt", 99):
+            if seconds < 70:
+                self.model.end(claim, outcome)
+        self.wait(seconds)
+
     @rule(chat=CHATS)
     def write_without_a_line(self, chat: str) -> None:
         self.model.written.add(self.model.enqueue(chat, "a report"))
@@ -55,8 +64,9 @@ class Outbox(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         """The longest two end leases, and twice the last one gives messages up."""
         self.model.clock.forward(seconds)
+        self.model.probe_bot()
 
-    @rule(by=WORKERS, limit=st.sampled_from([1, 2, 99]))
+    @rule(by=WORKERS, limit=st.sampled_from([1, 99, 99]))
     def claim(self, by: str, limit: int) -> None:
         self.model.take(by, limit)
 
@@ -135,7 +145,7 @@ def waiting(model: Model) -> list[int]:
 
 TestOutbox = Outbox.TestCase
 TestOutbox.settings = settings(
-    max_examples=100,
+    max_examples=40,
     stateful_step_count=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],

@@ -12,6 +12,7 @@ from bench import NINE, POLICY, Bench
 from attendance.config import Rate
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Claim
+from attendance.outbox.message import StopReason
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered, Outcome, Rejected, Retry, Uncertain
 from attendance.telegram.digest import merge
@@ -24,7 +25,7 @@ def fail(bench: Bench, times: int, outcome: Outcome = REFUSED) -> None:
         bench.settle(bench.claim(limit=1)[0], outcome, jitter=0)
 
 
-def probe(bench: Bench) -> str | None:
+def probe(bench: Bench) -> StopReason | None:
     now = bench.clock()
     return bench.database.write(lambda c: stoppage.take_probe(c, now))
 

@@ -80,7 +80,9 @@ def test_starts_are_spent_freely_at_first_and_then_spread(
 def test_no_window_ever_has_more_starts_than_the_rate_allows(
     count: int, seconds: float, pauses: list[float], data: st.DataObject
 ) -> None:
-    rate, now, planned, actual = Rate(count, seconds), NOW, [], []
+    rate, now = Rate(count, seconds), NOW
+    planned: list[datetime] = []
+    actual: list[datetime] = []
     for pause in pauses:
         now = next_start(planned[::-1], rate, now + timedelta(seconds=pause))
         planned.append(now)
