@@ -1,6 +1,6 @@
 """Telegram is not there, in real time: nothing fails meanwhile, and all goes out afterwards.
 
-`ATTENDANCE_OUTAGE_SECONDS=300 pytest tests/e2e/test_without_telegram.py` makes it as long as one likes.
+`ATTENDANCE_OUTAGE_SECONDS=300 pytest tests/e2e/test_without_telegram.py` makes it 300 s long.
 """
 
 import os
