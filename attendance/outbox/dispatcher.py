@@ -49,7 +49,7 @@ class Workings:
     on_outcome: OnOutcome
     chores: Sequence[Chore] = ()
     on_stop: Callable[[], object] = lambda: None
-    senders: int = 20
+    senders: int = 10
 
 
 class Dispatcher:

@@ -14,9 +14,9 @@ from attendance.config import Rate
 LATEST = timedelta(milliseconds=10)
 """How late after its planned start a request may begin; later, it is given back."""
 
-MARGIN = timedelta(milliseconds=35)
+MARGIN = timedelta(milliseconds=60)
 """By how much our windows are longer than Telegram's, so that a request that began late, or was
-slow on its way, and one that was neither do not come too close: 3.5 % of a rate of one second."""
+slow on its way, and one that was neither do not come too close: 6 % of a rate of one second."""
 
 HORIZON = timedelta(milliseconds=200)
 """How far ahead of its start a request may be claimed, so that whoever claims may be a little late
