@@ -152,7 +152,10 @@ def _policy(settings: Settings) -> Policy:
 def _may_resend(database: Database, pace: Pace, message: Outgoing) -> bool:
     """Whether the pace has room for one more request of this message's chat, at once."""
     now = utc_now()
-    return database.write(lambda c: starts.try_debit(c, pace, message.chat_id, now))
+    try:
+        return database.write(lambda c: starts.try_debit(c, pace, message.chat_id, now))
+    except DatabaseError:
+        return False  # the message was refused for sure: it comes again, as plain text
 
 
 _DISPATCHER = service_context("dispatcher")

@@ -50,7 +50,7 @@ class Lead:
     """By how much to plan a start ahead of its claim, learnt from how long the commit of a claim
     and the way to its sender took lately."""
 
-    _MOST = timedelta(seconds=1)
+    _MOST = timedelta(seconds=10)
 
     def __init__(self) -> None:
         self.time = timedelta()

@@ -150,7 +150,9 @@ def _affect_chat_and_bot(
         case Postponed(seconds, error):
             _hold(connection, now, claim.lane, now + timedelta(seconds=seconds), error)
         case Parked(error):
-            lanes.park(connection, now, claim.lane, error, probed=True)
+            # A probe asks after the chat: it would succeed where only a topic of it is closed.
+            in_topic = claim.outgoing.thread_id is not None
+            lanes.park(connection, now, claim.lane, error, probed=not in_topic)
         case Migrated(chat_id, _):
             lanes.migrate(connection, now, claim.lane, chat_id)
         case Misconfigured(error):

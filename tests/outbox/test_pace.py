@@ -247,7 +247,7 @@ def test_whoever_was_late_plans_further_ahead() -> None:
     assert timedelta(milliseconds=140) < lead.time < timedelta(milliseconds=151)
     for _ in range(30):
         lead.observe(timedelta(seconds=60))
-    assert lead.time <= timedelta(seconds=1)
+    assert lead.time <= timedelta(seconds=10)
 
 
 def test_a_request_is_claimed_a_little_ahead_and_begins_on_time(paced: Bench) -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from bench import NINE, Bench
 
-from attendance.outbox import admin, lanes, listing
+from attendance.outbox import admin, lanes, listing, queue
 from attendance.outbox.transport import Delivered, Parked, Postponed
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -117,4 +117,15 @@ def test_a_hold_does_not_park(bench: Bench) -> None:
     bench.enqueue()
     bench.settle(bench.claim_one(), Postponed(30, "429"))
     bench.clock.forward(DAY)
+    assert take_probe(bench) is None
+
+
+def test_a_topic_that_refuses_us_waits_for_a_person(bench: Bench) -> None:
+    """A probe asks after the whole chat, and would succeed: the next message would fail, and so
+    the whole backlog, one by one."""
+    now = bench.clock()
+    topic = queue.Draft("1", "hello", "test", thread_id=5)
+    bench.database.write(lambda c: queue.enqueue(c, now, topic))
+    bench.settle(bench.claim_one(), Parked("TOPIC_CLOSED"))
+    bench.clock.forward(7200)
     assert take_probe(bench) is None
