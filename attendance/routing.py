@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 
 from attendance.models import Event, Route
-from attendance.outbox.lanes import open_lane
+from attendance.outbox.lanes import lives_in, open_lane
 from attendance.outbox.message import Chat
 
 Destination = tuple[str | None, int | None]
@@ -154,11 +154,6 @@ def learn(connection: Connection, chat_id: str, kind: str, title: str) -> None:
     connection.execute(learnt.values(type=kind, title=func.coalesce(Chat.title, title)))
 
 
-def lives_as(connection: Connection, chat_id: str) -> str:
-    """The id of what the chat has become, as far as we know; else its own."""
-    return connection.scalar(select(Chat.migrated_to).where(Chat.chat_id == chat_id)) or chat_id
-
-
 def remove(
     connection: Connection, chat_id: str, is_chosen: Callable[[dict[str, Any]], bool]
 ) -> list[dict[str, Any]]:
@@ -184,7 +179,7 @@ def conditions_of(route: Mapping[str, Any]) -> Conditions:
 
 
 def _chat(connection: Connection, chat_id: str) -> Update:
-    return update(Chat).where(Chat.chat_id == lives_as(connection, chat_id))
+    return update(Chat).where(Chat.chat_id == lives_in(connection, chat_id))
 
 
 def _as_dict(row: RowMapping) -> dict[str, Any]:

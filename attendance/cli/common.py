@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import audit, config
 from attendance.config import ConfigError, Settings
-from attendance.db import Database, DatabaseError, format_utc, schema, utc_now
+from attendance.db import Database, DatabaseError, json_form, schema, utc_now
 from attendance.secret import redact
 
 
@@ -68,7 +68,7 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON f
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=json_form))
 
 
 def print_rows(
@@ -172,12 +172,4 @@ def _cell(value: Any) -> str:
 
 
 def _plain_or_same(value: Any) -> Any:
-    return _plain(value) if isinstance(value, date) else value
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return format_utc(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    return json_form(value) if isinstance(value, date) else value

@@ -23,7 +23,7 @@ from attendance.cli.common import (
 )
 from attendance.config import Settings
 from attendance.db import Database, utc_now
-from attendance.outbox import starts
+from attendance.outbox import lanes, starts
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import (
     Delivered,
@@ -93,7 +93,7 @@ def test(chat_id: str, topic: int | None) -> None:
     topic = None if topic == GENERAL_TOPIC else topic
     with opened_database() as database, telegram_client(settings) as client:
         with database.read() as connection:
-            lane = routing.lives_as(connection, chat_id)
+            lane = lanes.lives_in(connection, chat_id)
         info = client.get_chat(lane, LOOK_SECONDS)
         _await_pace(database, settings, lane)
         seconds = settings.telegram_timeout.total_seconds

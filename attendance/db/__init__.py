@@ -3,7 +3,7 @@
 Knows SQLAlchemy and the files, and nothing of what is stored.
 """
 
-from attendance.db.base import Base, UtcTime, format_utc, parse_utc, utc_now
+from attendance.db.base import Base, UtcTime, format_utc, json_form, parse_utc, utc_now
 from attendance.db.database import Database
 from attendance.db.engines import assert_no_connections
 from attendance.db.errors import DatabaseError, NoDatabase, TooBusy, Unavailable
@@ -20,6 +20,7 @@ __all__ = [
     "UtcTime",
     "assert_no_connections",
     "format_utc",
+    "json_form",
     "parse_utc",
     "utc_now",
 ]

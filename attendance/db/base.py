@@ -4,7 +4,7 @@ Times are aware datetimes in UTC everywhere in the code. SQLite stores them as t
 width (`2026-11-23T09:00:00.000000Z`), so that they sort as text and an auditor can read them.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from sqlalchemy import TIMESTAMP, Dialect, MetaData, String
@@ -39,6 +39,15 @@ def format_utc(time: datetime) -> str:
 def parse_utc(text: str) -> datetime:
     """The inverse of `format_utc`."""
     return datetime.fromisoformat(text)
+
+
+def json_form(value: Any) -> str:
+    """A time or a day as text, for `json.dumps`. Raises TypeError for anything else."""
+    if isinstance(value, datetime):
+        return format_utc(value)
+    if isinstance(value, date):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 class UtcTime(TypeDecorator[datetime]):

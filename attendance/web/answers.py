@@ -2,20 +2,20 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from flask import Response
 from itsdangerous import BadData, URLSafeSerializer
 
-from attendance.db import format_utc
+from attendance.db import json_form
 from attendance.web.problems import invalid
 from attendance.web.services import services
 
 
 def dumps(value: Any) -> str:
     """Compact JSON; times as RFC 3339 in UTC with microseconds."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=json_form)
 
 
 def respond(value: Any, status: int = 200) -> Response:
@@ -50,12 +50,4 @@ def _signer(kind: str) -> URLSafeSerializer:
 
 
 def _plain_key(value: Any) -> Any:
-    return _plain(value) if isinstance(value, date) else value
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, datetime):
-        return format_utc(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+    return json_form(value) if isinstance(value, date) else value
