@@ -22,6 +22,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env(os.environ)
     database = Database.at(settings.database_url)
+    services = Services(settings, database, clock=utc_now)
     schema.require_current(database)
     app = Flask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
@@ -29,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # Nor does it redirect to a tidier address: that answer would be HTML.
     app.url_map.merge_slashes = False
-    install(app, Services(settings, database, clock=utc_now))
+    install(app, services)
     calls.install(app)
     problems.install(app)
     api.install(app)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from attendance.db import Database, schema
+from attendance.db import Database, assert_no_connections, schema
+
+
+@pytest.fixture(autouse=True)
+def close_what_was_opened() -> Iterator[None]:
+    """A connection that one test leaves open would fail another, which looks for them."""
+    yield
+    assert_no_connections()
 
 
 @pytest.fixture

@@ -93,6 +93,8 @@ def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: T
             "last_error": LEASE_OVER,
             "uncertain_attempts": head["uncertain_attempts"] + 1,
         }
+        if lanes.front(connection, head["lane"], 1)[0]["id"] < head["id"]:
+            return False  # an older one came back to the lane meanwhile, and now heads it
     if _waited_too_long(connection, now, head, terms.policy):
         _give_up_from_front(connection, now, head["lane"], terms)
         return False

@@ -123,16 +123,17 @@ def test_an_older_message_that_is_adopted_waits_for_the_one_under_way(bench: Ben
     assert bench.claim() == []
 
 
-def test_an_expired_claim_is_taken_up_before_an_older_message_that_came_back(
-    bench: Bench,
-) -> None:
+def test_an_older_message_that_came_back_goes_before_one_whose_claim_ran_out(bench: Bench) -> None:
     older, newer = bench.enqueue(), bench.enqueue()
     bench.settle(bench.claim_one(), Rejected("no"))
     bench.claim_one()
     bench.database.write(lambda c: admin.retry(c, NINE, admin.Filter(ids=[older])))
     bench.clock.forward(61)
+    assert bench.claim() == []
+    assert bench.outcomes(newer) == ["uncertain"]
+    bench.settle(bench.claim_one(), Delivered(1))
     again = bench.claim_one()
-    assert (again.id, again.outgoing.repeats) == (newer, True)
+    assert (bench.status(older), again.id, again.outgoing.repeats) == ("sent", newer, True)
 
 
 def test_a_lane_is_found_by_the_index_of_what_is_unsettled(bench: Bench) -> None:
