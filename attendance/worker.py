@@ -20,10 +20,11 @@ from attendance.config import Settings
 from attendance.db import Database, DatabaseError, utc_now
 from attendance.outbox import queue, starts, stoppage
 from attendance.outbox.claim import Policy, Settled
-from attendance.outbox.dispatcher import Dispatcher, Workings
+from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
+from attendance.outbox.workings import Workings
 from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
@@ -37,10 +38,13 @@ UNCONFIGURED = (
 
 
 def create_dispatcher(
-    settings: Settings, database: Database, wake: threading.Event
+    settings: Settings,
+    database: Database,
+    wake: threading.Event,
+    is_alive: Callable[[], bool] = lambda: True,
 ) -> Dispatcher | None:
     """A dispatcher for this process; None where Telegram is not configured, which is noted, so
-    that the time until messages are given up stands still."""
+    that the time until messages are given up stands still. Where `is_alive` says no it ends."""
     token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat_id is None:
         now = utc_now()
@@ -71,6 +75,7 @@ def create_dispatcher(
                 partial(probing.probe_chats, database, client, utc_now),
             ),
             on_stop=heartbeat.stop,
+            is_alive=is_alive,
         )
     )
 
@@ -83,11 +88,9 @@ class Running:
     thread: threading.Thread
 
     @classmethod
-    def start(cls, dispatcher: Dispatcher, is_alive: Callable[[], bool]) -> "Running":
+    def start(cls, dispatcher: Dispatcher) -> "Running":
         # A daemon: a thread that is not would keep a worker alive that is to end.
-        thread = threading.Thread(
-            target=dispatcher.run, args=(is_alive,), name="dispatcher", daemon=True
-        )
+        thread = threading.Thread(target=dispatcher.run, name="dispatcher", daemon=True)
         thread.start()
         return cls(dispatcher, thread)
 
@@ -103,12 +106,14 @@ def start_in_worker(worker: Any) -> None:
     if not services.settings.dispatcher:
         return
     try:
-        dispatcher = create_dispatcher(services.settings, services.database, services.wake)
+        dispatcher = create_dispatcher(
+            services.settings, services.database, services.wake, lambda: worker.alive
+        )
     except DatabaseError:
         logger.exception("The dispatcher could not be made; this worker serves HTTP only")
         return
     if dispatcher is not None:
-        worker.dispatching = Running.start(dispatcher, lambda: worker.alive)
+        worker.dispatching = Running.start(dispatcher)
 
 
 def stop_in_worker(worker: Any) -> None:

@@ -25,11 +25,13 @@ def dispatch() -> None:
     with opened_database() as database:
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
-        dispatcher = create_dispatcher(settings, database, threading.Event())
+        dispatcher = create_dispatcher(
+            settings, database, threading.Event(), lambda: not stopped.is_set()
+        )
         assert dispatcher is not None  # noqa: S101 - it is configured
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
-        running = Running.start(dispatcher, lambda: not stopped.is_set())
+        running = Running.start(dispatcher)
         click.echo("Delivering; stop me with SIGTERM or Ctrl-C.", err=True)
         stopped.wait()
         running.stop(settings.stop_seconds)

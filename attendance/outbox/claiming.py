@@ -15,7 +15,7 @@ from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Claim, Claimed, Debit, Policy
 from attendance.outbox.lanes import Head
 from attendance.outbox.message import Message
-from attendance.outbox.pacing import HORIZON, next_start, plan
+from attendance.outbox.pacing import HORIZON, clear_of, next_start, plan
 from attendance.outbox.quiet import is_quiet
 from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
 from attendance.outbox.transport import Outgoing
@@ -79,7 +79,8 @@ def release(connection: Connection, now: datetime, claim: Claim) -> bool:
 
 def _overall_start(connection: Connection, now: datetime, terms: Terms) -> datetime:
     rate = terms.policy.pace.overall
-    return next_start(starts.latest(connection, rate), rate, now + terms.lead)
+    before = starts.latest(connection, rate)
+    return clear_of(before, rate, next_start(before, rate, now + terms.lead))
 
 
 def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: Terms) -> bool:

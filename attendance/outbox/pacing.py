@@ -14,9 +14,13 @@ from attendance.config import Rate
 LATEST = timedelta(milliseconds=10)
 """How late after its planned start a request may begin; later, it is given back."""
 
-MARGIN = timedelta(milliseconds=60)
+MARGIN = timedelta(milliseconds=40)
 """By how much our windows are longer than Telegram's, so that a request that began late, or was
-slow on its way, and one that was neither do not come too close: 6 % of a rate of one second."""
+slow on its way, and one that was neither do not come too close: 4 % of a rate of one second."""
+
+_CLEARANCE = 0.25
+"""The least distance of two starts, as a part of what it would be if all were evenly spread. Many
+that began at once would delay each other, by more than the margin bears."""
 
 HORIZON = timedelta(milliseconds=200)
 """How far ahead of its start a request may be claimed, so that whoever claims may be a little late
@@ -71,6 +75,17 @@ def next_start(starts: Sequence[datetime], rate: Rate | None, now: datetime) -> 
     if rate is None or len(starts) < rate.count:
         return now
     return max(now, starts[rate.count - 1] + window(rate))
+
+
+def clear_of(starts: Sequence[datetime], rate: Rate | None, at: datetime) -> datetime:
+    """`at`, or as little later as keeps the clearance from each of `starts`, in any order."""
+    if rate is None:
+        return at
+    clearance = timedelta(seconds=rate.seconds / rate.count * _CLEARANCE)
+    for start in sorted(starts):
+        if abs(start - at) < clearance:
+            at = start + clearance
+    return at
 
 
 def free_starts(starts: Sequence[datetime], rate: Rate, now: datetime) -> int:

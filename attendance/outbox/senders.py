@@ -5,12 +5,12 @@ import threading
 import time
 from collections.abc import Callable
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 
 class Senders:
-    """Up to `count` daemon threads, started when first needed. `on_free` is called whenever one
-    can take another job.
+    """`count` daemon threads, started when first needed, and one more where a job is started
+    though none is free. `on_free` is called whenever one can take another job.
 
     Daemons, for a thread that is not would keep a stopping worker alive; what they leave unsettled
     is left to its lease.
@@ -28,10 +28,10 @@ class Senders:
     def free(self) -> int:
         """How many jobs can start at once."""
         with self._changed:
-            return self._count - self._busy
+            return max(0, self._count - self._busy)
 
     def start(self, job: Job) -> None:
-        """Run `job`, which must not raise, in a free thread."""
+        """Run `job`, which must not raise, in a thread that is free."""
         with self._changed:
             self._busy += 1
             if len(self._threads) < self._busy:

@@ -195,7 +195,7 @@ def settings(url: str, sandbox: Sandbox, **changes: str) -> Settings:
 def dispatching(database: Database, chosen: Settings) -> Iterator[None]:
     dispatcher = create_dispatcher(chosen, database, threading.Event())
     assert dispatcher is not None
-    running = Running.start(dispatcher, lambda: True)
+    running = Running.start(dispatcher)
     try:
         yield
     finally:

@@ -17,9 +17,10 @@ from sqlalchemy import Connection, select
 from attendance.db import Database
 from attendance.outbox import admin, claiming, listing, queue, settlement, stoppage
 from attendance.outbox.claim import Claim, Policy, Settled
-from attendance.outbox.dispatcher import Dispatcher, Workings
+from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.message import Message
 from attendance.outbox.transport import Delivered, Outcome, Outgoing
+from attendance.outbox.workings import Workings
 
 T = TypeVar("T")
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)

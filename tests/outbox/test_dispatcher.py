@@ -10,10 +10,10 @@ import pytest
 from bench import PATIENCE_SECONDS, Bench, RecordingTransport, finish, workings
 from sqlalchemy import Connection
 
-from attendance.outbox import dispatcher as dispatcher_module
+from attendance.outbox import claiming, delivery
 from attendance.outbox.claim import Settled
 from attendance.outbox.dispatcher import Dispatcher
-from attendance.outbox.transport import Delivered, Misconfigured, Retry
+from attendance.outbox.transport import Delivered, Misconfigured, Outgoing, Retry
 
 Make = Callable[..., Dispatcher]
 
@@ -89,9 +89,9 @@ def test_nothing_is_sent_while_a_transaction_is_open(bench: Bench, make: Make) -
     bench.enqueue()
 
     class Writing(RecordingTransport):
-        def send(self, message: object, total_seconds: float) -> Delivered:  # noqa: ARG002 - a Transport's
-            bench.enqueue("2")
-            return Delivered(1)
+        def send(self, message: Outgoing, total_seconds: float) -> Delivered:  # noqa: ARG002 - a Transport's
+            bench.enqueue(None)
+            return Delivered(message.id)
 
     dispatcher = make(transport=Writing())
     dispatcher.run_once()
@@ -104,13 +104,39 @@ def test_what_was_claimed_at_the_stop_is_given_back_uncounted(
     bench: Bench, make: Make, transport: RecordingTransport, how: str
 ) -> None:
     message = bench.enqueue()
-    dispatcher = make()
+    dispatcher = make(is_alive=lambda: how != "its worker ends")
     if how == "it is stopped":
         dispatcher.stop(0)
-    dispatcher.run_once(is_alive=lambda: how != "its worker ends")
+    dispatcher.run_once()
+    finish(dispatcher)
     row = bench.row(message)
     assert (row["status"], row["attempts"], row["due_at"]) == ("pending", 0, bench.clock())
     assert transport.sent == []
+
+
+def test_a_sender_that_is_free_again_takes_what_is_due_next(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    """Claimed in the commit that settles the last one: a busy chat waits for no round."""
+    written = [bench.enqueue() for _ in range(3)]
+    dispatcher = make(senders=1)
+    dispatcher.run_once()
+    finish(dispatcher)
+    assert transport.ids == written
+    assert [bench.status(message) for message in written] == ["sent"] * 3
+
+
+def test_what_cannot_be_claimed_does_not_undo_the_end_before_it(
+    bench: Bench, make: Make, transport: RecordingTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = bench.enqueue(), bench.enqueue()
+    dispatcher = make()
+    transport.gate.clear()
+    dispatcher.run_once()
+    monkeypatch.setattr(claiming, "claim", lambda *_: 1 / 0)
+    transport.gate.set()
+    finish(dispatcher)
+    assert [bench.status(message) for message in (first, second)] == ["sent", "pending"]
 
 
 def test_a_transport_that_raises_has_told_us_nothing(bench: Bench, make: Make) -> None:
@@ -201,10 +227,10 @@ def run(bench: Bench, statement: str) -> None:
 def test_an_end_is_written_once_the_database_can_be_written_again(
     bench: Bench, make: Make, transport: RecordingTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(dispatcher_module, "_SETTLE_AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(delivery, "_SETTLE_AGAIN_SECONDS", 0.01)
     message = bench.enqueue()
     refused = threading.Semaphore(0)
-    monkeypatch.setattr(dispatcher_module.logger, "warning", lambda *_: refused.release())
+    monkeypatch.setattr(delivery.logger, "warning", lambda *_: refused.release())
     run(
         bench,
         "CREATE TRIGGER broken BEFORE INSERT ON outbox_attempt "

@@ -151,7 +151,7 @@ def rename(bench: Bench, table: str, name: str) -> None:
 
 
 def test_a_worker_that_ends_ends_the_loop(bench: Bench, transport: RecordingTransport) -> None:
-    Dispatcher(workings(bench, transport)).run(is_alive=lambda: False)
+    Dispatcher(workings(bench, transport, is_alive=lambda: False)).run()
 
 
 def test_a_stop_waits_for_what_is_under_way(

@@ -9,6 +9,7 @@ from collections import Counter
 from datetime import timedelta
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import pytest
 from bench import PATIENCE_SECONDS, Bench, RecordingTransport, finish, in_processes, meet, workings
@@ -33,7 +34,7 @@ class Notebook:
         return Delivered(message.id)
 
 
-def dispatcher_on(bench: Bench, notebook: Path, seconds: float) -> Dispatcher:
+def dispatcher_on(bench: Bench, notebook: Path, seconds: float, **changes: Any) -> Dispatcher:
     return Dispatcher(
         workings(
             bench,
@@ -42,6 +43,7 @@ def dispatcher_on(bench: Bench, notebook: Path, seconds: float) -> Dispatcher:
             clock=utc_now,
             poll_seconds=0.05,
             new_token=lambda: secrets.token_hex(16),
+            **changes,
         )
     )
 
@@ -49,10 +51,16 @@ def dispatcher_on(bench: Bench, notebook: Path, seconds: float) -> Dispatcher:
 def deliver_all(path: Path, notebook: Path) -> int:
     """Dispatch until nothing waits; how many ends this process has written."""
     bench = Bench(Database(path))
-    dispatcher = dispatcher_on(bench, notebook, seconds=0.002)
-    meet(path.with_name("meeting"), PROCESSES)
     end = time.monotonic() + PATIENCE_SECONDS
-    dispatcher.run(is_alive=lambda: bench.waiting() > 0 and time.monotonic() < end)
+    dispatcher = dispatcher_on(
+        bench,
+        notebook,
+        seconds=0.002,
+        senders=4,
+        is_alive=lambda: bench.waiting() > 0 and time.monotonic() < end,
+    )
+    meet(path.with_name("meeting"), PROCESSES)
+    dispatcher.run()
     dispatcher.stop(PATIENCE_SECONDS)
     bench.database.close()
     return len(bench.told)

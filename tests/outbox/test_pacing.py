@@ -12,6 +12,7 @@ from attendance.outbox.pacing import (
     MARGIN,
     Pace,
     Plan,
+    clear_of,
     free_starts,
     next_start,
     plan,
@@ -90,6 +91,18 @@ def test_no_window_ever_has_more_starts_than_the_rate_allows(
         actual.append(now + timedelta(seconds=lateness))
     for first, one_too_many in zip(actual, actual[count:], strict=False):
         assert one_too_many - first >= timedelta(seconds=seconds) - timedelta(microseconds=2)
+
+
+@given(st.lists(st.floats(-2, 2), max_size=29), st.floats(0, 0.2))
+def test_a_start_keeps_clear_of_all_others_and_is_hardly_later(
+    others: list[float], ahead: float
+) -> None:
+    starts, at = [NOW + timedelta(seconds=other) for other in others], later(ahead)
+    clearance = timedelta(seconds=1 / 30 / 4)
+    planned = clear_of(starts, Rate(30, 1), at)
+    assert all(abs(planned - start) >= clearance for start in starts)
+    assert at <= planned <= at + 2 * len(starts) * clearance
+    assert clear_of(starts, None, at) == at
 
 
 def test_the_kind_of_a_chat_is_in_its_id() -> None:

@@ -1,0 +1,144 @@
+"""One delivery: claimed, sent at its planned start, settled; and the next one after it."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection
+
+from attendance.db import DatabaseError
+from attendance.outbox import claiming
+from attendance.outbox.claim import Claim, Settled
+from attendance.outbox.pacing import LATEST, Lead
+from attendance.outbox.settlement import settle
+from attendance.outbox.transport import Outcome, Uncertain
+from attendance.outbox.workings import Workings
+
+_SETTLE_AGAIN_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class Delivery:
+    """What the senders of one dispatcher do. While a delivery is under way no transaction is open;
+    once `stopping` is set nothing is sent any more."""
+
+    def __init__(self, workings: Workings, stopping: threading.Event) -> None:
+        self._w = workings
+        self._stopping = stopping
+        self._lead = Lead()
+
+    @property
+    def goes_on(self) -> bool:
+        return not self._stopping.is_set() and self._w.is_alive()
+
+    def claim(self, connection: Connection, limit: int) -> list[Claim]:
+        """Up to `limit` that are due and may start now, or in a moment."""
+        terms = claiming.Terms(
+            claimed_by=self._w.name,
+            new_token=self._w.new_token,
+            policy=self._w.policy,
+            on_outcome=self._w.on_outcome,
+            lead=self._lead.time,
+        )
+        # The time is taken when the unit runs: a lease that began while it waited for the lock
+        # would be shorter than the delivery that it has to cover.
+        return claiming.claim(connection, self._w.clock(), limit, terms)
+
+    def deliver(self, claim: Claim) -> None:
+        """Send what was claimed and write what came of it; then the next that is due, if any."""
+        following: Claim | None = claim
+        while following is not None:
+            following = self._deliver_one(following)
+
+    def _deliver_one(self, claim: Claim) -> Claim | None:
+        try:
+            if self.goes_on and self._begins_in_time(claim):
+                return self._settle(claim, self._send(claim))
+            self._release(claim)
+        except Exception:
+            logger.exception("Message %s could not be settled and is left to its lease", claim.id)
+        return None
+
+    def _claim_following(self, connection: Connection) -> Claim | None:
+        """The next that is due, in the transaction that settles the last one: a sender that has
+        just become free need not wait for a round. What is wrong with it must not undo that."""
+        if not self.goes_on:
+            return None
+        try:
+            with connection.begin_nested():
+                return next(iter(self.claim(connection, 1)), None)
+        except Exception:
+            logger.exception("What follows could not be claimed")
+            return None
+
+    def _release(self, claim: Claim) -> None:
+        now = self._w.clock()
+        self._persist(lambda connection: claiming.release(connection, now, claim), claim)
+
+    def _begins_in_time(self, claim: Claim) -> bool:
+        """Wait for the planned start; False where it is past by more than the pace can bear."""
+        if claim.debit.id is None:
+            return True
+        self._lead.observe(self._w.clock() - claim.claimed_at)
+        early = (claim.debit.starts_at - self._w.clock()).total_seconds()
+        if early > 0:
+            time.sleep(early)
+        late = self._w.clock() - claim.debit.starts_at
+        if late > LATEST:
+            logger.info("Message %s is given back: %s behind its planned start", claim.id, late)
+        return late <= LATEST
+
+    def _send(self, claim: Claim) -> Outcome:
+        try:
+            return self._w.transport.send(claim.outgoing, self._w.total_seconds)
+        except Exception as error:
+            # A transport answers with outcomes; one that raises has told us nothing.
+            logger.exception("The transport failed on message %s", claim.id)
+            return Uncertain(f"The transport failed: {type(error).__name__}.")
+
+    def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
+        """Write the outcome, and claim what this sender can deliver next."""
+        now, jitter = self._w.clock(), self._w.random()
+
+        def work(connection: Connection) -> tuple[list[Settled], Claim | None]:
+            settled = settle(
+                connection,
+                now,
+                claim,
+                outcome,
+                policy=self._w.policy,
+                jitter=jitter,
+                on_outcome=self._w.on_outcome,
+            )
+            return settled, self._claim_following(connection)
+
+        settled, following = self._persist(work, claim)
+        for one in settled:
+            _tell(one)
+        return following
+
+    def _persist(self, work: Callable[[Connection], T], claim: Claim) -> T:
+        """Write the end of a claim, however long the database makes us wait for it."""
+        while True:
+            try:
+                return self._w.database.write(work, timeout_seconds=None)
+            except DatabaseError as error:
+                logger.warning("The end of message %s is not written yet: %s", claim.id, error)
+                time.sleep(_SETTLE_AGAIN_SECONDS)
+
+
+def _tell(settled: Settled) -> None:
+    level = logging.INFO if settled.status == "sent" else logging.WARNING
+    logger.log(
+        level,
+        "Message %s to chat %s: attempt %s %s, now %s%s",
+        settled.message_id,
+        settled.chat_id,
+        settled.attempt,
+        settled.outcome,
+        settled.status,
+        f" ({settled.error})" if settled.error else "",
+    )

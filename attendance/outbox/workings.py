@@ -1,0 +1,39 @@
+"""What a dispatcher is made of: everything that it does not do itself comes in here."""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from attendance.db import Database
+from attendance.outbox.claim import Policy
+from attendance.outbox.senders import Job
+from attendance.outbox.settlement import OnOutcome
+from attendance.outbox.transport import Transport
+
+Chore = Callable[[], Job | None]
+"""Something to see to between polls, which keeps its own pace: it takes no time itself, and may
+return what does, to be done by a sender."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workings:
+    """What a dispatcher works with. `clock` gives UTC, `random` numbers in [0, 1), `new_token`
+    a fresh random text of 32 characters; `wake` is set by whoever has written a message; where
+    `is_alive` says no, the process ends and nothing more is begun."""
+
+    name: str
+    database: Database
+    transport: Transport
+    policy: Policy
+    total_seconds: float
+    poll_seconds: float
+    wake: threading.Event
+    clock: Callable[[], datetime]
+    random: Callable[[], float]
+    new_token: Callable[[], str]
+    on_outcome: OnOutcome
+    chores: Sequence[Chore] = ()
+    on_stop: Callable[[], object] = lambda: None
+    is_alive: Callable[[], bool] = lambda: True
+    senders: int = 16
