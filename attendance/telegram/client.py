@@ -29,6 +29,7 @@ from attendance.telegram.errors import (
     succeeded,
 )
 from attendance.telegram.markdown import clean, cut, escape, plain, printable
+from attendance.telegram.markup import MarkupError, parse
 
 LONGEST_TEXT = 4096  # code points after parsing
 LONGEST_MARKUP = 32_768  # bytes before
@@ -225,10 +226,12 @@ class TelegramClient:
 
 def markup_of(message: Outgoing) -> str:
     """The message's markup and reference, cut where Telegram would refuse its length."""
-    text = clean(message.text)
-    reference = _reference(message)
-    whole = text + escape(reference)
-    if len(plain(text)) + len(reference) <= LONGEST_TEXT and len(whole.encode()) <= LONGEST_MARKUP:
+    text, reference = clean(message.text), _reference(message)
+    whole, room = text + escape(reference), LONGEST_TEXT - len(reference)
+    # `plain` is quick, and leaves in what it does not know.
+    if len(whole.encode()) <= LONGEST_MARKUP and (
+        len(plain(text)) <= room or len(_shown(text)) <= room
+    ):
         return whole
     return escape(plain_of(message))
 
@@ -236,7 +239,15 @@ def markup_of(message: Outgoing) -> str:
 def plain_of(message: Outgoing) -> str:
     """The same without markup."""
     reference = _reference(message)
-    return cut(plain(clean(message.text)), LONGEST_TEXT - len(reference)) + reference
+    return cut(_shown(clean(message.text)), LONGEST_TEXT - len(reference)) + reference
+
+
+def _shown(markup: str) -> str:
+    """The text without its marks; of markup that Telegram would refuse, as much as is known."""
+    try:
+        return parse(markup).text
+    except MarkupError:
+        return plain(markup)
 
 
 def _reference(message: Outgoing) -> str:

@@ -9,12 +9,14 @@ from collections.abc import Sequence
 from attendance.telegram.markdown import clean, plain
 
 # 4,096 code points after parsing, less the reference line; past 100 entities Telegram drops
-# formatting without a word, and it finds addresses and mentions by itself.
+# formatting without a word, and it finds addresses, mentions and more by itself.
 LONGEST_TEXT = 4000
 MOST_LINES = 90
 MOST_ENTITIES = 90
 
 _MARK = re.compile(r"\\.|(?P<mark>[*_~|`\[\]])", re.DOTALL)
+# What Telegram may take for a mention, a hashtag, a command, a sum of money, or an address.
+_FOUND_BY_TELEGRAM = re.compile(r"[@#/$]\w|\w\.\w|://")
 
 
 def merge(lines: Sequence[str]) -> tuple[int, str]:
@@ -22,14 +24,16 @@ def merge(lines: Sequence[str]) -> tuple[int, str]:
     taken: list[str] = []
     length = entities = 0
     for line in lines[:MOST_LINES]:
-        length += len(plain(clean(line))) + 1
-        entities += _entities(line)
+        shown = plain(clean(line))
+        length += len(shown) + 1
+        entities += _entities(line, shown)
         if taken and (length > LONGEST_TEXT or entities > MOST_ENTITIES):
             break
         taken.append(line)
     return len(taken), "\n".join(taken)
 
 
-def _entities(line: str) -> int:
-    """At most so many entities: each takes two marks or more."""
-    return sum(found["mark"] is not None for found in _MARK.finditer(line)) // 2
+def _entities(line: str, shown: str) -> int:
+    """At most so many entities: each of ours takes two marks or more."""
+    marks = sum(found["mark"] is not None for found in _MARK.finditer(line))
+    return marks // 2 + len(_FOUND_BY_TELEGRAM.findall(shown))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from itertools import product
 
 from attendance.telegram.markdown import clean, escape
-from attendance.telegram.sandbox.markup import MarkupError, parse
+from attendance.telegram.markup import MarkupError, parse
 
 LONGEST = 3000
 """Characters of a template: Telegram takes 4,096 of a message, and the fields need theirs."""

@@ -19,10 +19,10 @@ from attendance.outbox.transport import (
     Rejected,
     Retry,
 )
+from attendance.telegram import markup
 from attendance.telegram.client import markup_of
 from attendance.telegram.digest import merge
 from attendance.telegram.markdown import bold, escape
-from attendance.telegram.sandbox import markup
 
 
 def test_what_waits_is_merged_in_order_a_line_each(group: Bench) -> None:
@@ -150,14 +150,15 @@ def test_a_claim_of_one_message_of_many_costs_one_start(group: Bench) -> None:
 # --- within Telegram's limits ---
 
 
-def parsed(text: str) -> dict[str, Any]:
-    request = {
-        "@type": "parseTextEntities",
-        "text": text,
-        "parse_mode": {"@type": "textParseModeMarkdown", "version": 2},
-    }
+def td(request: dict[str, Any]) -> dict[str, Any]:
+    """What Telegram's own library answers."""
     answer: dict[str, Any] = json.loads(tdjson.td_execute(json.dumps(request).encode()) or b"{}")
     return answer
+
+
+def parsed(text: str) -> dict[str, Any]:
+    mode = {"@type": "textParseModeMarkdown", "version": 2}
+    return td({"@type": "parseTextEntities", "text": text, "parse_mode": mode})
 
 
 NAMES = st.text(max_size=120)
@@ -177,3 +178,12 @@ def test_a_digest_is_within_what_telegram_takes(parts: list[tuple[str, str, str]
     assert len(theirs["entities"]) <= 100
     assert fits == len(lines) or len(merge(lines[: fits + 1])[1]) == len(text)
     assert text == "\n".join(lines[:fits])
+
+
+@given(st.lists(st.sampled_from(["@someone", "#room", "/start", "$USD", "x.org", "a@b.org"])))
+def test_what_telegram_finds_by_itself_counts_too(words: list[str]) -> None:
+    lines = [f"{bold('Ada')} {escape(' '.join(words))}"] * 90
+    fits, text = merge(lines)
+    shown = markup.parse(text)
+    found = td({"@type": "getTextEntities", "text": shown.text})["entities"]
+    assert fits == 1 or len(shown.entities) + len(found) <= 100

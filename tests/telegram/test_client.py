@@ -134,6 +134,18 @@ class TestWhatIsSent:
         assert sent.endswith("\n\\#17")
         assert plain(sent).startswith(plain(text)[:4000])
 
+    def test_a_cut_text_shows_no_marks_of_a_template(self) -> None:
+        text = f"||{'a' * 5000}|| __{escape('b')}__"
+        with RawServer(answering(DELIVERED)) as server, client_of(server.url) as client:
+            client.send(Outgoing(17, "5", text), 20)
+        assert plain(body_of(server.requests[0])["text"]).startswith("aaaa")
+
+    def test_marks_that_nobody_sees_do_not_make_a_text_too_long(self) -> None:
+        text = "||a||" * 1000
+        with RawServer(answering(DELIVERED)) as server, client_of(server.url) as client:
+            client.send(Outgoing(17, "5", text), 20)
+        assert body_of(server.requests[0])["text"] == text + "\n\\#17"
+
     def test_what_fits_exactly_is_not_cut(self) -> None:
         text = "x" * (4096 - len("\n#17"))
         with RawServer(answering(DELIVERED)) as server, client_of(server.url) as client:

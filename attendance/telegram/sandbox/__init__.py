@@ -1,10 +1,11 @@
 """A strict stand-in for Telegram's Bot API, for tests, for trying out, and for measuring.
 
 It accepts, refuses and words its refusals as the real server does, misbehaves on request, and
-shows on a page what people would see. It imports the standard library and nothing else.
+shows on a page what people would see. Of ours it imports only what reads
+MarkdownV2, beside it in this package; else the standard library alone.
 """
 
-from attendance.telegram.sandbox.entities import Entity
+from attendance.telegram.entities import Entity
 from attendance.telegram.sandbox.faults import BadFault, Fault
 from attendance.telegram.sandbox.server import Sandbox
 from attendance.telegram.sandbox.state import Message, Request

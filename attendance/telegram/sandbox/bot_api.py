@@ -5,8 +5,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from attendance.telegram.sandbox import cleanup, markup
-from attendance.telegram.sandbox.entities import Formatted
+from attendance.telegram import markup
+from attendance.telegram.entities import Formatted
+from attendance.telegram.sandbox import cleanup
 from attendance.telegram.sandbox.state import Chat, Message, State
 
 DEFAULT_TOKEN = "123456:SANDBOX-not-a-secret-0123456789-abc"  # noqa: S105 - it opens nothing

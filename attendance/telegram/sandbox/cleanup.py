@@ -2,7 +2,7 @@
 
 import re
 
-from attendance.telegram.sandbox.entities import Entity, Formatted, sorted_entities, utf16_length
+from attendance.telegram.entities import Entity, Formatted, sorted_entities, utf16_length
 
 MAX_ENTITIES = 100
 

@@ -8,7 +8,7 @@ import zlib
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
-from attendance.telegram.sandbox.entities import Entity, Formatted
+from attendance.telegram.entities import Entity, Formatted
 
 CHAT_STATUSES = (
     *("ok", "unknown", "blocked", "deactivated", "not_started", "kicked", "left", "no_rights"),

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from attendance.telegram.sandbox import links
-from attendance.telegram.sandbox.entities import Entity, Formatted, sorted_entities
+from attendance.telegram import links
+from attendance.telegram.entities import Entity, Formatted, sorted_entities
 
 RESERVED = frozenset("_*[]()~`>#+-=|{}.!\n")
 _SPACES = frozenset(" \t\r\n\0\v")

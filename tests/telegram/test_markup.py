@@ -7,8 +7,9 @@ from collections import Counter
 import pytest
 import tdjson
 
-from attendance.telegram.sandbox import cleanup, markup
-from attendance.telegram.sandbox.entities import utf16_length
+from attendance.telegram import markup
+from attendance.telegram.entities import utf16_length
+from attendance.telegram.sandbox import cleanup
 
 NAMES = {
     "PreCode": "pre",
