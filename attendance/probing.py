@@ -1,19 +1,22 @@
 """Asking whether what was refused is accepted again, with requests that send no message.
 
-May import `audit`, `telegram`, `outbox` and what lies below. Each function is a dispatcher's chore:
-called often, it acts when a probe is due, in one process only.
+May import `audit`, `telegram`, `outbox` and what lies below. Each public function is a chore of the
+dispatcher: called often, it returns the asking as a job where a probe is due, in one process only.
 """
 
 import logging
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 
 from sqlalchemy import Connection
 
 from attendance import audit
 from attendance.db import Database
-from attendance.outbox import admin, lanes, stoppage
-from attendance.outbox.transport import Migrated
+from attendance.outbox import lanes, parking, stoppage
+from attendance.outbox.message import StopReason
+from attendance.outbox.senders import Job
+from attendance.outbox.transport import Migrated, Misconfigured, Postponed
 from attendance.telegram.client import Identity, TelegramClient
 
 logger = logging.getLogger(__name__)
@@ -24,48 +27,73 @@ _CONTEXT = audit.service_context("dispatcher")
 Clock = Callable[[], datetime]
 
 
-def probe_bot(database: Database, client: TelegramClient, clock: Clock) -> None:
+def probe_bot(database: Database, client: TelegramClient, clock: Clock) -> Job | None:
     """Where the bot was refused, or nothing got through, try getMe, and go on where it succeeds."""
     now = clock()
     with database.read() as connection:
         stopped = stoppage.current(connection, now)
     if stopped is None or stopped.until > now:
-        return
+        return None
     reason = database.write(lambda connection: stoppage.take_probe(connection, now))
-    if reason is None:
-        return
-    answer = client.get_me(_PROBE_SECONDS)
-    if isinstance(answer, Identity):
-        database.write(lambda connection: stoppage.end(connection, clock(), reason))
-        logger.info("Telegram answers the bot again: delivery goes on")
-    else:
-        logger.warning("Telegram is %s for the bot, messages wait: %s", reason, answer.error)
+    return partial(_ask_for_bot, database, client, clock, reason) if reason else None
 
 
-def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> None:
+def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Job | None:
     """Where a chat refused us, ask whether we may write there again, and resume it if so."""
     now = clock()
     with database.read() as connection:
-        due = lanes.next_probe(connection)
-    if due is None or due > now:
-        return
-    chat_id = database.write(lambda connection: lanes.take_probe(connection, now))
-    if chat_id is None:
-        return
-    refusal = client.knock(chat_id, _PROBE_SECONDS)
-    if isinstance(refusal, Migrated):
-        lives = refusal.chat_id
-        database.write(lambda connection: lanes.migrate(connection, clock(), chat_id, lives))
-        logger.info("Chat %s that refused us lives on as %s, which is asked next", chat_id, lives)
-    elif refusal is not None:
-        logger.info("Chat %s still refuses us: %s", chat_id, refusal.error)
-    elif database.write(lambda connection: _resume(connection, clock(), chat_id)):
-        logger.info("Chat %s accepts us again: delivery to it goes on", chat_id)
+        due = parking.next_probe(connection)
+        if due is None or due > now or stoppage.current(connection, now) is not None:
+            return None
+    chat_id = database.write(lambda connection: parking.take_probe(connection, now))
+    return partial(_ask_for_chat, database, client, clock, chat_id) if chat_id else None
+
+
+def _ask_for_bot(
+    database: Database, client: TelegramClient, clock: Clock, reason: StopReason
+) -> None:
+    answer, now = client.get_me(_PROBE_SECONDS), clock()
+    match answer:
+        case Identity():
+            database.write(lambda connection: stoppage.end(connection, now, reason))
+            logger.info("Telegram answers the bot again: delivery goes on")
+            return
+        case Postponed(seconds):
+            until = now + timedelta(seconds=seconds)
+            database.write(lambda connection: stoppage.postpone_probe(connection, reason, until))
+        case Misconfigured(error) if reason == "unreachable":
+            database.write(lambda connection: _refused_instead(connection, now, error))
+        case _:
+            pass
+    logger.warning("Telegram is %s for the bot, messages wait: %s", reason, answer.error)
+
+
+def _refused_instead(connection: Connection, now: datetime, error: str) -> None:
+    """Telegram can be reached again, and refuses the bot: the time to give up stands still."""
+    stoppage.end(connection, now, "unreachable")
+    stoppage.begin(connection, now, "misconfigured", error)
+
+
+def _ask_for_chat(database: Database, client: TelegramClient, clock: Clock, chat_id: str) -> None:
+    answer, now = client.knock(chat_id, _PROBE_SECONDS), clock()
+    match answer:
+        case None:
+            if database.write(lambda connection: _resume(connection, now, chat_id)):
+                logger.info("Chat %s accepts us again: delivery to it goes on", chat_id)
+        case Migrated(new):
+            database.write(lambda connection: lanes.migrate(connection, now, chat_id, new))
+            logger.info("Chat %s that refused us lives on as %s, which is asked next", chat_id, new)
+        case Postponed(seconds):
+            until = now + timedelta(seconds=seconds)
+            database.write(lambda connection: parking.postpone_probe(connection, chat_id, until))
+        case _:
+            logger.info("Chat %s still refuses us: %s", chat_id, answer.error)
 
 
 def _resume(connection: Connection, now: datetime, chat_id: str) -> bool:
     """Unless a person has paused or resumed the chat while it was asked."""
-    if not lanes.is_probed(connection, chat_id):
+    if not parking.is_probed(connection, chat_id):
         return False
     audit.record(connection, now, _CONTEXT, "chat.resumed", target=("chat", chat_id))
-    return admin.resume(connection, now, chat_id)
+    parking.unpark(connection, now, chat_id)
+    return True

@@ -20,11 +20,12 @@ from attendance.config import Settings
 from attendance.db import Database, DatabaseError, utc_now
 from attendance.outbox import queue, starts, stoppage
 from attendance.outbox.claim import Policy, Settled
+from attendance.outbox.clock import ClockWatch
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
-from attendance.outbox.workings import Workings
+from attendance.outbox.workings import Chore, Workings
 from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
@@ -67,16 +68,22 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            chores=(
-                heartbeat.beat,
-                _once(partial(_probe_soon, database)),
-                partial(_take_up, database, chat_id),
-                partial(probing.probe_bot, database, client, utc_now),
-                partial(probing.probe_chats, database, client, utc_now),
-            ),
+            chores=(heartbeat.beat, *_chores(database, client, chat_id, policy)),
             on_stop=heartbeat.stop,
             is_alive=is_alive,
         )
+    )
+
+
+def _chores(
+    database: Database, client: TelegramClient, chat_id: str, policy: Policy
+) -> tuple[Chore, ...]:
+    return (
+        ClockWatch(database, policy, utc_now).look,
+        _once(partial(_probe_soon, database)),
+        partial(_take_up, database, chat_id),
+        partial(probing.probe_bot, database, client, utc_now),
+        partial(probing.probe_chats, database, client, utc_now),
     )
 
 

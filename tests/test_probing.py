@@ -10,9 +10,10 @@ from sqlalchemy import Connection, select
 from attendance import probing
 from attendance.audit import AuditEntry
 from attendance.db import Database
-from attendance.outbox import admin, lanes, queue, stoppage
-from attendance.outbox.message import Chat
-from attendance.outbox.transport import Migrated, Parked, Retry
+from attendance.outbox import admin, lanes, parking, queue, stoppage
+from attendance.outbox.message import Chat, StopReason
+from attendance.outbox.senders import Job
+from attendance.outbox.transport import Migrated, Misconfigured, Parked, Postponed, Retry
 from attendance.telegram.client import Identity
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -41,7 +42,7 @@ def parked(database: Database) -> Database:
 
     def work(connection: Connection) -> None:
         queue.enqueue(connection, NINE, queue.Draft("-1", "hello", "attendance"))
-        lanes.park(connection, NINE, "-1", "blocked", probed=True)
+        parking.park(connection, NINE, "-1", "blocked", probed=True)
 
     database.write(work)
     return database
@@ -58,13 +59,27 @@ def actions(database: Database) -> list[str]:
 
 
 def probe_chats(database: Database, client: Client, now: datetime = LATER) -> None:
-    probing.probe_chats(database, client, lambda: now)  # type: ignore[arg-type]
+    do(probing.probe_chats(database, client, lambda: now))  # type: ignore[arg-type]
+
+
+def probe_bot(database: Database, client: Client, now: datetime = LATER) -> None:
+    do(probing.probe_bot(database, client, lambda: now))  # type: ignore[arg-type]
+
+
+def do(job: Job | None) -> None:
+    if job is not None:
+        job()
+
+
+def stopped(database: Database, now: datetime = LATER) -> stoppage.Stopped | None:
+    with database.read() as connection:
+        return stoppage.current(connection, now)
 
 
 def test_a_chat_that_accepts_us_is_resumed_and_the_audit_says_so(parked: Database) -> None:
     probe_chats(parked, Client(None))
     with parked.read() as connection:
-        assert lanes.next_probe(connection) is None
+        assert parking.next_probe(connection) is None
         assert lanes.first_due(connection) == NINE
     assert actions(parked) == ["chat.resumed"]
 
@@ -77,7 +92,7 @@ def test_a_chat_that_refuses_us_still_is_asked_again_later(parked: Database) -> 
     probe_chats(parked, client)
     assert client.asked == 1
     with parked.read() as connection:
-        assert lanes.next_probe(connection) == LATER + timedelta(minutes=1)
+        assert parking.next_probe(connection) == LATER + timedelta(minutes=1)
     assert actions(parked) == []
 
 
@@ -99,7 +114,7 @@ def test_a_chat_that_moved_while_it_refused_us_is_asked_at_its_new_address(
     probe_chats(parked, Client(None), much_later)
     probe_chats(parked, Client(ZeroDivisionError), much_later + timedelta(hours=2))
     with parked.read() as connection:
-        assert lanes.next_probe(connection) is None
+        assert parking.next_probe(connection) is None
         assert lanes.first_due(connection) == NINE
     assert actions(parked) == ["chat.resumed"]
 
@@ -111,7 +126,46 @@ def test_a_bot_that_was_stopped_goes_on_when_getme_succeeds(
     database.write(lambda c: stoppage.begin(c, NINE, "unreachable", "refused"))
     client = Client(answer)
     for now in (NINE, LATER, LATER):
-        probing.probe_bot(database, client, lambda now=now: now)  # type: ignore[arg-type,misc]
+        probe_bot(database, client, now)
     assert client.asked == 1
+    assert (stopped(database) is None) is goes_on
+
+
+def test_asking_is_a_job_that_keeps_nobody_waiting(parked: Database) -> None:
+    client = Client(None)
+    job = probing.probe_chats(parked, client, lambda: LATER)  # type: ignore[arg-type]
+    assert (client.asked, job is None) == (0, False)
+
+
+@pytest.mark.parametrize("reason", ["unreachable", "misconfigured"])
+def test_a_429_to_a_probe_of_the_bot_is_obeyed(database: Database, reason: StopReason) -> None:
+    database.write(lambda c: stoppage.begin(c, NINE, reason, "no"))
+    client = Client(Postponed(600, "429"))
+    for seconds in (0, 60, 599):
+        probe_bot(database, client, LATER + timedelta(seconds=seconds))
+    assert client.asked == 1
+    probe_bot(database, client, LATER + timedelta(seconds=600))
+    assert client.asked == 2
+
+
+def test_a_429_to_a_probe_of_a_chat_is_obeyed(parked: Database) -> None:
+    client = Client(Postponed(600, "429"))
+    for seconds in (0, 60, 599, 600):
+        probe_chats(parked, client, LATER + timedelta(seconds=seconds))
+    assert client.asked == 2
+
+
+def test_a_bot_that_is_reached_again_and_refused_stops_the_clock(database: Database) -> None:
+    database.write(lambda c: stoppage.begin(c, NINE, "unreachable", "refused"))
+    probe_bot(database, Client(Misconfigured("401")))
     with database.read() as connection:
-        assert (stoppage.current(connection, LATER) is None) is goes_on
+        assert not stoppage.is_open(connection, "unreachable")
+        day = timedelta(days=1)
+        assert stoppage.time_stopped(connection, NINE, LATER + day) == day
+
+
+def test_no_chat_is_asked_while_nothing_gets_through(parked: Database) -> None:
+    parked.write(lambda c: stoppage.begin(c, NINE, "unreachable", "refused"))
+    client = Client(None)
+    probe_chats(parked, client)
+    assert client.asked == 0

@@ -10,7 +10,8 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
-from attendance.outbox.lanes import follow_migrations, park
+from attendance.outbox import parking
+from attendance.outbox.lanes import follow_migrations
 from attendance.outbox.message import Chat, Message, Status, literal_status
 
 _AGAIN: tuple[Status, ...] = ("failed", "uncertain")
@@ -67,7 +68,7 @@ def pause(connection: Connection, now: datetime, chat_id: str, reason: str) -> b
     """Claim nothing for this chat until it is resumed; False where there is no such chat."""
     lane = _lane(connection, chat_id)
     if lane is not None:
-        park(connection, now, lane, reason, probed=False)
+        parking.park(connection, now, lane, reason, probed=False)
     return lane is not None
 
 
@@ -76,12 +77,8 @@ def resume(connection: Connection, now: datetime, chat_id: str) -> bool:
     lane = _lane(connection, chat_id)
     if lane is None:
         return False
-    # What Telegram said to wait, and our pace, hold on.
-    nothing = ("parked_at", "park_reason", "probe_at")
-    freed = update(Chat).where(Chat.chat_id == lane).values(dict.fromkeys(nothing))
-    connection.execute(freed)
-    waiting = update(Message).where(Message.lane == lane, Message.status == "pending")
-    connection.execute(waiting.values(give_up_from=now))
+    parking.unpark(connection, now, lane)
+    parking.forget_refusals(connection, lane)
     return True
 
 

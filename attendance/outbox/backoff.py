@@ -4,6 +4,7 @@ from datetime import timedelta
 
 BASE_SECONDS = 1.0
 CAP_SECONDS = 60.0
+LONGEST = timedelta(seconds=CAP_SECONDS)
 
 
 def delay(attempts: int, jitter: float) -> timedelta:

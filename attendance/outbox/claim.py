@@ -57,6 +57,8 @@ class Claim:
     claimed_by: str
     claimed_at: datetime
     debit: Debit
+    was_refused: bool = False
+    """Whether the chat has refused us since it last took a message."""
 
     @property
     def id(self) -> int:

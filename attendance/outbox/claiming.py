@@ -198,6 +198,7 @@ def _take(
         claimed_by=terms.claimed_by,
         claimed_at=now,
         debit=debit,
+        was_refused=head["refused_since"] is not None,
     )
 
 

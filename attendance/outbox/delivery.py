@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -11,7 +12,7 @@ from sqlalchemy import Connection
 from attendance.db import DatabaseError
 from attendance.outbox import claiming
 from attendance.outbox.claim import Claim, Settled
-from attendance.outbox.pacing import LATEST, Lead
+from attendance.outbox.pacing import HORIZON, LATEST, LONGEST_LEAD, Lead
 from attendance.outbox.settlement import settle
 from attendance.outbox.transport import Outcome, Uncertain
 from attendance.outbox.workings import Workings
@@ -83,9 +84,9 @@ class Delivery:
         if claim.debit.id is None:
             return True
         self._lead.observe(self._w.clock() - claim.claimed_at)
-        early = (claim.debit.starts_at - self._w.clock()).total_seconds()
-        if early > 0:
-            time.sleep(early)
+        early = min(claim.debit.starts_at - self._w.clock(), LONGEST_LEAD + HORIZON)
+        if early > timedelta():
+            time.sleep(early.total_seconds())
         late = self._w.clock() - claim.debit.starts_at
         if late > LATEST:
             logger.info("Message %s is given back: %s behind its planned start", claim.id, late)

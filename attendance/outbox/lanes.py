@@ -1,7 +1,7 @@
 """The lanes: one for each chat, and which message heads it."""
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
@@ -11,24 +11,21 @@ from sqlalchemy.orm import aliased
 
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
-from attendance.outbox.message import Chat, Message, Start, literal_status
-
-_FIRST_PROBE = timedelta(minutes=1)
-_LONGEST_PROBE = timedelta(hours=1)
+from attendance.outbox.message import IS_UNSETTLED, Chat, Message, Start, literal_status
 
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the chat's own settings."""
 
 _FRONT = 500
-_STATE = ("parked_at", "park_reason", "probe_at")
+_STATE = ("parked_at", "park_reason", "probe_at", "refused_since")
 # Written as the index on them is, which SQLite uses only for a condition that it knows.
 _UNSETTLED_STATUSES = literal_status("pending", "sending")
-_UNSETTLED = Message.status.in_(_UNSETTLED_STATUSES)
 _insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _HEAD = (
     *Message.__table__.columns,
     Chat.silent.label("chat_silent"),
     Chat.quiet_hours,
+    Chat.refused_since,
 )
 
 
@@ -60,7 +57,7 @@ def follow_migrations(connection: Connection) -> None:
     """Bring what waits in the lane of a chat that has moved to where it lives."""
     moved = select(Chat.migrated_to).where(Chat.chat_id == Message.lane).scalar_subquery()
     left = select(Chat.chat_id).where(Chat.migrated_to.is_not(None))
-    stale = update(Message).where(Message.lane.in_(left), _UNSETTLED, Message.status == "pending")
+    stale = update(Message).where(Message.lane.in_(left), IS_UNSETTLED, Message.status == "pending")
     connection.execute(stale.values(lane=moved, thread_id=None))
 
 
@@ -104,7 +101,7 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
 
 def front(connection: Connection, lane: str, limit: int) -> list[Head]:
     """The messages that have waited longest in a lane, in order."""
-    waiting = select(Message.__table__).where(Message.lane == lane, _UNSETTLED)
+    waiting = select(Message.__table__).where(Message.lane == lane, IS_UNSETTLED)
     query = waiting.where(Message.status == "pending").order_by(Message.id).limit(limit)
     return rows_of(connection, query)
 
@@ -113,7 +110,7 @@ def to_repeat(connection: Connection, lane: str) -> list[Head]:
     """The messages of a digest that may have been delivered: it is repeated as it was before
     anything else, also before older messages that came to the lane meanwhile. Found where those
     are fewer than `_FRONT`, so that a look costs no more in a long lane."""
-    waiting = select(Message.id, Message.digest_id).where(Message.lane == lane, _UNSETTLED)
+    waiting = select(Message.id, Message.digest_id).where(Message.lane == lane, IS_UNSETTLED)
     first = waiting.order_by(Message.id).limit(_FRONT).subquery()
     digest = select(first.c.digest_id).where(first.c.digest_id.is_not(None)).limit(1)
     ids = select(first.c.id).where(first.c.digest_id == digest.scalar_subquery())
@@ -126,7 +123,7 @@ def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int
     """The messages behind the head that may be merged with it, in order, up to the first that may
     not."""
     behind = select(Message.__table__).where(
-        Message.lane == head["lane"], _UNSETTLED, Message.id > head["id"]
+        Message.lane == head["lane"], IS_UNSETTLED, Message.id > head["id"]
     )
     rows = rows_of(connection, behind.order_by(Message.id).limit(limit))
     return list(takewhile(lambda row: row["due_at"] <= now and _belongs(row, head), rows))
@@ -141,47 +138,10 @@ def hold(connection: Connection, lane: str, until: datetime, reason: str) -> Non
     connection.execute(held.values(hold_until=until, hold_reason=reason))
 
 
-def another_is_held(connection: Connection, lane: str, now: datetime) -> datetime | None:
-    """Until when some other chat was told to wait."""
-    query = select(func.max(Chat.hold_until)).where(Chat.chat_id != lane, Chat.hold_until > now)
-    until: datetime | None = connection.scalar(query)
-    return until
-
-
-def park(connection: Connection, now: datetime, lane: str, reason: str, *, probed: bool) -> None:
-    """Claim nothing for this chat, until a probe succeeds or, not `probed`, a person resumes it."""
-    probe_at = now + _FIRST_PROBE if probed else None
-    parked = update(Chat).where(Chat.chat_id == lane)
-    if probed:  # what a person has paused stays so
-        parked = parked.where(Chat.parked_at.is_(None))
-    connection.execute(parked.values(parked_at=now, park_reason=reason, probe_at=probe_at))
-
-
-def next_probe(connection: Connection) -> datetime | None:
-    """When the first of the chats that refused us is to be asked again."""
-    due: datetime | None = connection.scalar(select(func.min(Chat.probe_at)))
-    return due
-
-
-def take_probe(connection: Connection, now: datetime) -> str | None:
-    """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
-    none. The next follows after as long as the chat has been parked, at most an hour."""
-    due = connection.execute(
-        select(Chat.chat_id, Chat.parked_at).where(Chat.probe_at <= now).order_by(Chat.probe_at)
-    ).first()
-    if due is None:
-        return None
-    pause = min(max(now - due.parked_at, _FIRST_PROBE), _LONGEST_PROBE)
-    taken = update(Chat).where(Chat.chat_id == due.chat_id)
-    connection.execute(taken.values(probe_at=now + pause))
-    chat_id: str = due.chat_id
-    return chat_id
-
-
-def is_probed(connection: Connection, chat_id: str) -> bool:
-    """Whether the chat still waits for a probe, and nobody has paused or resumed it meanwhile."""
-    waits = select(Chat.probe_at.is_not(None)).where(Chat.chat_id == chat_id)
-    return bool(connection.scalar(waits))
+def another_is_held(connection: Connection, lane: str, now: datetime) -> bool:
+    """Whether some other chat was told to wait."""
+    query = select(Chat.chat_id).where(Chat.chat_id != lane, Chat.hold_until > now).limit(1)
+    return connection.scalar(query) is not None
 
 
 def rows_of(connection: Connection, heads: Select[Any]) -> list[Head]:

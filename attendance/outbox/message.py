@@ -95,6 +95,9 @@ class Message(Base):
     )
 
 
+IS_UNSETTLED = Message.status.in_(literal_status("pending", "sending"))
+
+
 class Attempt(Base):
     """One attempt to deliver a message, written when its end is known.
 
@@ -122,7 +125,8 @@ class Chat(Base):
 
     Its head is the message that is under way, else the oldest that waits, and only the head may be
     claimed: so order is kept and one request per chat is in flight. Nothing is claimed before
-    `hold_until`, nor while `parked_at` is set.
+    `hold_until`, nor while `parked_at` is set. `refused_since` outlasts a probe that succeeds,
+    until a message is delivered: where none is, the next probe comes ever later.
     """
 
     __tablename__ = "chat"
@@ -135,6 +139,7 @@ class Chat(Base):
     parked_at: Mapped[datetime | None] = mapped_column(UtcTime)
     probe_at: Mapped[datetime | None] = mapped_column(UtcTime)
     park_reason: Mapped[str | None] = mapped_column(Text)
+    refused_since: Mapped[datetime | None] = mapped_column(UtcTime)
     migrated_to: Mapped[str | None] = mapped_column(String(64))
     type: Mapped[str | None] = mapped_column(String(16))
     title: Mapped[str | None] = mapped_column(String(256))

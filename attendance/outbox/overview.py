@@ -11,9 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, func, or_, select
 
 from attendance.outbox import listing
-from attendance.outbox.message import Attempt, Message, Stoppage, literal_status
+from attendance.outbox.message import IS_UNSETTLED, Attempt, Message, Stoppage, literal_status
 
-_UNSETTLED = Message.status.in_(literal_status("pending", "sending"))
 _ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
 _LATEST = 10_000
 
@@ -61,7 +60,7 @@ def _seconds(until: datetime, now: datetime) -> int:
 def _counts(connection: Connection) -> dict[str, int]:
     """By status, of what is not sent: each condition is that of an index."""
     counts = dict.fromkeys(("pending", "sending", "failed", "uncertain", "cancelled"), 0)
-    for condition in (_UNSETTLED, _ATTENTION):
+    for condition in (IS_UNSETTLED, _ATTENTION):
         grouped = select(Message.status, func.count()).where(condition).group_by(Message.status)
         counts |= dict(connection.execute(grouped).all())
     return counts
@@ -76,7 +75,7 @@ def _sent_since(connection: Connection, since: datetime) -> int:
 
 
 def _oldest_due_age(connection: Connection, now: datetime) -> float | None:
-    waiting = (_UNSETTLED, Message.status == "pending", Message.lane.is_not(None))
+    waiting = (IS_UNSETTLED, Message.status == "pending", Message.lane.is_not(None))
     oldest = connection.scalar(select(func.min(Message.due_at)).where(*waiting))
     return None if oldest is None else max(0.0, (now - oldest).total_seconds())
 

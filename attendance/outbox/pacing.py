@@ -27,6 +27,9 @@ HORIZON = timedelta(milliseconds=200)
 and the start is not: else each wake-up would cost some of the rate."""
 
 
+LONGEST_LEAD = timedelta(seconds=10)
+
+
 @dataclass(frozen=True, slots=True)
 class Pace:
     """The rates that the operator allows: over all chats, per private chat, per group or channel.
@@ -54,15 +57,13 @@ class Lead:
     """By how much to plan a start ahead of its claim, learnt from how long the commit of a claim
     and the way to its sender took lately."""
 
-    _MOST = timedelta(seconds=10)
-
     def __init__(self) -> None:
         self.time = timedelta()
 
     def observe(self, taken: timedelta) -> None:
         """Half as much again as what it takes lately: being early costs a short wait, being late
         gives the start back."""
-        self.time = min(0.8 * self.time + 0.2 * 1.5 * max(taken, timedelta()), self._MOST)
+        self.time = min(0.8 * self.time + 0.2 * 1.5 * max(taken, timedelta()), LONGEST_LEAD)
 
 
 def window(rate: Rate) -> timedelta:

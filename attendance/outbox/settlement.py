@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, true, update
 
-from attendance.outbox import backoff, lanes, stoppage
+from attendance.outbox import backoff, lanes, parking, stoppage
 from attendance.outbox.claim import Claim, Claimed, Policy, Settled
 from attendance.outbox.message import Attempt, Message
 from attendance.outbox.transport import (
@@ -77,7 +77,7 @@ def settle(
         *_record(connection, now, claim, mine, name, verdict.status, error, verdict.receipt),
         *_record(connection, now, claim, lost, "late", "taken over", late, None),
     ]
-    if mine:
+    if mine or isinstance(outcome, Postponed):  # which holds, whoever has the message now
         _affect_chat_and_bot(connection, now, claim, outcome)
     for one in settled:
         on_outcome(connection, now, one)
@@ -147,12 +147,14 @@ def _affect_chat_and_bot(
 ) -> None:
     """What becomes of those behind the message in its lane, and of all messages."""
     match outcome:
+        case Delivered() if claim.was_refused:
+            parking.forget_refusals(connection, claim.lane)
         case Postponed(seconds, error):
             _hold(connection, now, claim.lane, now + timedelta(seconds=seconds), error)
         case Parked(error):
             # A probe asks after the chat: it would succeed where only a topic of it is closed.
             in_topic = claim.outgoing.thread_id is not None
-            lanes.park(connection, now, claim.lane, error, probed=not in_topic)
+            parking.park(connection, now, claim.lane, error, probed=not in_topic)
         case Migrated(chat_id, _):
             lanes.migrate(connection, now, claim.lane, chat_id)
         case Misconfigured(error):
@@ -165,11 +167,12 @@ def _affect_chat_and_bot(
 
 def _hold(connection: Connection, now: datetime, lane: str, until: datetime, error: str) -> None:
     """Telegram does not say whether it means the chat or the bot. Where a second chat is told to
-    wait meanwhile, it is the bot."""
-    other = lanes.another_is_held(connection, lane, now)
+    wait meanwhile, it is the bot, which waits as long as that one: were it for as long as the
+    first, a chat with a long wait and any other with a short one would stop all."""
+    other_is_held = lanes.another_is_held(connection, lane, now)
     lanes.hold(connection, lane, until, error)
-    if other is not None:
-        stoppage.flood(connection, now, max(until, other), error)
+    if other_is_held:
+        stoppage.flood(connection, now, until, error)
 
 
 def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: str) -> None:

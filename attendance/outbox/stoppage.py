@@ -10,6 +10,7 @@ from attendance.outbox.message import Stoppage, StopReason
 
 FIRST_PROBE = timedelta(seconds=1)
 _LONGEST_PROBE = timedelta(seconds=30)
+_RELAPSE = timedelta(minutes=1)
 _PROBED: tuple[StopReason, ...] = ("misconfigured", "unreachable")
 _CLOCK_STANDS_STILL: tuple[StopReason, ...] = ("unconfigured", "misconfigured")
 
@@ -30,7 +31,10 @@ def begin(
     connection: Connection, now: datetime, reason: StopReason, error: str | None = None
 ) -> None:
     """Open a stoppage, unless one with this reason is open; one that is probed is so after
-    `FIRST_PROBE`."""
+    `FIRST_PROBE`. One that has only just ended goes on, and so the next probe comes later: what
+    the last one found does not hold for messages."""
+    if reason in _PROBED and _reopen(connection, now, reason, error):
+        return
     probe_at = now + FIRST_PROBE if reason in _PROBED else None
     connection.execute(
         _insert, {"reason": reason, "error": error, "started_at": now, "probe_at": probe_at}
@@ -74,11 +78,16 @@ def take_probe(connection: Connection, now: datetime) -> StopReason | None:
     ).first()
     if due is None:
         return None
-    pause = min(max(now - due.started_at, FIRST_PROBE), _LONGEST_PROBE)
     taken = update(Stoppage).where(Stoppage.id == due.id)
-    connection.execute(taken.values(probe_at=now + pause))
+    connection.execute(taken.values(probe_at=_next_probe(due.started_at, now)))
     reason: StopReason = due.reason
     return reason
+
+
+def postpone_probe(connection: Connection, reason: StopReason, until: datetime) -> None:
+    """Telegram has the probe wait, too."""
+    waits = update(Stoppage).where(_open_and_probed, Stoppage.reason == reason)
+    connection.execute(waits.where(Stoppage.probe_at < until).values(probe_at=until))
 
 
 def probe_soon(connection: Connection, now: datetime) -> None:
@@ -109,3 +118,21 @@ def time_stopped(connection: Connection, since: datetime, now: datetime) -> time
 def is_open(connection: Connection, reason: StopReason) -> bool:
     open_ = select(Stoppage.id).where(Stoppage.reason == reason, Stoppage.ended_at.is_(None))
     return connection.scalar(open_) is not None
+
+
+def _reopen(connection: Connection, now: datetime, reason: StopReason, error: str | None) -> bool:
+    last = connection.execute(
+        select(Stoppage.id, Stoppage.started_at, Stoppage.ended_at)
+        .where(Stoppage.reason == reason)
+        .order_by(Stoppage.id.desc())
+    ).first()
+    if last is None or last.ended_at is None or now - last.ended_at >= _RELAPSE:
+        return False
+    again = update(Stoppage).where(Stoppage.id == last.id)
+    probe_at = _next_probe(last.started_at, now)
+    connection.execute(again.values(ended_at=None, error=error, probe_at=probe_at))
+    return True
+
+
+def _next_probe(since: datetime, now: datetime) -> datetime:
+    return now + min(max(now - since, FIRST_PROBE), _LONGEST_PROBE)

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, StaticPool, create_engine, select
 
 from attendance.config import Rate
 from attendance.db import Base
-from attendance.outbox import admin, lanes, stoppage
+from attendance.outbox import admin, parking, stoppage
 from attendance.outbox.claim import Claim, Policy
 from attendance.outbox.message import Attempt, Chat, Message
 from attendance.outbox.pacing import Pace
@@ -123,7 +123,7 @@ class Model(Bench):
             self.held.pop(self.lives(chat), None)
 
     def probe_chat(self, *, accepted: bool) -> None:
-        chat = self.by_person(lanes.take_probe)
+        chat = self.by_person(parking.take_probe)
         assert chat not in self.by_hand
         if chat is not None and accepted:
             self.resume(chat)

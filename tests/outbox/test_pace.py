@@ -17,7 +17,7 @@ from attendance.outbox.claim import Claim
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.message import Start
 from attendance.outbox.pacing import HORIZON, LATEST, MARGIN, Lead, Pace
-from attendance.outbox.transport import Delivered, Outgoing, Postponed, Rejected
+from attendance.outbox.transport import Delivered, Outgoing, Postponed, Rejected, Retry
 
 OVERALL = Rate(5, 1)
 PACED = replace(POLICY, pace=Pace(OVERALL, Rate(1, 1), Rate(3, 20)))
@@ -140,21 +140,35 @@ def test_everybody_waits_as_long_as_a_429_says_and_not_a_moment_less(paced: Benc
     assert paced.claim_one().debit.starts_at >= until
 
 
-@pytest.mark.parametrize(("first", "second", "until"), [(30, 10, 30), (10, 60, 60)])
-def test_a_second_chats_429_meanwhile_holds_all_until_the_later_of_both(
-    bench: Bench, first: float, second: float, until: float
+@pytest.mark.parametrize(("first", "until"), [(3600, 10), (5, 10)])
+def test_a_second_chats_429_meanwhile_holds_all_for_as_long_as_it_says(
+    bench: Bench, first: float, until: float
 ) -> None:
+    """Each chat also waits for as long as it was told itself."""
     for chat in "ab":
         bench.enqueue(chat)
     one, other = bench.claim()
     bench.settle(one, Postponed(first, "429"))
-    bench.settle(other, Postponed(second, "429"))
+    bench.settle(other, Postponed(until, "429"))
     third = bench.enqueue("c")
     assert bench.next_due() == NINE + timedelta(seconds=until)
     bench.clock.forward(until - 0.000001)
     assert bench.claim() == []
     bench.clock.forward(0.000001)
-    assert third in [claim.id for claim in bench.claim()]
+    assert third in (claimed := [claim.id for claim in bench.claim()])
+    assert (one.id in claimed) is (first < until)
+
+
+def test_a_429_that_comes_late_holds_its_chat_all_the_same(bench: Bench) -> None:
+    """Whoever has the message now must not send it before the time."""
+    bench.enqueue()
+    stalled = bench.claim_one()
+    bench.clock.forward(61)
+    bench.settle(bench.claim_one(), Retry("refused"), jitter=0.0)
+    assert bench.settle(stalled, Postponed(30, "429")).outcome == "late"
+    assert bench.claim() == []
+    bench.clock.forward(30)
+    assert bench.claim_one().id == stalled.id
 
 
 def test_a_429_after_another_chats_was_over_holds_only_its_own_chat(bench: Bench) -> None:

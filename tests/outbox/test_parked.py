@@ -1,12 +1,13 @@
 """A chat that refuses us waits for a probe or a person, never for a message."""
 
 from datetime import timedelta
+from functools import partial
 from itertools import pairwise
 
 import pytest
 from bench import NINE, Bench
 
-from attendance.outbox import admin, lanes, listing, queue
+from attendance.outbox import admin, listing, parking, queue
 from attendance.outbox.transport import Delivered, Parked, Postponed
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
@@ -23,7 +24,7 @@ def parked(bench: Bench) -> Bench:
 
 def take_probe(bench: Bench) -> str | None:
     now = bench.clock()
-    return bench.database.write(lambda c: lanes.take_probe(c, now))
+    return bench.database.write(lambda c: parking.take_probe(c, now))
 
 
 def resume(bench: Bench) -> None:
@@ -63,7 +64,7 @@ def test_a_chat_that_a_person_paused_is_never_probed(bench: Bench) -> None:
     bench.enqueue()
     bench.park()
     with bench.database.read() as connection:
-        assert lanes.next_probe(connection) is None
+        assert parking.next_probe(connection) is None
     bench.clock.forward(30 * DAY)
     assert take_probe(bench) is None
 
@@ -129,3 +130,34 @@ def test_a_topic_that_refuses_us_waits_for_a_person(bench: Bench) -> None:
     bench.settle(bench.claim_one(), Parked("TOPIC_CLOSED"))
     bench.clock.forward(7200)
     assert take_probe(bench) is None
+
+
+def test_a_chat_that_is_well_but_for_its_messages_is_asked_ever_less_often(bench: Bench) -> None:
+    """A probe tells that somebody may type there, which need not be true of messages."""
+    for _ in range(20):
+        bench.enqueue()
+    bench.settle(bench.claim_one(), Parked("no rights"))
+    asked = []
+    for _ in range(4 * 60):
+        bench.clock.forward(MINUTE)
+        if take_probe(bench) is None:
+            continue
+        asked.append((bench.clock() - NINE).total_seconds() / MINUTE)
+        bench.database.write(partial(parking.unpark, now=bench.clock(), lane="1"))
+        bench.settle(bench.claim_one(), Parked("no rights"))
+    assert asked == [1, 2, 4, 8, 16, 32, 64, 124, 184]
+
+
+@pytest.mark.parametrize("vouched", ["a message was delivered", "a person resumed it"])
+def test_a_chat_that_was_well_meanwhile_is_asked_soon_again(parked: Bench, vouched: str) -> None:
+    parked.clock.forward(2 * HOUR)
+    now = parked.clock()
+    parked.database.write(lambda c: parking.unpark(c, now, "1"))
+    if vouched == "a person resumed it":
+        resume(parked)
+    else:
+        parked.settle(parked.claim_one(), Delivered(1))
+    parked.enqueue()
+    parked.settle(parked.claim_one(), Parked("blocked again"))
+    parked.clock.forward(MINUTE)
+    assert take_probe(parked) == "1"

@@ -164,7 +164,8 @@ def test_who_comes_late_changes_nothing_and_leaves_an_attempt(bench: Bench, case
     settled = bench.settle(stalled, case.outcome)
     assert (settled.outcome, settled.status) == ("late", "taken over")
     assert bench.row(message) == before
-    assert bench.chat() == lane
+    # But for a 429, which holds the chat, whoever has the message now.
+    assert (bench.chat() == lane) is not isinstance(case.outcome, Postponed)
     assert bench.outcomes(message) == ["uncertain", "late"]
     assert "another had taken the message over" in bench.attempts(message)[1]["error"]
     assert bench.stopped() is None

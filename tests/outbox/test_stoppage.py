@@ -1,6 +1,8 @@
 """Times in which nobody can be reached: one stoppage, one probe, and then on."""
 
 from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -105,3 +107,34 @@ def test_one_of_two_processes_makes_the_probe(refused: Bench) -> None:
     place = refused.database.path
     took = in_processes(probe_from_afar, [(place, refused.clock()), (place, refused.clock())])
     assert sorted(took) == [False, True]
+
+
+def probe_times(bench: Bench, seconds: int) -> list[float]:
+    """When a bot that answers getMe and refuses each message is asked for."""
+    asked = []
+    for _ in range(seconds):
+        bench.clock.forward(1)
+        now = bench.clock()
+        if not take_probe(bench):
+            continue
+        asked.append((now - NINE).total_seconds())
+        bench.database.write(partial(stoppage.end, now=now, reason="misconfigured"))
+        bench.settle(bench.claim(1)[0], Misconfigured("Not Found"))
+    return asked
+
+
+def test_a_bot_that_is_well_but_for_its_messages_is_asked_ever_less_often(refused: Bench) -> None:
+    times = probe_times(refused, 600)
+    assert times[:5] == [1, 2, 4, 8, 16]
+    assert {after - before for before, after in pairwise(times[6:])} == {30}
+    with refused.database.read() as connection:
+        assert len(connection.execute(select(Stoppage.id)).all()) == 1
+
+
+def test_a_trouble_that_comes_back_much_later_is_a_new_one(refused: Bench) -> None:
+    refused.database.write(lambda c: stoppage.end(c, NINE, "misconfigured"))
+    refused.clock.forward(60)
+    refused.settle(refused.claim()[0], Misconfigured("Not Found"))
+    stopped = refused.stopped()
+    assert stopped is not None
+    assert stopped.until == refused.clock() + stoppage.FIRST_PROBE

@@ -1,0 +1,74 @@
+"""Chats that refuse us, or that a person has paused: parked, asked now and then, freed."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, func, select, update
+
+from attendance.outbox.message import Chat, Message
+
+_FIRST_PROBE = timedelta(minutes=1)
+_LONGEST_PROBE = timedelta(hours=1)
+
+
+def park(connection: Connection, now: datetime, lane: str, reason: str, *, probed: bool) -> None:
+    """Claim nothing for this chat, until a probe succeeds or, not `probed`, a person resumes it."""
+    parked = update(Chat).where(Chat.chat_id == lane)
+    if not probed:
+        connection.execute(parked.values(parked_at=now, park_reason=reason, probe_at=None))
+        return
+    since = connection.scalar(select(Chat.refused_since).where(Chat.chat_id == lane)) or now
+    # What a person has paused stays so.
+    refused = parked.where(Chat.parked_at.is_(None)).values(parked_at=now, park_reason=reason)
+    connection.execute(refused.values(probe_at=_next_probe(since, now), refused_since=since))
+
+
+def unpark(connection: Connection, now: datetime, lane: str) -> None:
+    """Deliver to this chat again, and give what waits its full time."""
+    # What Telegram said to wait, and our pace, hold on.
+    freed = update(Chat).where(Chat.chat_id == lane)
+    connection.execute(freed.values(parked_at=None, park_reason=None, probe_at=None))
+    waiting = update(Message).where(Message.lane == lane, Message.status == "pending")
+    connection.execute(waiting.values(give_up_from=now))
+
+
+def forget_refusals(connection: Connection, lane: str) -> None:
+    """A message was delivered, or a person vouches for the chat."""
+    connection.execute(update(Chat).where(Chat.chat_id == lane).values(refused_since=None))
+
+
+def next_probe(connection: Connection) -> datetime | None:
+    """When the first of the chats that refused us is to be asked again."""
+    due: datetime | None = connection.scalar(select(func.min(Chat.probe_at)))
+    return due
+
+
+def postpone_probe(connection: Connection, chat_id: str, until: datetime) -> None:
+    """Telegram has the probe wait, too."""
+    waits = update(Chat).where(Chat.chat_id == chat_id, Chat.probe_at < until)
+    connection.execute(waits.values(probe_at=until))
+
+
+def take_probe(connection: Connection, now: datetime) -> str | None:
+    """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
+    none. The next follows after as long as the chat has refused us, at most an hour."""
+    due = connection.execute(
+        select(Chat.chat_id, Chat.parked_at, Chat.refused_since)
+        .where(Chat.probe_at <= now)
+        .order_by(Chat.probe_at)
+    ).first()
+    if due is None:
+        return None
+    probe_at = _next_probe(due.refused_since or due.parked_at, now)
+    connection.execute(update(Chat).where(Chat.chat_id == due.chat_id).values(probe_at=probe_at))
+    chat_id: str = due.chat_id
+    return chat_id
+
+
+def is_probed(connection: Connection, chat_id: str) -> bool:
+    """Whether the chat still waits for a probe, and nobody has paused or resumed it meanwhile."""
+    waits = select(Chat.probe_at.is_not(None)).where(Chat.chat_id == chat_id)
+    return bool(connection.scalar(waits))
+
+
+def _next_probe(since: datetime, now: datetime) -> datetime:
+    return now + min(max(now - since, _FIRST_PROBE), _LONGEST_PROBE)

@@ -1,0 +1,110 @@
+"""A clock that is set back by an hour delays nothing by an hour."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from bench import NINE, POLICY, Bench
+
+from attendance.config import Rate
+from attendance.outbox import parking, stoppage
+from attendance.outbox.clock import ClockWatch
+from attendance.outbox.pacing import Pace
+from attendance.outbox.transport import Delivered, Parked, Postponed, Retry
+
+HOUR = 3600.0
+
+
+@pytest.fixture
+def watched(bench: Bench) -> ClockWatch:
+    bench.policy = replace(POLICY, pace=Pace(Rate(1, 1), Rate(1, 1), Rate(3, 20)))
+    watch = ClockWatch(bench.database, bench.policy, bench.clock)
+    watch.look()
+    return watch
+
+
+def test_what_was_written_by_the_later_clock_goes_out_at_once(
+    bench: Bench, watched: ClockWatch
+) -> None:
+    message = bench.enqueue()
+    bench.clock.forward(-HOUR)
+    assert bench.claim() == []  # the control
+    watched.look()
+    assert bench.claim_one().id == message
+
+
+def test_a_pace_that_was_spent_by_the_later_clock_is_spent_now_and_no_longer(
+    bench: Bench, watched: ClockWatch
+) -> None:
+    bench.enqueue()
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Delivered(1))
+    bench.clock.forward(-HOUR)
+    watched.look()
+    assert bench.claim() == []
+    bench.clock.forward(2)
+    assert bench.claim_one().id == 2
+
+
+def test_what_waits_to_be_tried_again_need_not_wait_for_the_hour(
+    bench: Bench, watched: ClockWatch
+) -> None:
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Retry("refused"))
+    bench.clock.forward(-HOUR)
+    watched.look()
+    bench.clock.forward(2)
+    assert bench.claim_one().attempt == 2
+
+
+def test_what_is_under_way_keeps_a_whole_lease(bench: Bench, watched: ClockWatch) -> None:
+    bench.enqueue()
+    bench.claim_one()
+    bench.clock.forward(-HOUR)
+    watched.look()
+    bench.clock.forward(59)
+    assert bench.claim() == []
+    bench.clock.forward(2)
+    assert bench.claim_one().outgoing.repeats
+
+
+def test_a_bot_and_a_chat_that_refused_us_are_asked_again_soon(
+    bench: Bench, watched: ClockWatch
+) -> None:
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Parked("blocked"))
+    bench.database.write(lambda c: stoppage.begin(c, NINE, "unreachable"))
+    bench.clock.forward(-2 * HOUR)
+    watched.look()
+    now = bench.clock()
+    assert bench.database.write(lambda c: parking.take_probe(c, now)) == "1"
+    assert bench.database.write(lambda c: stoppage.take_probe(c, now)) == "unreachable"
+
+
+def test_what_telegram_had_us_wait_for_is_never_shortened(
+    bench: Bench, watched: ClockWatch
+) -> None:
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Postponed(30, "429"))
+    bench.clock.forward(-60)
+    watched.look()
+    bench.clock.forward(89)
+    assert bench.claim() == []
+    bench.clock.forward(1)
+    assert bench.claim_one().id == 1
+
+
+def test_a_new_process_takes_it_for_possible_that_the_clock_was_set_back(bench: Bench) -> None:
+    message = bench.enqueue()
+    bench.clock.forward(-HOUR)
+    ClockWatch(bench.database, bench.policy, bench.clock).look()
+    assert bench.claim_one().id == message
+
+
+def test_a_clock_that_goes_on_costs_nothing(bench: Bench, watched: ClockWatch) -> None:
+    bench.database.close()  # whoever wrote would fail
+    for _ in range(3):
+        bench.clock.forward(60)
+        watched.look()
+    bench.clock.forward(-timedelta(milliseconds=500).total_seconds())
+    watched.look()
