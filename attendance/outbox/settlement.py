@@ -133,11 +133,12 @@ def _verdict(outcome: Outcome, claim: Claim, policy: Policy, jitter: float) -> _
 
 
 def _refused(outcome: Rejected | Parked, claim: Claim) -> _Verdict:
-    """A merged message that was refused falls apart, so that one bad line takes down only itself;
-    where the chat refuses it, its parts wait for the chat."""
+    """A merged message that was refused falls apart, so that one bad line takes down only itself,
+    also where a person tries it again; where the chat refuses it, its parts wait for the chat."""
+    alone = isinstance(outcome, Rejected)
     if not claim.is_digest:
-        return _Verdict("failed")
-    if isinstance(outcome, Rejected):
+        return _Verdict("failed", alone=alone)
+    if alone:
         return _Verdict("pending", counted=False, alone=True)
     return _Verdict("pending", counted=False, together=claim.outgoing.repeats)
 
