@@ -6,7 +6,7 @@ who could die: who comes first does it, and all others find it done until the ne
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, String, select, update
+from sqlalchemy import Connection, String, and_, or_, select, update
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,15 +25,18 @@ class Turn(Base):
 _insert = sqlite.insert(Turn.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 
 
-def is_due(connection: Connection, now: datetime, name: str) -> bool:
+def is_due(connection: Connection, now: datetime, name: str, pause: timedelta) -> bool:
     """Whether there is a turn to take: only reads, so that whoever is too early takes no lock."""
-    next_at = connection.scalar(select(Turn.next_at).where(Turn.name == name))
-    return next_at is None or next_at <= now
+    early = and_(Turn.next_at > now, Turn.next_at <= now + pause)
+    taken = select(Turn.name).where(Turn.name == name, early)
+    return connection.scalar(taken) is None
 
 
 def take(connection: Connection, now: datetime, name: str, pause: timedelta) -> bool:
     """Take the turn, if it is due; the next is after `pause`. False where another was faster."""
     if connection.execute(_insert, {"name": name, "next_at": now + pause}).rowcount:
         return True
-    due = update(Turn).where(Turn.name == name, Turn.next_at <= now)
-    return connection.execute(due.values(next_at=now + pause)).rowcount > 0
+    # Later than any that we would set: by a clock that was wrong.
+    due = or_(Turn.next_at <= now, Turn.next_at > now + pause)
+    taken = update(Turn).where(Turn.name == name, due)
+    return connection.execute(taken.values(next_at=now + pause)).rowcount > 0

@@ -24,6 +24,7 @@ from attendance.outbox.dispatcher import Dispatcher, Workings
 from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
+from attendance.retention import Pruning
 from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
@@ -69,6 +70,7 @@ def create_dispatcher(
                 partial(_take_up, database, chat_id),
                 partial(probing.probe_bot, database, client, utc_now),
                 partial(probing.probe_chats, database, client, utc_now),
+                Pruning(database, timedelta(days=settings.outbox_retention_days), utc_now),
             ),
             on_stop=heartbeat.stop,
         )
