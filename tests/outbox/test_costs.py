@@ -7,13 +7,13 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from bench import POLICY, Bench
+from bench import NINE, POLICY, Bench
 from bulk import settled, waiting
 from model import InMemory
 from sqlalchemy import Connection, event
 
 from attendance.config import Rate
-from attendance.outbox import lanes, queue
+from attendance.outbox import lanes, listing, queue
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered
 from attendance.telegram.digest import merge
@@ -143,6 +143,19 @@ def test_nothing_is_found_by_reading_a_whole_table(act: Callable[[Bench], object
         act(bench)
     assert [step for step in found if step.startswith("SEARCH")]
     assert not [step for step in found if "SCAN" in step and not _is_harmless(step)]
+
+
+def stats(bench: Bench) -> None:
+    with bench.database.read() as connection:
+        listing.stats(connection, NINE)
+
+
+def test_what_health_asks_is_counted_in_indexes() -> None:
+    bench = filled(10, 10, sent=1_000)
+    with plans(bench) as found:
+        stats(bench)
+    assert "SCAN outbox" not in found
+    assert bench.counts()["sent"] == 1_000
 
 
 def test_parked_chats_cost_only_where_something_waits() -> None:
