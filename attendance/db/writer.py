@@ -74,7 +74,8 @@ class Writer:
         """`work(connection)` in a transaction that is on disk when this returns.
 
         Raises:
-            TooBusy: it had not begun after `timeout_seconds` (None: no limit) and never will.
+            TooBusy: it had not begun after `timeout_seconds` (None: no limit) and never will, or
+                it was refused at once since `LONGEST_QUEUE` wait.
             Unavailable: the storage failed; nothing is written.
             Exception: whatever `work` raised; nothing is written.
         """
