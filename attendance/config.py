@@ -59,6 +59,7 @@ class Settings:
     outbox_poll_seconds: float
     outbox_lease_seconds: float
     outbox_give_up_after: timedelta
+    outbox_retention_days: float
     outbox_uncertain: Literal["retry", "hold"]
     outbox_digest: Literal["auto", "off"]
     outbox_rate_overall: Rate | None
@@ -101,6 +102,7 @@ class Settings:
             outbox_poll_seconds=read("OUTBOX_POLL_SECONDS", "1.0", _positive),
             outbox_lease_seconds=read("OUTBOX_LEASE_SECONDS", "60", _positive),
             outbox_give_up_after=read("OUTBOX_GIVE_UP_AFTER", "86400", _seconds),
+            outbox_retention_days=read("OUTBOX_RETENTION_DAYS", "90", _days),
             outbox_uncertain=read("OUTBOX_UNCERTAIN", "retry", _one_of("retry", "hold")),
             outbox_digest=read("OUTBOX_DIGEST", "auto", _one_of("auto", "off")),
             outbox_rate_overall=read("OUTBOX_RATE_OVERALL", "30/1s", _rate),
@@ -199,6 +201,12 @@ def _not_negative(text: str) -> float:
 
 def _seconds(text: str) -> timedelta:
     return timedelta(seconds=_positive(text))
+
+
+def _days(text: str) -> float:
+    if not 1 <= (value := _number(text)) <= 36500:
+        raise ValueError(f"is {text!r}: give a number of days from 1 to 36500.")
+    return value
 
 
 def _count(text: str) -> int:

@@ -26,6 +26,7 @@ from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
 from attendance.outbox.workings import Chore, Workings
+from attendance.retention import Pruning
 from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
@@ -68,7 +69,11 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            chores=(heartbeat.beat, *_chores(database, client, chat_id, policy)),
+            chores=(
+                heartbeat.beat,
+                *_chores(database, client, chat_id, policy),
+                Pruning(database, timedelta(days=settings.outbox_retention_days), utc_now),
+            ),
             on_stop=heartbeat.stop,
             is_alive=is_alive,
         )

@@ -7,7 +7,8 @@ from sqlalchemy import Connection
 
 import attendance.audit.trail
 import attendance.models
-import attendance.outbox.message  # noqa: F401 - each import puts its tables into the metadata
+import attendance.outbox.message
+import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
 from attendance.config import Settings
 from attendance.db import Base
 from attendance.db.engines import writing_engine

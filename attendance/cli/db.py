@@ -6,7 +6,8 @@ from typing import Any
 import click
 
 import attendance.models
-import attendance.outbox.message  # noqa: F401 - with `audit` below, all tables that are compared
+import attendance.outbox.message
+import attendance.turns  # noqa: F401 - with `audit` below, all tables that are compared
 from attendance import audit
 from attendance.audit import guards
 from attendance.cli.common import (
@@ -22,6 +23,7 @@ from attendance.db import Database, schema, utc_now
 from attendance.db.backup import backup as write_backup
 from attendance.db.backup import faults
 from attendance.db.files import sqlite_path
+from attendance.outbox import readiness
 
 
 @click.group()
@@ -93,12 +95,11 @@ def _differences(database: Database) -> list[str]:
 
 
 def unguarded(database: Database) -> list[str]:
-    """A sentence for each trigger that guards the audit trail no more."""
+    """A sentence for each trigger that is gone: on it a promise rests."""
     with database.read() as connection:
-        return [
-            f"The trigger {name} is missing: the audit trail can be changed."
-            for name in guards.missing(connection)
-        ]
+        gone = dict.fromkeys(guards.missing(connection), "the audit trail can be changed")
+        gone |= dict.fromkeys(readiness.missing(connection), "messages can wait unseen")
+    return [f"The trigger {name} is missing: {what}." for name, what in gone.items()]
 
 
 def _describe(difference: Any) -> str:

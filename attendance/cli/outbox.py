@@ -17,6 +17,7 @@ from attendance.cli.common import (
     print_json,
     print_rows,
 )
+from attendance.cli.purge import purge
 from attendance.cli.watch import watch
 from attendance.db import utc_now
 from attendance.outbox import admin, listing
@@ -161,6 +162,7 @@ def cancel(ids: tuple[int, ...], reason: str | None) -> None:
     _exit_over_refused(changes, ("pending", "failed", "uncertain"))
 
 
+outbox.add_command(purge)
 outbox.add_command(watch)
 
 

@@ -65,7 +65,8 @@ class Database:
         errors out: some of them end the transaction, and what it wrote after would stay.
 
         Raises:
-            TooBusy: withdrawn before it began, after `timeout_seconds` (None: wait for ever).
+            TooBusy: withdrawn before it began, after `timeout_seconds` (None: wait for ever), or
+                refused since too many wait already.
             Unavailable: the storage failed.
             Exception: what `work` raised. In each case nothing is written.
         """

@@ -26,6 +26,10 @@ from attendance.db.turnstile import Turnstile
 T = TypeVar("T")
 Work = Callable[[Connection], T]
 
+LONGEST_QUEUE = 256
+"""Units that may wait. Each thread of this process waits for one at most, but leaves it behind,
+withdrawn, where it gives up: more than there are threads are there only while nothing moves."""
+
 _GROUP_SIZE = 64
 _CHECKPOINT_EVERY_COMMITS = 256
 _TRUNCATE_BEYOND_PAGES = 16384
@@ -56,10 +60,11 @@ class Writer:
     def __init__(self, engine: Engine, turnstile: Turnstile) -> None:
         self._engine = engine
         self._turnstile = turnstile
-        # Unbounded, and yet never longer than this process has threads: each waits for its unit.
         self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
+        self._in_hand: list[_Unit] = []
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        self._serving = False
         self._closed = False
         self._commits = 0
         self.failing = False
@@ -69,7 +74,8 @@ class Writer:
         """`work(connection)` in a transaction that is on disk when this returns.
 
         Raises:
-            TooBusy: it had not begun after `timeout_seconds` (None: no limit) and never will.
+            TooBusy: it had not begun after `timeout_seconds` (None: no limit) and never will, or
+                it was refused at once since `LONGEST_QUEUE` wait.
             Unavailable: the storage failed; nothing is written.
             Exception: whatever `work` raised; nothing is written.
         """
@@ -77,6 +83,8 @@ class Writer:
         with self._starting:  # never behind the call to stop, where nobody would look any more
             if self._closed:
                 raise RuntimeError("The database was closed.")
+            if self._waiting.qsize() >= LONGEST_QUEUE:
+                raise TooBusy("The database is busy, and too many wait: nothing was written.")
             self._start()
             self._waiting.put(unit)
         try:
@@ -95,21 +103,42 @@ class Writer:
         with self._starting:
             if self._closed or self._thread is None:
                 return
-            self._waiting.put(None)
-            self._thread.join(timeout_seconds)
-            if self._thread.is_alive():
-                logger.warning("The database is locked by somebody else and is left open")
             self._closed = True
+            if not self._serving:  # another thread, to close what the one that ended left open
+                self._start()
+            self._waiting.put(None)
+        self._thread.join(timeout_seconds)
+        if self._thread.is_alive():
+            logger.warning("The database is locked by somebody else and is left open")
 
     def _start(self) -> None:
-        if self._thread is None:
+        if not self._serving:
             self._thread = threading.Thread(target=self._run, name="db-writer", daemon=True)
             self._thread.start()
+            self._serving = True
 
     def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:  # noqa: BLE001 - whatever it was, nobody may wait for ever
+            self._abandon(error)
+
+    def _abandon(self, error: BaseException) -> None:
+        """Tell all who wait that this thread has ended; the next to write starts another one."""
+        with self._starting:  # nothing is put into the queue between the last look and the end
+            self._serving = False
+            abandoned = self._in_hand
+            while not self._gather(abandoned, limit=LONGEST_QUEUE + _GROUP_SIZE):
+                pass  # the call to stop, which ends nothing any more
+        for unit in abandoned:
+            with suppress(InvalidStateError):
+                unit.future.set_exception(Unavailable("The writer of the database has ended."))
+        logger.critical("The writer of the database has ended", exc_info=error)
+
+    def _serve(self) -> None:
         running = True
         while running and (unit := self._waiting.get()) is not None:
-            group = [unit]
+            self._in_hand = group = [unit]
             try:
                 with self._turnstile:
                     running = self._gather(group)
@@ -122,9 +151,9 @@ class Writer:
             self._engine.dispose()  # closing the last connection checkpoints: under the turnstile
         self._turnstile.close()
 
-    def _gather(self, group: list[_Unit]) -> bool:
+    def _gather(self, group: list[_Unit], limit: int = _GROUP_SIZE) -> bool:
         """Add what has queued up meanwhile; False where the last of it was the call to stop."""
-        while len(group) < _GROUP_SIZE:
+        while len(group) < limit:
             try:
                 unit = self._waiting.get_nowait()
             except queue.Empty:

@@ -47,7 +47,7 @@ def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> li
     for head in lanes.rows_of(connection, lanes.due_parked_heads(now, terms.policy)):
         _is_still_wanted(connection, now, head, terms)
     claims: list[Claim] = []
-    for head in lanes.rows_of(connection, lanes.due_heads(now, limit)):
+    for head in lanes.due_heads(connection, now, limit):
         if not _is_still_wanted(connection, now, head, terms):
             continue
         start = _overall_start(connection, now, terms)

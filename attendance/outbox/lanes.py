@@ -5,27 +5,47 @@ from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, literal_column, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
-from attendance.outbox.message import IS_UNSETTLED, Chat, Message, Start, literal_status
+from attendance.outbox.message import (
+    IS_UNSETTLED,
+    PARKED,
+    READY,
+    Chat,
+    Message,
+    Start,
+    literal_status,
+)
 
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the chat's own settings."""
 
-_FRONT = 500
 _STATE = ("parked_at", "park_reason", "probe_at", "refused_since")
 # Written as the index on them is, which SQLite uses only for a condition that it knows.
 _UNSETTLED_STATUSES = literal_status("pending", "sending")
+_OPEN, _PARKED = (text(condition) for condition in (READY, PARKED))
 _insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _HEAD = (
     *Message.__table__.columns,
     Chat.silent.label("chat_silent"),
     Chat.quiet_hours,
     Chat.refused_since,
+    Chat.ready_at,
 )
 
 
@@ -61,11 +81,10 @@ def follow_migrations(connection: Connection) -> None:
     connection.execute(stale.values(lane=moved, thread_id=None))
 
 
-def due_heads(now: datetime, limit: int) -> Select[Any]:
-    """The heads that may be claimed, those that have been due longest first."""
-    free = [or_(time.is_(None), time <= now) for time in (Chat.hold_until, Chat.next_at)]
-    due = _heads(*_HEAD).where(Chat.parked_at.is_(None), Message.due_at <= now, *free)
-    return due.order_by(Message.due_at, Message.id).limit(limit)
+def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
+    """The heads that may be claimed, those that could have been for longest first."""
+    due = _heads(*_HEAD).where(_OPEN, Chat.ready_at <= now).order_by(Chat.ready_at).limit(limit)
+    return sorted(rows_of(connection, due), key=lambda head: (head["ready_at"], head["id"]))
 
 
 def due_parked_heads(now: datetime, policy: Policy) -> Select[Any]:
@@ -73,15 +92,12 @@ def due_parked_heads(now: datetime, policy: Policy) -> Select[Any]:
     that time shorter."""
     lease_over = and_(Message.status == "sending", Message.due_at <= now)
     old = and_(Message.status == "pending", Message.give_up_from < now - policy.give_up_after)
-    return _heads(*_HEAD).where(Chat.parked_at.is_not(None), or_(lease_over, old))
+    return _heads(*_HEAD).where(_PARKED, or_(lease_over, old))
 
 
 def first_due(connection: Connection) -> datetime | None:
     """When the first head of a lane that is not parked may be claimed."""
-    held = case((Chat.hold_until > Message.due_at, Chat.hold_until), else_=Message.due_at)
-    ready = case((Chat.next_at > held, Chat.next_at), else_=held)
-    query = _heads(func.min(ready)).where(Chat.parked_at.is_(None))
-    due: datetime | None = connection.execute(query).scalar()
+    due: datetime | None = connection.scalar(select(func.min(Chat.ready_at)).where(_OPEN))
     return due
 
 
@@ -91,7 +107,7 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
     stoppages there were."""
     lease_over = func.min(case((Message.status == "sending", Message.due_at)))
     waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
-    parked = _heads(lease_over, waits_since).where(Chat.parked_at.is_not(None))
+    parked = _heads(lease_over, waits_since).where(_PARKED)
     due, since = connection.execute(parked).one()
     if due is not None:
         yield due
@@ -108,15 +124,13 @@ def front(connection: Connection, lane: str, limit: int) -> list[Head]:
 
 def to_repeat(connection: Connection, lane: str) -> list[Head]:
     """The messages of a digest that may have been delivered: it is repeated as it was before
-    anything else, also before older messages that came to the lane meanwhile. Found where those
-    are fewer than `_FRONT`, so that a look costs no more in a long lane."""
-    waiting = select(Message.id, Message.digest_id).where(Message.lane == lane, IS_UNSETTLED)
-    first = waiting.order_by(Message.id).limit(_FRONT).subquery()
-    digest = select(first.c.digest_id).where(first.c.digest_id.is_not(None)).limit(1)
-    ids = select(first.c.id).where(first.c.digest_id == digest.scalar_subquery())
-    return rows_of(
-        connection, select(Message.__table__).where(Message.id.in_(ids)).order_by(Message.id)
+    anything else, also before older messages that came to the lane meanwhile."""
+    of_digests = (Message.lane == lane, IS_UNSETTLED, Message.digest_id.is_not(None))
+    first = select(Message.digest_id).where(*of_digests).order_by(Message.id).limit(1)
+    digest = select(Message.__table__).where(
+        *of_digests, Message.digest_id == first.scalar_subquery()
     )
+    return rows_of(connection, digest.order_by(Message.id))
 
 
 def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int) -> list[Head]:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select
 
 from attendance.outbox.message import (
     STATUSES,
@@ -17,6 +17,10 @@ from attendance.outbox.message import (
     literal_status,
 )
 
+# Each as the index on it is: SQLite uses a partial one only for a condition that it knows.
+_UNSETTLED = Message.status.in_(literal_status("pending", "sending"))
+_ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
+_DONE = Message.status.in_(literal_status("sent", "cancelled"))
 _SHOWN = [column for column in Message.__table__.columns if column.name != "token"]
 
 
@@ -76,29 +80,25 @@ def about(connection: Connection, subject_type: str, subject_id: str) -> list[di
 
 def chats(connection: Connection) -> list[dict[str, Any]]:
     """Every chat with its state and the number of messages that wait for it."""
-    unsettled = Message.status.in_(literal_status("pending", "sending"))
-    waiting = select(func.count()).where(Message.lane == Chat.chat_id, unsettled)
+    waiting = select(func.count()).where(Message.lane == Chat.chat_id, _UNSETTLED)
     query = select(Chat.__table__, waiting.scalar_subquery().label("waiting"))
     return [dict(row) for row in connection.execute(query.order_by(Chat.created_at)).mappings()]
 
 
 def stats(connection: Connection, now: datetime) -> Stats:
-    counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
-    grouped = select(Message.status, func.count().label("messages")).group_by(Message.status)
-    counts |= {row.status: row.messages for row in connection.execute(grouped)}
-    waiting = Message.status.in_(literal_status("pending"))
+    waiting = and_(_UNSETTLED, Message.status == "pending")
     oldest = connection.scalar(
         select(func.min(Message.due_at)).where(waiting, Message.chat_id.is_not(None))
     )
     sent = select(func.count()).where(
-        Message.status == "sent", Message.sent_at >= now - timedelta(hours=1)
+        _DONE, Message.settled_at >= now - timedelta(hours=1), Message.status == "sent"
     )
     parked = select(func.count()).select_from(Chat).where(Chat.parked_at.is_not(None))
     stopped = select(Stoppage.reason).where(
         or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > now)
     )
     return Stats(
-        counts=counts,
+        counts=_counts(connection),
         without_chat=connection.scalar(
             select(func.count()).where(waiting, Message.chat_id.is_(None))
         )
@@ -108,6 +108,16 @@ def stats(connection: Connection, now: datetime) -> Stats:
         parked_chats=connection.scalar(parked) or 0,
         stopped=connection.scalar(stopped.order_by(Stoppage.id.desc()).limit(1)),
     )
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    """By status: what was sent is not read, but is all that is left."""
+    counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
+    for condition in (_UNSETTLED, _ATTENTION):
+        grouped = select(Message.status, func.count()).where(condition).group_by(Message.status)
+        counts |= dict(connection.execute(grouped).all())
+    total = connection.scalar(select(func.count()).select_from(Message)) or 0
+    return counts | {"sent": total - sum(counts.values())}
 
 
 def newest_about(connection: Connection, subject_type: str) -> datetime | None:
@@ -130,5 +140,4 @@ def parked_chats_of(connection: Connection, message_ids: list[int]) -> list[str]
 def waiting_for_others(connection: Connection, chat_id: str) -> int:
     """How many messages are not settled and are for another chat than this, or for none yet."""
     elsewhere = or_(Message.chat_id.is_(None), Message.chat_id != chat_id)
-    unsettled = Message.status.in_(literal_status("pending", "sending"))
-    return connection.scalar(select(func.count()).where(unsettled, elsewhere)) or 0
+    return connection.scalar(select(func.count()).where(_UNSETTLED, elsewhere)) or 0

@@ -27,6 +27,9 @@ StopReason = Literal["unconfigured", "misconfigured", "unreachable", "flooded"]
 UNSETTLED = "status IN ('pending', 'sending')"
 IN_FLIGHT = "status = 'sending' AND (digest_id IS NULL OR digest_id = id)"
 ATTENTION = "status IN ('failed', 'uncertain', 'cancelled')"
+DONE = "status IN ('sent', 'cancelled')"
+READY = "parked_at IS NULL AND ready_at IS NOT NULL"
+PARKED = "parked_at IS NOT NULL AND ready_at IS NOT NULL"
 _listed = ", ".join(f"'{status}'" for status in STATUSES)
 _stop_reasons = ", ".join(f"'{reason}'" for reason in get_args(StopReason))
 
@@ -90,6 +93,15 @@ class Message(Base):
         Index("uq_outbox_in_flight", "lane", unique=True, sqlite_where=sql(IN_FLIGHT)),
         # What a person has to look at. The many that were sent are found by their id.
         Index("ix_outbox_attention", "status", "id", sqlite_where=sql(ATTENTION)),
+        # What nobody has to look at any more, the oldest first.
+        Index("ix_outbox_settled", "settled_at", sqlite_where=sql(DONE)),
+        # Digests that wait to be repeated as they were.
+        Index(
+            "ix_outbox_digest",
+            "lane",
+            "id",
+            sqlite_where=sql(f"{UNSETTLED} AND digest_id IS NOT NULL"),
+        ),
         Index("ix_outbox_subject", "subject_type", "subject_id"),
         {"sqlite_autoincrement": True},
     )
@@ -126,7 +138,8 @@ class Chat(Base):
     Its head is the message that is under way, else the oldest that waits, and only the head may be
     claimed: so order is kept and one request per chat is in flight. Nothing is claimed before
     `hold_until`, nor while `parked_at` is set. `refused_since` outlasts a probe that succeeds,
-    until a message is delivered: where none is, the next probe comes ever later.
+    until a message is delivered: where none is, the next probe comes ever later. `ready_at` is
+    kept by triggers (see `readiness`).
     """
 
     __tablename__ = "chat"
@@ -145,9 +158,14 @@ class Chat(Base):
     title: Mapped[str | None] = mapped_column(String(256))
     silent: Mapped[bool] = mapped_column(default=False, server_default=false())
     quiet_hours: Mapped[str | None] = mapped_column(String(11))
+    ready_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
     __table_args__ = (
         CheckConstraint("(parked_at IS NULL) = (park_reason IS NULL)", name="park_reason"),
+        # Only chats for which something waits: never all that there are.
+        Index("ix_chat_ready", "ready_at", sqlite_where=sql(READY)),
+        Index("ix_chat_parked", "parked_at", sqlite_where=sql(PARKED)),
+        Index("ix_chat_probe", "probe_at", sqlite_where=sql("probe_at IS NOT NULL")),
     )
 
 
@@ -181,7 +199,7 @@ class Stoppage(Base):
     reason: Mapped[StopReason] = mapped_column(String(16))
     error: Mapped[str | None] = mapped_column(Text)
     started_at: Mapped[datetime] = mapped_column(UtcTime)
-    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime, index=True)
     probe_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
     __table_args__ = (

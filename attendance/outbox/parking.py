@@ -38,7 +38,9 @@ def forget_refusals(connection: Connection, lane: str) -> None:
 
 def next_probe(connection: Connection) -> datetime | None:
     """When the first of the chats that refused us is to be asked again."""
-    due: datetime | None = connection.scalar(select(func.min(Chat.probe_at)))
+    due: datetime | None = connection.scalar(
+        select(func.min(Chat.probe_at)).where(Chat.probe_at.is_not(None))
+    )
     return due
 
 

@@ -74,7 +74,7 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
 def waits_for_configuration(connection: Connection) -> bool:
     """Whether a message has no chat, or its clock stands still, for want of a configuration."""
     homeless = select(Message.id).where(
-        Message.lane.is_(None), Message.status.in_(literal_status("pending"))
+        Message.lane.is_(None), Message.status.in_(literal_status("pending", "sending"))
     )
     return stoppage.is_open(connection, "unconfigured") or bool(
         connection.scalar(select(homeless.exists()))

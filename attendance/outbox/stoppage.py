@@ -60,9 +60,9 @@ def current(connection: Connection, now: datetime) -> Stopped | None:
     """
     flooded = and_(Stoppage.reason == "flooded", Stoppage.ended_at > now)
     rows = connection.execute(
-        select(Stoppage.reason, Stoppage.probe_at, Stoppage.ended_at, Stoppage.error)
-        .where(or_(_open_and_probed, flooded))
-        .order_by(Stoppage.id.desc())
+        select(Stoppage.reason, Stoppage.probe_at, Stoppage.ended_at, Stoppage.error).where(
+            or_(_open_and_probed, flooded)
+        )
     ).all()
     found = [Stopped(row.reason, row.ended_at or row.probe_at, row.error) for row in rows]
     return max(found, key=lambda stopped: stopped.until, default=None)

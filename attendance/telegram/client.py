@@ -33,6 +33,7 @@ from attendance.telegram.markup import MarkupError, parse
 
 LONGEST_TEXT = 4096  # code points after parsing
 LONGEST_MARKUP = 32_768  # bytes before
+_MOST_REMEMBERED = 10_000  # messages whose markup was refused
 BODY_LIMIT = 64 * 1024  # bytes of an answer that are read; a Message has some hundreds
 UPDATES_LIMIT = 8 * 1024 * 1024  # of an answer to getUpdates, which has up to 100 updates
 # For bots Telegram waits out short floods itself, up to 8 s: a shorter second request would often
@@ -112,7 +113,7 @@ class TelegramClient:
         outcome = self._send(message, deadline, text=markup_of(message), parse_mode="MarkdownV2")
         if not refused_markup(outcome):
             return outcome
-        self._plain_only.add(message.id)
+        self._remember_as_plain(message.id)
         if deadline.left() < RESEND_SECONDS or not self._may_resend(message):
             return Retry("markup refused, plain text comes next")
         return self._send_plain(message, deadline)
@@ -170,6 +171,12 @@ class TelegramClient:
         """Close the idle connections of all threads; the client stays usable."""
         for session in list(self._sessions):
             session.close()
+
+    def _remember_as_plain(self, message_id: int) -> None:
+        """Another process may deliver it, and we are not told: forgetting costs one refusal."""
+        if len(self._plain_only) >= _MOST_REMEMBERED:
+            self._plain_only.clear()
+        self._plain_only.add(message_id)
 
     def _send_plain(self, message: Outgoing, deadline: Deadline) -> Outcome:
         outcome = self._send(message, deadline, text=plain_of(message))

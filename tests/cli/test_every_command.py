@@ -49,6 +49,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("chats list", "chats add", "chats remove", "chats test", "chats discover"),
         *("chats pause", "chats resume", "outbox watch"),
         *("outbox list", "outbox show", "outbox stats", "outbox retry", "outbox cancel"),
+        "outbox purge",
         "audit list",
     }
 

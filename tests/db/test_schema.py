@@ -24,7 +24,8 @@ from sqlalchemy import (
 
 import attendance.audit.trail
 import attendance.models
-import attendance.outbox.message  # noqa: F401 - each import puts its tables into the metadata
+import attendance.outbox.message
+import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
 from attendance.db import Base, Database, NoDatabase, schema
 from attendance.db.engines import writing_engine
 
@@ -125,6 +126,23 @@ def test_the_way_down_leads_up_again(url: str, tmp_path: Path) -> None:
     assert tables(path) == {"alembic_version"}
     schema.upgrade(url)
     assert definitions(path) == before
+
+
+def test_an_upgrade_finds_out_what_waits_already(url: str, tmp_path: Path) -> None:
+    path = tmp_path / "attendance.db"
+    schema.upgrade(url)
+    migrate(writing_engine(path), command.downgrade, "0004")
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("INSERT INTO chat (chat_id, created_at) VALUES ('1', 'A'), ('2', 'A')")
+        connection.execute(
+            "INSERT INTO outbox (status, chat_id, lane, text, subject_type, created_at, due_at, "
+            "give_up_from, attempts, uncertain_attempts) "
+            "VALUES ('pending', '1', '1', 'hello', 'attendance', 'B', 'B', 'B', 0, 0)"
+        )
+    schema.upgrade(url)
+    with closing(sqlite3.connect(path)) as connection:
+        ready = connection.execute("SELECT chat_id, ready_at FROM chat ORDER BY chat_id")
+        assert ready.fetchall() == [("1", "B"), ("2", None)]
 
 
 @contextmanager

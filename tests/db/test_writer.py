@@ -11,8 +11,8 @@ from notes import add, make_notes, notes, processes, queued, turnstile_held, unt
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from attendance.db import Database, TooBusy, Unavailable
-from attendance.db.writer import _fail, _Unit
+from attendance.db import Database, TooBusy, Unavailable, assert_no_connections
+from attendance.db.writer import LONGEST_QUEUE, _fail, _Unit
 
 
 @pytest.fixture(autouse=True)
@@ -119,6 +119,57 @@ def test_the_writer_outlives_a_unit_that_wants_to_exit(database: Database) -> No
         database.write(work)
     database.write(add("b"))
     assert notes(database.path) == ["b"]
+
+
+class Unspeakable(BaseException):
+    """An end that cannot even be put into words."""
+
+    def __str__(self) -> str:
+        raise MemoryError
+
+
+def end_the_writer(_: Connection) -> None:
+    raise Unspeakable
+
+
+def test_nobody_waits_for_a_writer_that_has_ended(database: Database) -> None:
+    with ThreadPoolExecutor(71) as pool:
+        with turnstile_held(database.path):
+            killer: Future[Any] = pool.submit(database.write, end_the_writer, None)
+            until(lambda: database._writer._thread is not None and queued(database) == 0)
+            # More than a group holds: some are in hand when the thread ends, and some wait.
+            others = [pool.submit(database.write, add(str(n)), None) for n in range(70)]
+            until(lambda: queued(database) == len(others))
+        for answer in [killer, *others]:
+            with pytest.raises(Unavailable):
+                answer.result(30)
+    assert notes(database.path) == []
+
+
+def test_the_next_write_starts_another_writer(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        database.write(end_the_writer)
+    assert database.write(add("again")) == "again"
+    assert notes(database.path) == ["again"]
+
+
+def test_a_database_whose_writer_has_ended_is_closed_like_any_other(database: Database) -> None:
+    with pytest.raises(Unavailable):
+        database.write(end_the_writer)
+    database.close()
+    assert_no_connections()
+
+
+def test_a_queue_that_nobody_empties_does_not_grow_for_ever(database: Database) -> None:
+    """Whoever gives up leaves a withdrawn unit behind, while another process keeps its turn."""
+    with turnstile_held(database.path):
+        for number in range(2 * LONGEST_QUEUE):
+            with pytest.raises(TooBusy):
+                database.write(add(str(number)), timeout_seconds=0)
+        assert queued(database) <= LONGEST_QUEUE
+    until(lambda: queued(database) == 0)
+    database.write(add("next"))
+    assert notes(database.path) == ["next"]
 
 
 def test_the_writer_outlives_a_lock_file_that_cannot_be_opened(

@@ -1,16 +1,19 @@
 """An outbox in memory with everything that may happen to it, and what must hold all the time."""
 
+import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime, timedelta
+from functools import cache
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from bench import Bench
 from sqlalchemy import Connection, StaticPool, create_engine, select
 
 from attendance.config import Rate
-from attendance.db import Base
+from attendance.db import schema
 from attendance.outbox import admin, parking, stoppage
 from attendance.outbox.claim import Claim, Policy
 from attendance.outbox.message import Attempt, Chat, Message
@@ -35,12 +38,25 @@ def merge(lines: Sequence[str]) -> tuple[int, str]:
     return len(lines[:4]), "\n".join(lines[:4])
 
 
+@cache
+def migrated() -> sqlite3.Connection:
+    """An empty database as migrations make it, with its triggers."""
+    kept = sqlite3.connect(":memory:")
+    with TemporaryDirectory() as folder:
+        schema.upgrade(f"sqlite:///{folder}/empty.db")
+        with closing(sqlite3.connect(f"{folder}/empty.db")) as made:
+            made.backup(kept)
+    return kept
+
+
 class InMemory:
     """The database's two functions, on a SQLite that nobody else sees."""
 
     def __init__(self) -> None:
         self._engine = create_engine("sqlite://", poolclass=StaticPool)
-        Base.metadata.create_all(self._engine)
+        with self._engine.connect() as connection:
+            raw: Any = connection.connection.dbapi_connection
+            migrated().backup(raw)
 
     def write(self, work: Callable[[Connection], T]) -> T:
         with self._engine.begin() as connection:
@@ -220,6 +236,8 @@ class Model(Bench):
             assert (row["status"] == "sent") == (message in self.receipts)
             moved = row["lane"] is not None and chats[row["lane"]]["migrated_to"]
             assert row["status"] != "pending" or not moved
+        for chat in chats.values():
+            assert chat["ready_at"] == _ready_at(chat, rows)
         assert self._attempts() == Counter(
             told.message_id for told in self.told if told.outcome != "given_up"
         )
@@ -274,3 +292,17 @@ def _lease_end(model: Model, claim: Claim) -> datetime:
 
 def _waits_in(lane: str, row: dict[str, Any]) -> bool:
     return bool(row["lane"] == lane and row["status"] == "pending")
+
+
+def _ready_at(chat: dict[str, Any], rows: dict[int, dict[str, Any]]) -> datetime | None:
+    """What the database keeps by its triggers, worked out anew."""
+    own = [row for row in rows.values() if row["lane"] == chat["chat_id"]]
+    under_way = [row for row in own if row["status"] == "sending" and _leads(row)]
+    waiting = [row for row in own if row["status"] in {"pending", "sending"}]
+    head = next(iter([*under_way, *sorted(waiting, key=lambda row: row["id"])]), None)
+    times = [head["due_at"], chat["hold_until"], chat["next_at"]] if head else []
+    return max((time for time in times if time is not None), default=None)
+
+
+def _leads(row: dict[str, Any]) -> bool:
+    return row["digest_id"] in {None, row["id"]}

@@ -1,85 +1,177 @@
-"""What a look and a claim cost does not grow with what waits, counted in SQLite's own steps."""
+"""What a look, a claim and a message cost does not grow with what was sent, with what waits, nor
+with the chats that there are: counted in SQLite's own steps, and read in its plans."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 import pytest
 from bench import NINE, POLICY, Bench
+from bulk import settled, waiting
 from model import InMemory
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, event
 
 from attendance.config import Rate
-from attendance.outbox import lanes
-from attendance.outbox.message import Message
+from attendance.outbox import listing, parking, queue
 from attendance.outbox.pacing import Pace
+from attendance.outbox.transport import Delivered
 from attendance.telegram.digest import merge
 
-ROW = {
-    "status": "pending",
-    "text": "hello",
-    "line": "hello",
-    "silent": False,
-    "alone": False,
-    "subject_type": "attendance",
-    "created_at": NINE,
-    "due_at": NINE,
-    "give_up_from": NINE,
-    "attempts": 0,
-    "uncertain_attempts": 0,
-}
 PACE = Pace(Rate(30, 1), Rate(1, 1), Rate(20, 60))
+UNMERGED = replace(POLICY, pace=PACE)
+MERGED = replace(UNMERGED, merge=merge)
+FEW_STEPS = 100
+"""By how much two counts of the same work may differ: a tree of pages that is one level deeper."""
 
 
-def filled(chats: int, each: int) -> Bench:
-    bench = Bench(InMemory(), replace(POLICY, pace=PACE, merge=merge))  # type: ignore[arg-type]
+def filled(chats: int, each: int, sent: int = 0, policy: Any = UNMERGED) -> Bench:
+    bench = Bench(InMemory(), policy)  # type: ignore[arg-type]
 
     def work(connection: Connection) -> None:
-        names = [lanes.open_lane(connection, NINE, str(chat)) for chat in range(chats)]
-        rows = [ROW | {"chat_id": name, "lane": name} for _ in range(each) for name in names]
-        connection.execute(insert(Message.__table__), rows)  # type: ignore[arg-type]
+        settled(connection, sent)
+        waiting(connection, chats, each)
 
     bench.database.write(work)
     return bench
 
 
-def steps(bench: Bench, act: Callable[[], Any]) -> int:
-    """How many steps SQLite's machine takes for `act`, in hundreds."""
+def look(bench: Bench) -> None:
+    """All that a dispatcher reads in a round."""
+    bench.next_due()
+    with bench.database.read() as connection:
+        queue.waits_for_configuration(connection)
+        parking.next_probe(connection)
+
+
+def claim(bench: Bench) -> None:
+    assert bench.claim(1)
+
+
+def claim_and_settle(bench: Bench) -> None:
+    bench.settle(bench.claim(1)[0], Delivered(1))
+
+
+def enqueue(bench: Bench) -> None:
+    bench.enqueue("new")
+
+
+ACTS = pytest.mark.parametrize("act", [look, claim, claim_and_settle, enqueue])
+
+
+def steps(bench: Bench, act: Callable[[Bench], object]) -> int:
+    """How many steps SQLite's machine takes for `act`, to within ten for each statement."""
     taken = 0
 
     def count() -> int:
         nonlocal taken
-        taken += 1
+        taken += 10
         return 0
 
-    with bench.database.read() as connection:
-        raw: Any = connection.connection.dbapi_connection
-    raw.set_progress_handler(count, 100)
-    act()
+    raw = driver(bench)
+    raw.set_progress_handler(count, 10)
+    act(bench)
     raw.set_progress_handler(None, 0)
     return taken
 
 
-@pytest.mark.parametrize("act", ["next_due", "claim"])
-def test_a_long_lane_costs_no_more_than_a_short_one(act: str) -> None:
-    short, long = filled(1, 1000), filled(1, 20_000)
-    assert steps(long, getattr(long, act)) <= steps(short, getattr(short, act)) + 2
+def driver(bench: Bench) -> Any:
+    with bench.database.read() as connection:
+        return connection.connection.dbapi_connection
 
 
-@pytest.mark.parametrize("act", ["next_due", "claim"])
-def test_many_lanes_cost_the_same_however_long_they_are(act: str) -> None:
-    few, many = filled(500, 2), filled(500, 40)
-    more = 5 if act == "next_due" else 800  # a claim writes what it merges
-    assert steps(many, getattr(many, act)) <= steps(few, getattr(few, act)) + more
+@contextmanager
+def plans(bench: Bench) -> Iterator[list[str]]:
+    """A list that fills, at the end, with how each statement of the block found its rows."""
+    seen: list[tuple[str, Any]] = []
+    found: list[str] = []
+    with bench.database.read() as connection:
+        event.listen(connection.engine, "before_cursor_execute", lambda *a: seen.append(a[2:4]))
+    yield found
+    raw = driver(bench)
+    for statement, values in tuple(seen):
+        if statement.startswith(("SELECT", "UPDATE", "DELETE")):
+            found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
 
 
-def test_many_parked_chats_cost_no_more_than_many_that_are_not() -> None:
-    free, parked = filled(500, 2), filled(500, 2)
-    parked.database.write(
-        lambda c: (
-            c.exec_driver_sql("UPDATE chat SET parked_at = created_at, park_reason = 'blocked'")
-            and None
-        )
-    )
-    assert steps(parked, parked.next_due) <= 1.2 * steps(free, free.next_due)
-    assert steps(parked, parked.claim) <= steps(free, free.claim)
+@ACTS
+def test_what_was_sent_costs_nothing(act: Callable[[Bench], object]) -> None:
+    empty, old = filled(10, 10), filled(10, 10, sent=100_000)
+    assert steps(old, act) <= steps(empty, act) + FEW_STEPS
+
+
+@ACTS
+def test_what_waits_in_one_chat_costs_nothing(act: Callable[[Bench], object]) -> None:
+    short, long = filled(1, 10), filled(1, 20_000)
+    assert steps(long, act) <= steps(short, act) + FEW_STEPS
+
+
+@ACTS
+def test_what_waits_in_many_chats_costs_nothing(act: Callable[[Bench], object]) -> None:
+    few, many = filled(10, 4), filled(5_000, 4)
+    assert steps(many, act) <= steps(few, act) + FEW_STEPS
+
+
+@ACTS
+def test_chats_for_which_nothing_waits_cost_nothing(act: Callable[[Bench], object]) -> None:
+    few, many = filled(10, 4), filled(10, 4)
+    many.database.write(lambda c: waiting(c, 5_000, 0))
+    assert steps(many, act) <= steps(few, act) + FEW_STEPS
+
+
+def test_the_count_sees_what_is_read_row_by_row() -> None:
+    """The control: the same look for what has no chat, without the index of what waits."""
+
+    def scan(bench: Bench) -> None:
+        with bench.database.read() as connection:
+            query = "SELECT count(*) FROM outbox WHERE lane IS NULL AND status IN ('pending')"
+            connection.exec_driver_sql(query).all()
+
+    empty, old = filled(10, 10), filled(10, 10, sent=100_000)
+    assert steps(old, scan) > steps(empty, scan) + 1000 * FEW_STEPS
+
+
+def test_a_digest_out_of_a_long_lane_costs_no_more() -> None:
+    short, long = filled(1, 1_000, policy=MERGED), filled(1, 20_000, policy=MERGED)
+    assert steps(long, claim) <= steps(short, claim) + FEW_STEPS
+
+
+@pytest.mark.parametrize("act", [look, claim_and_settle, enqueue])
+def test_nothing_is_found_by_reading_a_whole_table(act: Callable[[Bench], object]) -> None:
+    bench = filled(10, 10, policy=MERGED)
+    with plans(bench) as found:
+        act(bench)
+    assert [step for step in found if step.startswith("SEARCH")]
+    assert not [step for step in found if "SCAN" in step and not _is_harmless(step)]
+
+
+def stats(bench: Bench) -> None:
+    with bench.database.read() as connection:
+        listing.stats(connection, NINE)
+
+
+def test_what_health_asks_is_counted_in_indexes() -> None:
+    bench = filled(10, 10, sent=1_000)
+    with plans(bench) as found:
+        stats(bench)
+    assert "SCAN outbox" not in found
+    assert bench.counts()["sent"] == 1_000
+
+
+def test_parked_chats_cost_only_where_something_waits() -> None:
+    few, many = filled(10, 4), filled(10, 4)
+    many.database.write(lambda c: waiting(c, 5_000, 0, first=10))
+    for bench in (few, many):
+        bench.database.write(lambda c: park(c, "chat_id <> '0'"))
+    assert steps(many, look) <= steps(few, look) + FEW_STEPS
+    assert steps(many, claim) <= steps(few, claim) + FEW_STEPS
+
+
+def park(connection: Connection, which: str) -> None:
+    parked = "UPDATE chat SET parked_at = created_at, park_reason = 'blocked' WHERE"
+    connection.exec_driver_sql(f"{parked} {which}")
+
+
+def _is_harmless(step: str) -> bool:
+    """A walk along an index that a LIMIT ends, or a row that is made out of nothing."""
+    return " INDEX " in step or step == "SCAN CONSTANT ROW"

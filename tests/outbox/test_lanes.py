@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bench import HOLD, NINE, Bench
 
-from attendance.outbox import admin, lanes, queue
+from attendance.outbox import admin, queue
 from attendance.outbox.claim import Claim
 from attendance.outbox.transport import (
     Delivered,
@@ -134,15 +134,6 @@ def test_an_older_message_that_came_back_goes_before_one_whose_claim_ran_out(ben
     bench.settle(bench.claim_one(), Delivered(1))
     again = bench.claim_one()
     assert (bench.status(older), again.id, again.outgoing.repeats) == ("sent", newer, True)
-
-
-def test_a_lane_is_found_by_the_index_of_what_is_unsettled(bench: Bench) -> None:
-    """The cost is that of the backlog, never of the history."""
-    with bench.database.read() as connection:
-        query = lanes.due_heads(NINE, 4).compile(connection, compile_kwargs={"literal_binds": True})
-        steps = [row.detail for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {query}")]
-    assert [step for step in steps if "ix_outbox_unsettled (lane=?)" in step]
-    assert not [step for step in steps if step.startswith("SCAN outbox")]
 
 
 def test_a_claim_carries_what_its_delivery_needs(bench: Bench) -> None:

@@ -9,6 +9,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,15 @@ class TestRefusedMarkup:
             assert len(server.requests) == 1
             assert client.send(MESSAGE, RESEND_SECONDS - 1) == Delivered(42)
         assert "parse_mode" not in body_of(server.requests[1])
+
+    def test_messages_that_others_deliver_are_not_remembered_for_ever(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("attendance.telegram.client._MOST_REMEMBERED", 3)
+        with RawServer(answering(CANT_PARSE)) as server, client_of(server.url) as client:
+            for number in range(20):
+                client.send(replace(MESSAGE, id=number), RESEND_SECONDS - 1)
+            assert 0 < len(client._plain_only) <= 3
 
     def test_without_leave_for_a_second_request_the_next_call_sends_plain_text(self) -> None:
         asked: list[Outgoing] = []

@@ -1,0 +1,54 @@
+"""`manage.py outbox purge`: forget what is done with, before its time."""
+
+from datetime import datetime, timedelta
+
+import click
+
+from attendance import retention
+from attendance.cli.common import When, examples, load_settings, opened_database, os_user
+from attendance.db import Database, utc_now
+from attendance.outbox import pruning
+
+_BATCH = 500
+_YOUNGEST = timedelta(hours=1)
+
+
+@examples("outbox purge --dry-run", "outbox purge --older-than 30d --reason 'privacy policy'")
+@click.command()
+@click.option(
+    "--older-than",
+    type=When(),
+    help="Settled before this: 30d, or a time.  [OUTBOX_RETENTION_DAYS]",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
+@click.option("--reason", help="Why, for the audit trail.")
+def purge(older_than: datetime | None, dry_run: bool, reason: str | None) -> None:
+    """Forget messages that were sent or cancelled, with their attempts.
+
+    Failed and uncertain ones stay, however old: retry or cancel them first. So do the attendance
+    records and the audit trail. This is safe beside a running service, which does the same by
+    itself after OUTBOX_RETENTION_DAYS.
+    """
+    now = utc_now()
+    before = older_than or now - timedelta(days=load_settings().outbox_retention_days)
+    if before > now - _YOUNGEST:
+        raise click.UsageError("--older-than must be 1h or more: a late attempt may yet be noted.")
+    with opened_database() as database:
+        count = _count(database, before) if dry_run else _purge(database, now, before, reason)
+    messages = "1 message" if count == 1 else f"{count} messages"
+    click.echo(f"{messages} would be purged." if dry_run else f"{messages} purged.")
+
+
+def _count(database: Database, before: datetime) -> int:
+    with database.read() as connection:
+        return pruning.count(connection, before)
+
+
+def _purge(database: Database, now: datetime, before: datetime, reason: str | None) -> int:
+    """In batches, so that nobody else who writes waits for long."""
+    context, total = os_user(), 0
+    while done := database.write(
+        lambda c: retention.prune_messages(c, now, before, _BATCH, context, reason)
+    ):
+        total += done
+    return total

@@ -1,0 +1,34 @@
+"""What is done with: messages that were sent or cancelled, forgotten with their attempts.
+
+Those that failed, or may have been delivered, wait for a person however old they are.
+Each function takes the caller's connection and commits nothing.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, func, select
+
+from attendance.outbox.message import Attempt, Message, literal_status
+
+_DONE = Message.status.in_(literal_status("sent", "cancelled"))
+
+
+def count(connection: Connection, before: datetime) -> int:
+    """How many messages were settled before this time, and are done with."""
+    old = select(func.count()).where(_DONE, Message.settled_at < before)
+    return connection.scalar(old) or 0
+
+
+def is_due(connection: Connection, before: datetime) -> bool:
+    """Whether there is one: costs the same however many there are."""
+    old = select(Message.id).where(_DONE, Message.settled_at < before)
+    return connection.scalar(old.limit(1)) is not None
+
+
+def prune(connection: Connection, before: datetime, limit: int) -> list[int]:
+    """Forget up to `limit` of them, those settled first; their ids."""
+    old = select(Message.id).where(_DONE, Message.settled_at < before)
+    ids = list(connection.scalars(old.order_by(Message.settled_at).limit(limit)))
+    connection.execute(delete(Attempt).where(Attempt.outbox_id.in_(ids)))
+    connection.execute(delete(Message).where(Message.id.in_(ids)))
+    return ids

@@ -1,0 +1,42 @@
+"""Whose turn it is: what any worker may do, and only one does at a time.
+
+May import `db` only. A turn is taken in the transaction of what it is for, so it needs no leader
+who could die: who comes first does it, and all others find it done until the next time.
+"""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, String, and_, or_, select, update
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.orm import Mapped, mapped_column
+
+from attendance.db import Base, UtcTime
+
+
+class Turn(Base):
+    """When something that one worker does for all is next to be done."""
+
+    __tablename__ = "turn"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    next_at: Mapped[datetime] = mapped_column(UtcTime)
+
+
+_insert = sqlite.insert(Turn.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+
+
+def is_due(connection: Connection, now: datetime, name: str, pause: timedelta) -> bool:
+    """Whether there is a turn to take: only reads, so that whoever is too early takes no lock."""
+    early = and_(Turn.next_at > now, Turn.next_at <= now + pause)
+    taken = select(Turn.name).where(Turn.name == name, early)
+    return connection.scalar(taken) is None
+
+
+def take(connection: Connection, now: datetime, name: str, pause: timedelta) -> bool:
+    """Take the turn, if it is due; the next is after `pause`. False where another was faster."""
+    if connection.execute(_insert, {"name": name, "next_at": now + pause}).rowcount:
+        return True
+    # Later than any that we would set: by a clock that was wrong.
+    due = or_(Turn.next_at <= now, Turn.next_at > now + pause)
+    taken = update(Turn).where(Turn.name == name, due)
+    return connection.execute(taken.values(next_at=now + pause)).rowcount > 0
