@@ -1,7 +1,7 @@
 """Asking whether what was refused is accepted again, with requests that send no message.
 
-May import `audit`, `telegram`, `outbox` and what lies below. Each public function is a chore of the
-dispatcher: called often, it returns the asking as a job where a probe is due, in one process only.
+May import `audit`, `telegram`, `outbox` and what lies below. Each public function is a probe of the
+dispatcher: called often, it returns the asking as a job where it is due, in one process only.
 """
 
 import logging
@@ -11,7 +11,7 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from attendance import audit
+from attendance import audit, turns
 from attendance.db import Database
 from attendance.outbox import lanes, parking, stoppage
 from attendance.outbox.message import StopReason
@@ -22,6 +22,7 @@ from attendance.telegram.client import Identity, TelegramClient
 logger = logging.getLogger(__name__)
 
 _PROBE_SECONDS = 10.0
+_BETWEEN_CHATS = timedelta(milliseconds=200)
 _CONTEXT = audit.service_context("dispatcher")
 
 Clock = Callable[[], datetime]
@@ -42,11 +43,17 @@ def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Job
     """Where a chat refused us, ask whether we may write there again, and resume it if so."""
     now = clock()
     with database.read() as connection:
-        due = parking.next_probe(connection)
-        if due is None or due > now or stoppage.current(connection, now) is not None:
+        if not parking.is_probe_due(connection, now) or stoppage.current(connection, now):
             return None
-    chat_id = database.write(lambda connection: parking.take_probe(connection, now))
+    chat_id = database.write(lambda connection: _take_chat(connection, now))
     return partial(_ask_for_chat, database, client, clock, chat_id) if chat_id else None
+
+
+def _take_chat(connection: Connection, now: datetime) -> str | None:
+    """After a downtime many are due at once: Telegram counts these requests, too."""
+    if not turns.take(connection, now, "chat probe", _BETWEEN_CHATS):
+        return None
+    return parking.take_probe(connection, now)
 
 
 def _ask_for_bot(
@@ -60,12 +67,12 @@ def _ask_for_bot(
             return
         case Postponed(seconds):
             until = now + timedelta(seconds=seconds)
-            database.write(lambda connection: stoppage.postpone_probe(connection, reason, until))
+            database.write(lambda c: stoppage.flood(c, now, until, answer.error))
         case Misconfigured(error) if reason == "unreachable":
             database.write(lambda connection: _refused_instead(connection, now, error))
         case _:
             pass
-    logger.warning("Telegram is %s for the bot, messages wait: %s", reason, answer.error)
+    logger.warning("The bot cannot go on yet, messages wait: %s", answer.error)
 
 
 def _refused_instead(connection: Connection, now: datetime, error: str) -> None:
@@ -85,7 +92,7 @@ def _ask_for_chat(database: Database, client: TelegramClient, clock: Clock, chat
             logger.info("Chat %s that refused us lives on as %s, which is asked next", chat_id, new)
         case Postponed(seconds):
             until = now + timedelta(seconds=seconds)
-            database.write(lambda connection: parking.postpone_probe(connection, chat_id, until))
+            database.write(lambda connection: lanes.hold(connection, chat_id, until, answer.error))
         case _:
             logger.info("Chat %s still refuses us: %s", chat_id, answer.error)
 

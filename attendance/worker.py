@@ -56,6 +56,7 @@ def create_dispatcher(
     client = _client(settings, token, partial(_may_resend, database, policy.pace))
     name = dispatcher_name(socket.gethostname())
     heartbeat = Heartbeat(database.path, name)
+    retention = timedelta(days=settings.outbox_retention_days)
     return Dispatcher(
         Workings(
             name=name,
@@ -69,10 +70,10 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            chores=(
-                heartbeat.beat,
-                *_chores(database, client, chat_id, policy),
-                Pruning(database, timedelta(days=settings.outbox_retention_days), utc_now),
+            chores=(heartbeat.beat, *_chores(database, chat_id, policy, retention)),
+            probes=(
+                partial(probing.probe_bot, database, client, utc_now),
+                partial(probing.probe_chats, database, client, utc_now),
             ),
             on_stop=heartbeat.stop,
             is_alive=is_alive,
@@ -81,14 +82,13 @@ def create_dispatcher(
 
 
 def _chores(
-    database: Database, client: TelegramClient, chat_id: str, policy: Policy
+    database: Database, chat_id: str, policy: Policy, retention: timedelta
 ) -> tuple[Chore, ...]:
     return (
+        Pruning(database, retention, utc_now),
         ClockWatch(database, policy, utc_now).look,
         _once(partial(_probe_soon, database)),
         partial(_take_up, database, chat_id),
-        partial(probing.probe_bot, database, client, utc_now),
-        partial(probing.probe_chats, database, client, utc_now),
     )
 
 

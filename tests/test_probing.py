@@ -79,7 +79,7 @@ def stopped(database: Database, now: datetime = LATER) -> stoppage.Stopped | Non
 def test_a_chat_that_accepts_us_is_resumed_and_the_audit_says_so(parked: Database) -> None:
     probe_chats(parked, Client(None))
     with parked.read() as connection:
-        assert parking.next_probe(connection) is None
+        assert not parking.is_probe_due(connection, LATER + timedelta(days=1))
         assert lanes.first_due(connection) == NINE
     assert actions(parked) == ["chat.resumed"]
 
@@ -92,7 +92,7 @@ def test_a_chat_that_refuses_us_still_is_asked_again_later(parked: Database) -> 
     probe_chats(parked, client)
     assert client.asked == 1
     with parked.read() as connection:
-        assert parking.next_probe(connection) == LATER + timedelta(minutes=1)
+        assert parking.is_probe_due(connection, LATER + timedelta(minutes=1))
     assert actions(parked) == []
 
 
@@ -114,7 +114,7 @@ def test_a_chat_that_moved_while_it_refused_us_is_asked_at_its_new_address(
     probe_chats(parked, Client(None), much_later)
     probe_chats(parked, Client(ZeroDivisionError), much_later + timedelta(hours=2))
     with parked.read() as connection:
-        assert parking.next_probe(connection) is None
+        assert not parking.is_probe_due(connection, LATER + timedelta(days=1))
         assert lanes.first_due(connection) == NINE
     assert actions(parked) == ["chat.resumed"]
 
@@ -153,6 +153,28 @@ def test_a_429_to_a_probe_of_a_chat_is_obeyed(parked: Database) -> None:
     for seconds in (0, 60, 599, 600):
         probe_chats(parked, client, LATER + timedelta(seconds=seconds))
     assert client.asked == 2
+
+
+def test_a_new_process_does_not_forget_that_a_probe_is_to_wait(database: Database) -> None:
+    database.write(lambda c: stoppage.begin(c, NINE, "unreachable", "no"))
+    client = Client(Postponed(600, "429"))
+    probe_bot(database, client)
+    database.write(lambda c: stoppage.probe_soon(c, LATER))
+    probe_bot(database, client, LATER + timedelta(seconds=60))
+    assert client.asked == 1
+
+
+def test_of_many_chats_that_are_due_few_are_asked_at_once(parked: Database) -> None:
+    def refuse(connection: Connection) -> None:
+        for chat_id in "23456":
+            queue.enqueue(connection, NINE, queue.Draft(chat_id, "hello", "attendance"))
+            parking.park(connection, NINE, chat_id, "blocked", probed=True)
+
+    parked.write(refuse)
+    client = Client(Parked("403"))
+    for milliseconds in range(0, 1000, 10):
+        probe_chats(parked, client, LATER + timedelta(milliseconds=milliseconds))
+    assert client.asked == 5
 
 
 def test_a_bot_that_is_reached_again_and_refused_stops_the_clock(database: Database) -> None:

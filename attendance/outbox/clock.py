@@ -2,23 +2,23 @@
 
 What was planned by the clock as it was lies too far ahead then: further than anything is ever
 planned. `bring_back` takes it to where it would have been planned now. What Telegram told us to
-wait is left as it is: never earlier.
+wait is not shortened, but for what is longer than it ever tells.
 """
 
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, and_, update
 
 from attendance.db import Database
-from attendance.outbox import backoff
+from attendance.outbox import backoff, parking, stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import IS_UNSETTLED, Chat, Message, Start, Stoppage
 from attendance.outbox.pacing import LONGEST_LEAD
+from attendance.outbox.transport import LONGEST_RETRY_AFTER
 
 _SLACK = timedelta(seconds=1)
-_LONGEST_PROBE = timedelta(hours=1)
 logger = logging.getLogger(__name__)
 
 
@@ -33,9 +33,11 @@ class ClockWatch:
 
     def look(self) -> None:
         now, last = self._clock(), self._last
+        if last is None or now < last - _SLACK:
+            self._bring_back(now)
         self._last = now
-        if last is not None and now >= last - _SLACK:
-            return
+
+    def _bring_back(self, now: datetime) -> None:
         if self._database.write(lambda c: bring_back(c, now, self._policy)):
             logger.warning("The clock was set back: what was planned by it is planned anew")
 
@@ -46,20 +48,21 @@ def bring_back(connection: Connection, now: datetime, policy: Policy) -> bool:
     A claim keeps a whole lease: its request may be under way.
     """
     planned = now + LONGEST_LEAD + _SLACK
-    waiting, under_way = Message.status == "pending", Message.status == "sending"
-    lease_over, spent = planned + policy.lease, planned + policy.pace.longest_window
+    waiting, ahead = Message.status == "pending", now + backoff.LONGEST + _SLACK
+    # Claimed in the future: a lease alone may be longer than ours is set to.
+    under_way = and_(Message.status == "sending", Message.claimed_at > now + _SLACK)
+    spent = planned + policy.pace.longest_window
+    longest_wait = now + timedelta(seconds=LONGEST_RETRY_AFTER)
     changes = (
-        update(Message)
-        .where(IS_UNSETTLED, waiting, Message.due_at > now + backoff.LONGEST + _SLACK)
-        .values(due_at=now),
-        update(Message)
-        .where(IS_UNSETTLED, under_way, Message.due_at > lease_over)
-        .values(due_at=now + policy.lease),
+        update(Message).where(IS_UNSETTLED, waiting, Message.due_at > ahead).values(due_at=now),
+        update(Message).where(IS_UNSETTLED, under_way).values(due_at=now + policy.lease),
         update(Chat).where(Chat.next_at > spent).values(next_at=None),
-        update(Chat).where(Chat.probe_at > now + _LONGEST_PROBE + _SLACK).values(probe_at=now),
+        update(Chat).where(Chat.hold_until > longest_wait).values(hold_until=longest_wait),
+        update(Chat).where(Chat.probe_at > now + parking.LONGEST_PROBE).values(probe_at=now),
         update(Start).where(Start.starts_at > planned).values(starts_at=now),
         update(Stoppage)
-        .where(Stoppage.ended_at.is_(None), Stoppage.probe_at > now + _LONGEST_PROBE)
+        .where(Stoppage.ended_at.is_(None), Stoppage.probe_at > now + stoppage.LONGEST_PROBE)
         .values(probe_at=now),
+        update(Stoppage).where(Stoppage.ended_at > longest_wait).values(ended_at=longest_wait),
     )
     return sum(connection.execute(change).rowcount for change in changes) > 0

@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -56,7 +57,7 @@ class Delivery:
 
     def _deliver_one(self, claim: Claim) -> Claim | None:
         try:
-            if self.goes_on and self._begins_in_time(claim):
+            if self._begins_in_time(claim) and self.goes_on:
                 return self._settle(claim, self._send(claim))
             self._release(claim)
         except Exception:
@@ -86,7 +87,7 @@ class Delivery:
         self._lead.observe(self._w.clock() - claim.claimed_at)
         early = min(claim.debit.starts_at - self._w.clock(), LONGEST_LEAD + HORIZON)
         if early > timedelta():
-            time.sleep(early.total_seconds())
+            self._stopping.wait(early.total_seconds())
         late = self._w.clock() - claim.debit.starts_at
         if late > LATEST:
             logger.info("Message %s is given back: %s behind its planned start", claim.id, late)
@@ -102,24 +103,30 @@ class Delivery:
 
     def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
         """Write the outcome, and claim what this sender can deliver next."""
-        now, jitter = self._w.clock(), self._w.random()
+        settle_it = self._settlement(claim, outcome)
 
-        def work(connection: Connection) -> tuple[list[Settled], Claim | None]:
-            settled = settle(
-                connection,
-                now,
-                claim,
-                outcome,
-                policy=self._w.policy,
-                jitter=jitter,
-                on_outcome=self._w.on_outcome,
-            )
-            return settled, self._claim_following(connection)
+        def settle_and_claim(connection: Connection) -> tuple[list[Settled], Claim | None]:
+            return settle_it(connection), self._claim_following(connection)
 
-        settled, following = self._persist(work, claim)
+        following = None
+        try:
+            settled, following = self._w.database.write(settle_and_claim, timeout_seconds=None)
+        except DatabaseError:
+            settled = self._persist(settle_it, claim)
         for one in settled:
             _tell(one)
         return following
+
+    def _settlement(self, claim: Claim, outcome: Outcome) -> Callable[[Connection], list[Settled]]:
+        return partial(
+            settle,
+            now=self._w.clock(),
+            claim=claim,
+            outcome=outcome,
+            policy=self._w.policy,
+            jitter=self._w.random(),
+            on_outcome=self._w.on_outcome,
+        )
 
     def _persist(self, work: Callable[[Connection], T], claim: Claim) -> T:
         """Write the end of a claim, however long the database makes us wait for it."""

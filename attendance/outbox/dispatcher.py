@@ -1,4 +1,4 @@
-"""Claim, send, settle: the thread that empties the outbox.
+"""The thread that sees what is due, and has it delivered by a pool of senders (`delivery`).
 
 `run` only loops and waits; `run_once` is the work. Correctness rests on claims and leases alone:
 this process may be killed between any two lines.
@@ -7,17 +7,20 @@ this process may be killed between any two lines.
 import logging
 import threading
 import time
+from collections.abc import Callable
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from attendance.outbox import queue
 from attendance.outbox.delivery import Delivery
-from attendance.outbox.senders import Job, Senders
+from attendance.outbox.senders import Senders
 from attendance.outbox.workings import Workings
 
 _AFTER_ERROR_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.05
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 class Dispatcher:
@@ -26,6 +29,8 @@ class Dispatcher:
     def __init__(self, workings: Workings) -> None:
         self._w = workings
         self._senders = Senders(workings.senders, on_free=workings.wake.set)
+        # A probe may take ten seconds: it keeps no sender from its messages.
+        self._prober = Senders(1, on_free=workings.wake.set)
         self._stopping = threading.Event()
         self._delivery = Delivery(workings, self._stopping)
         # Held for a round of `run`. Re-entrant: a signal's handler may stop its own thread.
@@ -42,6 +47,7 @@ class Dispatcher:
     def run_once(self) -> float:
         """See to the chores, start what is due and can start now; how long to wait, in seconds."""
         self._do_chores()
+        self._probe()
         with self._w.database.read() as connection:
             due = queue.next_due(connection, self._w.clock(), self._w.policy)
         until_due = self._seconds_until(due)
@@ -64,8 +70,9 @@ class Dispatcher:
         idle = self._round.acquire(timeout=timeout_seconds)
         if idle:
             self._round.release()
-        idle = self._senders.wait_idle(max(0.0, deadline - time.monotonic())) and idle
-        self._senders.close(max(0.0, deadline - time.monotonic()))
+        for threads in (self._senders, self._prober):
+            idle = threads.wait_idle(max(0.0, deadline - time.monotonic())) and idle
+            threads.close(max(0.0, deadline - time.monotonic()))
         self._w.on_stop()
         return idle
 
@@ -80,12 +87,14 @@ class Dispatcher:
     def _do_chores(self) -> None:
         for chore in self._w.chores:
             try:
-                job = chore()
+                chore()
             except Exception:
                 logger.exception("A chore of the dispatcher failed and will be tried again")
-                continue
-            if job is not None:
-                self._senders.start(partial(_do, job))
+
+    def _probe(self) -> None:
+        for probe in self._w.probes:
+            if self._prober.free and (job := _attempt(probe)) is not None:
+                self._prober.start(partial(_attempt, job))
 
     def _seconds_until(self, due: datetime | None) -> float:
         if due is None:
@@ -93,8 +102,9 @@ class Dispatcher:
         return max(0.0, (due - self._w.clock()).total_seconds())
 
 
-def _do(job: Job) -> None:
+def _attempt(probe: Callable[[], T]) -> T | None:
     try:
-        job()
+        return probe()
     except Exception:
-        logger.exception("A chore of the dispatcher failed and will be tried again")
+        logger.exception("A probe of the dispatcher failed and will be made again")
+        return None

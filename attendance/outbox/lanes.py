@@ -148,7 +148,9 @@ def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
 
 
 def hold(connection: Connection, lane: str, until: datetime, reason: str) -> None:
-    held = update(Chat).where(Chat.chat_id == lane)
+    """Wait until then; a longer wait that was told before stays."""
+    shorter = or_(Chat.hold_until.is_(None), Chat.hold_until < until)
+    held = update(Chat).where(Chat.chat_id == lane, shorter)
     connection.execute(held.values(hold_until=until, hold_reason=reason))
 
 

@@ -19,8 +19,9 @@ MARGIN = timedelta(milliseconds=40)
 slow on its way, and one that was neither do not come too close: 4 % of a rate of one second."""
 
 _CLEARANCE = 0.25
-"""The least distance of two starts, as a part of what it would be if all were evenly spread. Many
-that began at once would delay each other, by more than the margin bears."""
+_LONGEST_CLEARANCE = timedelta(milliseconds=10)
+"""The least distance of two starts: a part of what it would be if all were evenly spread. Many that
+began at once would delay each other, by more than the margin bears."""
 
 HORIZON = timedelta(milliseconds=200)
 """How far ahead of its start a request may be claimed, so that whoever claims may be a little late
@@ -28,6 +29,7 @@ and the start is not: else each wake-up would cost some of the rate."""
 
 
 LONGEST_LEAD = timedelta(seconds=10)
+"""How far ahead a start may be planned on a machine whose commits take long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +64,10 @@ class Lead:
 
     def observe(self, taken: timedelta) -> None:
         """Half as much again as what it takes lately: being early costs a short wait, being late
-        gives the start back."""
-        self.time = min(0.8 * self.time + 0.2 * 1.5 * max(taken, timedelta()), LONGEST_LEAD)
+        gives the start back. One that was slow is soon forgotten."""
+        wanted = 1.5 * max(taken, timedelta())
+        weight = 0.2 if wanted > self.time else 0.5
+        self.time = min((1 - weight) * self.time + weight * wanted, LONGEST_LEAD)
 
 
 def window(rate: Rate) -> timedelta:
@@ -82,7 +86,7 @@ def clear_of(starts: Sequence[datetime], rate: Rate | None, at: datetime) -> dat
     """`at`, or as little later as keeps the clearance from each of `starts`, in any order."""
     if rate is None:
         return at
-    clearance = timedelta(seconds=rate.seconds / rate.count * _CLEARANCE)
+    clearance = min(timedelta(seconds=rate.seconds / rate.count * _CLEARANCE), _LONGEST_CLEARANCE)
     for start in sorted(starts):
         if abs(start - at) < clearance:
             at = start + clearance

@@ -2,12 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection, Select, and_, not_, select, update
 
 from attendance.outbox.message import Chat, Message
 
 _FIRST_PROBE = timedelta(minutes=1)
-_LONGEST_PROBE = timedelta(hours=1)
+LONGEST_PROBE = timedelta(hours=1)
 
 
 def park(connection: Connection, now: datetime, lane: str, reason: str, *, probed: bool) -> None:
@@ -36,28 +36,15 @@ def forget_refusals(connection: Connection, lane: str) -> None:
     connection.execute(update(Chat).where(Chat.chat_id == lane).values(refused_since=None))
 
 
-def next_probe(connection: Connection) -> datetime | None:
-    """When the first of the chats that refused us is to be asked again."""
-    due: datetime | None = connection.scalar(
-        select(func.min(Chat.probe_at)).where(Chat.probe_at.is_not(None))
-    )
-    return due
-
-
-def postpone_probe(connection: Connection, chat_id: str, until: datetime) -> None:
-    """Telegram has the probe wait, too."""
-    waits = update(Chat).where(Chat.chat_id == chat_id, Chat.probe_at < until)
-    connection.execute(waits.values(probe_at=until))
+def is_probe_due(connection: Connection, now: datetime) -> bool:
+    """Whether a chat that refused us is to be asked again."""
+    return connection.scalar(_due(now)) is not None
 
 
 def take_probe(connection: Connection, now: datetime) -> str | None:
     """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
     none. The next follows after as long as the chat has refused us, at most an hour."""
-    due = connection.execute(
-        select(Chat.chat_id, Chat.parked_at, Chat.refused_since)
-        .where(Chat.probe_at <= now)
-        .order_by(Chat.probe_at)
-    ).first()
+    due = connection.execute(_due(now)).first()
     if due is None:
         return None
     probe_at = _next_probe(due.refused_since or due.parked_at, now)
@@ -72,5 +59,13 @@ def is_probed(connection: Connection, chat_id: str) -> bool:
     return bool(connection.scalar(waits))
 
 
+def _due(now: datetime) -> Select[str, datetime | None, datetime | None]:
+    """The chat that is to be asked first, unless Telegram has it wait."""
+    told_to_wait = and_(Chat.hold_until.is_not(None), Chat.hold_until > now)
+    columns = (Chat.chat_id, Chat.parked_at, Chat.refused_since)
+    due = select(*columns).where(Chat.probe_at <= now, not_(told_to_wait))
+    return due.order_by(Chat.probe_at).limit(1)
+
+
 def _next_probe(since: datetime, now: datetime) -> datetime:
-    return now + min(max(now - since, _FIRST_PROBE), _LONGEST_PROBE)
+    return now + min(max(now - since, _FIRST_PROBE), LONGEST_PROBE)

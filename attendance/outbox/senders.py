@@ -9,8 +9,8 @@ Job = Callable[[], object]
 
 
 class Senders:
-    """`count` daemon threads, started when first needed, and one more where a job is started
-    though none is free. `on_free` is called whenever one can take another job.
+    """Up to `count` daemon threads, started when first needed. `on_free` is called whenever one
+    can take another job.
 
     Daemons, for a thread that is not would keep a stopping worker alive; what they leave unsettled
     is left to its lease.
@@ -28,18 +28,18 @@ class Senders:
     def free(self) -> int:
         """How many jobs can start at once."""
         with self._changed:
-            return max(0, self._count - self._busy)
+            return self._count - self._busy
 
     def start(self, job: Job) -> None:
-        """Run `job`, which must not raise, in a thread that is free."""
+        """Run `job`, which must not raise, in a free thread."""
         with self._changed:
-            self._busy += 1
-            if len(self._threads) < self._busy:
+            if len(self._threads) <= self._busy:
                 thread = threading.Thread(
                     target=self._work, name=f"sender-{len(self._threads)}", daemon=True
                 )
-                self._threads.append(thread)
                 thread.start()
+                self._threads.append(thread)
+            self._busy += 1
         self._jobs.put(job)
 
     def wait_idle(self, timeout_seconds: float) -> bool:

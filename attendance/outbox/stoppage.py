@@ -9,7 +9,7 @@ from sqlalchemy.dialects import sqlite
 from attendance.outbox.message import Stoppage, StopReason
 
 FIRST_PROBE = timedelta(seconds=1)
-_LONGEST_PROBE = timedelta(seconds=30)
+LONGEST_PROBE = timedelta(seconds=30)
 _RELAPSE = timedelta(minutes=1)
 _PROBED: tuple[StopReason, ...] = ("misconfigured", "unreachable")
 _CLOCK_STANDS_STILL: tuple[StopReason, ...] = ("unconfigured", "misconfigured")
@@ -31,8 +31,8 @@ def begin(
     connection: Connection, now: datetime, reason: StopReason, error: str | None = None
 ) -> None:
     """Open a stoppage, unless one with this reason is open; one that is probed is so after
-    `FIRST_PROBE`. One that has only just ended goes on, and so the next probe comes later: what
-    the last one found does not hold for messages."""
+    `FIRST_PROBE`. One that has only just ended goes on. Where the bot was refused, the next probe
+    then comes later: what the last one found does not hold for messages."""
     if reason in _PROBED and _reopen(connection, now, reason, error):
         return
     probe_at = now + FIRST_PROBE if reason in _PROBED else None
@@ -70,7 +70,7 @@ def current(connection: Connection, now: datetime) -> Stopped | None:
 
 def take_probe(connection: Connection, now: datetime) -> StopReason | None:
     """Claim a probe that is due, so that one process makes it; None where there is none. The next
-    follows after as long as the stoppage has lasted, at most `_LONGEST_PROBE`."""
+    follows after as long as the stoppage has lasted, at most `LONGEST_PROBE`."""
     due = connection.execute(
         select(Stoppage.id, Stoppage.reason, Stoppage.started_at).where(
             _open_and_probed, Stoppage.probe_at <= now
@@ -82,12 +82,6 @@ def take_probe(connection: Connection, now: datetime) -> StopReason | None:
     connection.execute(taken.values(probe_at=_next_probe(due.started_at, now)))
     reason: StopReason = due.reason
     return reason
-
-
-def postpone_probe(connection: Connection, reason: StopReason, until: datetime) -> None:
-    """Telegram has the probe wait, too."""
-    waits = update(Stoppage).where(_open_and_probed, Stoppage.reason == reason)
-    connection.execute(waits.where(Stoppage.probe_at < until).values(probe_at=until))
 
 
 def probe_soon(connection: Connection, now: datetime) -> None:
@@ -129,10 +123,11 @@ def _reopen(connection: Connection, now: datetime, reason: StopReason, error: st
     if last is None or last.ended_at is None or now - last.ended_at >= _RELAPSE:
         return False
     again = update(Stoppage).where(Stoppage.id == last.id)
-    probe_at = _next_probe(last.started_at, now)
+    refused = reason == "misconfigured"
+    probe_at = _next_probe(last.started_at, now) if refused else now + FIRST_PROBE
     connection.execute(again.values(ended_at=None, error=error, probe_at=probe_at))
     return True
 
 
 def _next_probe(since: datetime, now: datetime) -> datetime:
-    return now + min(max(now - since, FIRST_PROBE), _LONGEST_PROBE)
+    return now + min(max(now - since, FIRST_PROBE), LONGEST_PROBE)

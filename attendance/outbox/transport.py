@@ -1,7 +1,7 @@
 """What carries a message out, and the values it may answer with.
 
 A transport never raises for what the network or the other side does: every end of an attempt is
-one of the outcomes below, decided by the transport and acted upon in `queue.settle`.
+one of the outcomes below, decided by the transport and acted upon in `settlement.settle`.
 """
 
 from dataclasses import dataclass
@@ -38,6 +38,10 @@ class Postponed:
 
     retry_after_seconds: float
     error: str
+
+
+LONGEST_RETRY_AFTER = 86_400.0
+"""In seconds: no transport names a longer wait. A slip must not silence a chat for years."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,9 +11,12 @@ from attendance.outbox.senders import Job
 from attendance.outbox.settlement import OnOutcome
 from attendance.outbox.transport import Transport
 
-Chore = Callable[[], Job | None]
-"""Something to see to between polls, which keeps its own pace: it takes no time itself, and may
-return what does, to be done by a sender."""
+Chore = Callable[[], object]
+"""Something to see to between polls, which keeps its own pace and takes no time but the database's.
+"""
+
+Probe = Callable[[], Job | None]
+"""A question that may take long: what asks it, where it is due. One is under way at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +37,7 @@ class Workings:
     new_token: Callable[[], str]
     on_outcome: OnOutcome
     chores: Sequence[Chore] = ()
+    probes: Sequence[Probe] = ()
     on_stop: Callable[[], object] = lambda: None
     is_alive: Callable[[], bool] = lambda: True
     senders: int = 16

@@ -235,10 +235,7 @@ def markup_of(message: Outgoing) -> str:
     """The message's markup and reference, cut where Telegram would refuse its length."""
     text, reference = clean(message.text), _reference(message)
     whole, room = text + escape(reference), LONGEST_TEXT - len(reference)
-    # `plain` is quick, and leaves in what it does not know.
-    if len(whole.encode()) <= LONGEST_MARKUP and (
-        len(plain(text)) <= room or len(_shown(text)) <= room
-    ):
+    if len(whole.encode()) <= LONGEST_MARKUP and (len(text) <= room or len(_shown(text)) <= room):
         return whole
     return escape(plain_of(message))
 

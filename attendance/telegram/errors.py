@@ -24,6 +24,7 @@ from urllib3.exceptions import SSLError as UrllibSSLError
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
 from attendance.outbox.transport import (
+    LONGEST_RETRY_AFTER,
     Delivered,
     Migrated,
     Misconfigured,
@@ -39,7 +40,6 @@ from attendance.telegram.markdown import clean
 
 DEFAULT_RETRY_AFTER = 30.0  # seconds, where a 429 names none
 SHORTEST_RETRY_AFTER = 1.0
-LONGEST_RETRY_AFTER = 86_400.0  # 10,072 s has been seen; a slip must not silence a chat for years
 _TOO_LARGE = 2**63  # for a database's integer
 _LONGEST_ERROR = 500  # characters of a description that are kept
 

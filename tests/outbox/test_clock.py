@@ -7,6 +7,7 @@ import pytest
 from bench import NINE, POLICY, Bench
 
 from attendance.config import Rate
+from attendance.db import Database, TooBusy
 from attendance.outbox import parking, stoppage
 from attendance.outbox.clock import ClockWatch
 from attendance.outbox.pacing import Pace
@@ -68,14 +69,16 @@ def test_what_is_under_way_keeps_a_whole_lease(bench: Bench, watched: ClockWatch
     assert bench.claim_one().outgoing.repeats
 
 
+@pytest.mark.parametrize("seconds", [50 * 60, 2 * HOUR])
 def test_a_bot_and_a_chat_that_refused_us_are_asked_again_soon(
-    bench: Bench, watched: ClockWatch
+    bench: Bench, watched: ClockWatch, seconds: float
 ) -> None:
     bench.enqueue()
     bench.settle(bench.claim_one(), Parked("blocked"))
     bench.database.write(lambda c: stoppage.begin(c, NINE, "unreachable"))
-    bench.clock.forward(-2 * HOUR)
+    bench.clock.forward(-seconds)
     watched.look()
+    bench.clock.forward(0 if seconds > HOUR else HOUR)
     now = bench.clock()
     assert bench.database.write(lambda c: parking.take_probe(c, now)) == "1"
     assert bench.database.write(lambda c: stoppage.take_probe(c, now)) == "unreachable"
@@ -92,6 +95,47 @@ def test_what_telegram_had_us_wait_for_is_never_shortened(
     assert bench.claim() == []
     bench.clock.forward(1)
     assert bench.claim_one().id == 1
+
+
+def test_a_wait_longer_than_telegram_ever_names_is_one_of_a_clock_that_was_ahead(
+    bench: Bench, watched: ClockWatch
+) -> None:
+    bench.clock.forward(365 * 24 * HOUR)
+    watched.look()
+    bench.enqueue()
+    bench.settle(bench.claim_one(), Postponed(5, "429"))
+    bench.clock.forward(-365 * 24 * HOUR)
+    watched.look()
+    bench.clock.forward(24 * HOUR - 1)
+    assert bench.claim() == []
+    bench.clock.forward(1)
+    assert bench.claim_one().id == 1
+
+
+def test_a_new_process_shortens_neither_a_wait_nor_a_longer_lease(bench: Bench) -> None:
+    bench.policy = replace(POLICY, lease=timedelta(seconds=300))
+    for chat in "12":
+        bench.enqueue(chat)
+    told_to_wait, _under_way = bench.claim()
+    bench.settle(told_to_wait, Postponed(7200, "429"))
+    ClockWatch(bench.database, POLICY, bench.clock).look()
+    bench.clock.forward(299)
+    assert bench.claim() == []
+
+
+def test_a_look_that_could_not_write_is_made_again(bench: Bench, watched: ClockWatch) -> None:
+    message = bench.enqueue()
+    bench.clock.forward(-HOUR)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "write", refuse)
+        with pytest.raises(TooBusy):
+            watched.look()
+    watched.look()
+    assert bench.claim_one().id == message
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise TooBusy("The database is busy: nothing was written.")
 
 
 def test_a_new_process_takes_it_for_possible_that_the_clock_was_set_back(bench: Bench) -> None:

@@ -41,7 +41,7 @@ def look(bench: Bench) -> None:
     bench.next_due()
     with bench.database.read() as connection:
         queue.waits_for_configuration(connection)
-        parking.next_probe(connection)
+        parking.is_probe_due(connection, NINE)
 
 
 def claim(bench: Bench) -> None:

@@ -4,15 +4,19 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from bench import PATIENCE_SECONDS, Bench, RecordingTransport, finish, workings
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
+from attendance.config import Rate
 from attendance.outbox import claiming, delivery
 from attendance.outbox.claim import Settled
 from attendance.outbox.dispatcher import Dispatcher
+from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered, Misconfigured, Outgoing, Retry
 
 Make = Callable[..., Dispatcher]
@@ -137,6 +141,72 @@ def test_what_cannot_be_claimed_does_not_undo_the_end_before_it(
     transport.gate.set()
     finish(dispatcher)
     assert [bench.status(message) for message in (first, second)] == ["sent", "pending"]
+
+
+def test_a_disk_that_has_no_room_for_the_next_claim_does_not_undo_the_end_before_it(
+    bench: Bench, make: Make, transport: RecordingTransport, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLITE_FULL ends the whole transaction, whoever catches it."""
+
+    def fill(connection: Connection, *_: object) -> None:
+        connection.connection.rollback()
+        raise OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+
+    first, second = bench.enqueue(), bench.enqueue()
+    dispatcher = make()
+    transport.gate.clear()
+    dispatcher.run_once()
+    monkeypatch.setattr(claiming, "claim", fill)
+    transport.gate.set()
+    finish(dispatcher)
+    assert [bench.status(message) for message in (first, second)] == ["sent", "pending"]
+    assert len(transport.sent) == 1
+
+
+def test_a_probe_that_takes_long_keeps_no_sender_and_no_other_from_its_work(
+    bench: Bench, make: Make
+) -> None:
+    asked, answer = [], threading.Event()
+
+    def ask() -> None:
+        asked.append(bench.clock())
+        assert answer.wait(PATIENCE_SECONDS)
+
+    dispatcher = make(senders=1, probes=(lambda: ask, lambda: ask))
+    for _ in range(3):
+        message = bench.enqueue()
+        dispatcher.run_once()
+        finish(dispatcher)
+        assert bench.status(message) == "sent"
+    assert len(asked) == 1
+    answer.set()
+
+
+def test_a_probe_that_raises_is_made_again(bench: Bench, make: Make) -> None:
+    asked: list[datetime] = []
+
+    def ask() -> None:
+        asked.append(bench.clock())
+        raise LookupError
+
+    dispatcher = make(probes=(lambda: ask,))
+    for _ in range(2):
+        dispatcher.run_once()
+        assert dispatcher._prober.wait_idle(PATIENCE_SECONDS)
+    assert len(asked) == 2
+
+
+def test_what_waits_for_its_start_at_the_stop_is_given_back(
+    bench: Bench, make: Make, transport: RecordingTransport
+) -> None:
+    bench.policy = replace(bench.policy, pace=Pace(overall=Rate(1, 1)))
+    dispatcher = make(senders=1)
+    dispatcher._delivery._lead.time = timedelta(seconds=8)
+    message = bench.enqueue()
+    dispatcher.run_once()
+    assert dispatcher.stop(PATIENCE_SECONDS)
+    assert transport.sent == []
+    assert (bench.status(message), bench.row(message)["attempts"]) == ("pending", 0)
 
 
 def test_a_transport_that_raises_has_told_us_nothing(bench: Bench, make: Make) -> None:

@@ -171,6 +171,25 @@ def test_a_429_that_comes_late_holds_its_chat_all_the_same(bench: Bench) -> None
     assert bench.claim_one().id == stalled.id
 
 
+def test_a_shorter_429_that_comes_late_does_not_shorten_a_longer_one(bench: Bench) -> None:
+    bench.enqueue()
+    stalled = bench.claim_one()
+    bench.clock.forward(61)
+    bench.settle(bench.claim_one(), Postponed(600, "429"))
+    bench.settle(stalled, Postponed(5, "429"))
+    bench.clock.forward(599)
+    assert bench.claim() == []
+
+
+def test_few_messages_of_a_coarse_rate_do_not_wait_for_each_other(bench: Bench) -> None:
+    bench.policy = replace(POLICY, pace=Pace(overall=Rate(20, 60)))
+    for chat in "abcd":
+        bench.enqueue(chat)
+    starts = [claim.debit.starts_at for claim in bench.claim()]
+    assert len(starts) == 4
+    assert max(starts) - NINE < timedelta(milliseconds=50)
+
+
 def test_a_429_after_another_chats_was_over_holds_only_its_own_chat(bench: Bench) -> None:
     bench.enqueue("a")
     bench.settle(bench.claim_one(), Postponed(10, "429"))

@@ -138,3 +138,14 @@ def test_a_trouble_that_comes_back_much_later_is_a_new_one(refused: Bench) -> No
     stopped = refused.stopped()
     assert stopped is not None
     assert stopped.until == refused.clock() + stoppage.FIRST_PROBE
+
+
+def test_one_failure_right_after_an_outage_does_not_stop_all_for_long(bench: Bench) -> None:
+    bench.database.write(lambda c: stoppage.begin(c, NINE, "unreachable"))
+    bench.clock.forward(600)
+    now = bench.clock()
+    bench.database.write(lambda c: stoppage.end(c, now, "unreachable"))
+    bench.database.write(lambda c: stoppage.begin(c, now, "unreachable"))
+    stopped = bench.stopped()
+    assert stopped is not None
+    assert stopped.until == now + stoppage.FIRST_PROBE

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from attendance.outbox.transport import (
+    LONGEST_RETRY_AFTER,
     Delivered,
     Migrated,
     Misconfigured,
@@ -18,7 +19,6 @@ from attendance.outbox.transport import (
 )
 from attendance.telegram.errors import (
     DEFAULT_RETRY_AFTER,
-    LONGEST_RETRY_AFTER,
     SHORTEST_RETRY_AFTER,
     outcome_of,
     refused_markup,
