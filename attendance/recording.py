@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, insert, select
 
 from attendance import audit
+from attendance.db import Prepared
 from attendance.models import Attendance, ClientEvent, Event
 from attendance.notices import Facts, Notices, attendance_line
 from attendance.outbox.queue import Draft, enqueue
@@ -102,7 +103,7 @@ def record_attendance(
     if twin is not None:
         _remember_client_event(connection, entry, reporter, twin["id"])
         return _already(connection, now, context, twin, deduplicated=True)
-    row = {"id": connection.execute(_insert, row).lastrowid, **row}
+    row = {"id": _insert(connection, row).lastrowid, **row}
     _remember_client_event(connection, entry, reporter, row["id"])
     notifications = _notify(connection, now, row, rules)
     audit.record(
@@ -116,9 +117,12 @@ def record_attendance(
     return Recorded(row, notifications)
 
 
-_insert = insert(_table)  # type: ignore[arg-type]  # a Table, declared as FromClause
+_insert = Prepared(
+    insert(_table),  # type: ignore[arg-type]  # a Table, declared as FromClause
+    *(column.name for column in _table.c if column.name != "id"),
+)
 _insert_client_event = insert(ClientEvent.__table__)  # type: ignore[arg-type]
-_by_client_event_id = (
+_by_client_event_id = Prepared(
     select(_table, ClientEvent.occurred_at.label("said_at"))
     .join(ClientEvent, ClientEvent.attendance_id == Attendance.id)
     .where(
@@ -126,7 +130,7 @@ _by_client_event_id = (
         ClientEvent.client_event_id == bindparam("client_event_id"),
     )
 )
-_latest_of_person = (
+_latest_of_person = Prepared(
     select(_table)
     .where(Attendance.person_id == bindparam("person_id"))
     .order_by(Attendance.occurred_at.desc(), Attendance.id.desc())
@@ -177,9 +181,11 @@ def _within_duplicate_window(
     return latest if apart <= timedelta(seconds=rules.dedupe_seconds) else None
 
 
-def _first(connection: Connection, query: Any, values: dict[str, Any]) -> dict[str, Any] | None:
-    row = connection.execute(query, values).mappings().first()
-    return None if row is None else dict(row)
+def _first(
+    connection: Connection, query: Prepared, values: dict[str, Any]
+) -> dict[str, Any] | None:
+    row = query.first(connection, values)
+    return None if row is None else row._asdict()
 
 
 def _already(

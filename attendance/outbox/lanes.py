@@ -5,10 +5,22 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, case, func, literal_column, or_, select, update
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
+from attendance.db import Prepared
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import Chat, Message, Start, literal_status
@@ -25,6 +37,7 @@ _STATE = ("parked_at", "park_reason", "probe_at")
 _UNSETTLED_STATUSES = literal_status("pending", "sending")
 _UNSETTLED = Message.status.in_(_UNSETTLED_STATUSES)
 _insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+_of_chat = Prepared(select(Chat.migrated_to).where(Chat.chat_id == bindparam("chat_id")))
 _HEAD = (
     *Message.__table__.columns,
     Chat.silent.label("chat_silent"),
@@ -34,15 +47,18 @@ _HEAD = (
 
 def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     """The lane of a chat: its own, made if need be, or that of the chat it has become."""
-    row = {"chat_id": chat_id, "created_at": now, "silent": False}
-    connection.execute(_insert_chat, row)
-    return lives_in(connection, chat_id)
+    chat = _of_chat.first(connection, {"chat_id": chat_id})
+    if chat is None:
+        row = {"chat_id": chat_id, "created_at": now, "silent": False}
+        connection.execute(_insert_chat, row)
+        return chat_id
+    return chat.migrated_to or chat_id
 
 
 def lives_in(connection: Connection, chat_id: str) -> str:
     """The lane of a chat, known or not."""
-    moved = select(Chat.migrated_to).where(Chat.chat_id == chat_id)
-    return connection.scalar(moved) or chat_id
+    chat = _of_chat.first(connection, {"chat_id": chat_id})
+    return chat_id if chat is None else chat.migrated_to or chat_id
 
 
 def migrate(connection: Connection, now: datetime, old: str, new: str) -> None:
