@@ -37,7 +37,7 @@ ROW = {"id": 7, "at": NINE, "is_late": True}
 
 @pytest.fixture(autouse=True)
 def table(database: Database) -> None:
-    database.write(lambda connection: VISIT.create(connection))
+    database.write(VISIT.create)
 
 
 def test_what_is_written_comes_back_in_its_types(database: Database) -> None:
