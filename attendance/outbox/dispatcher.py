@@ -25,6 +25,7 @@ from attendance.outbox.transport import Outcome, Transport, Uncertain
 _SETTLE_AGAIN_SECONDS = 1.0
 _AFTER_ERROR_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.05
+_REST_SECONDS = 0.02
 logger = logging.getLogger(__name__)
 
 Chore = Callable[[], object]
@@ -67,7 +68,11 @@ class Dispatcher:
         """Work until `stop` is called or `is_alive` says no. Survives any error."""
         self._w.wake.clear()
         while not self._stopping.is_set() and is_alive():
-            self._w.wake.wait(self._run_a_round(is_alive))
+            seconds = self._run_a_round(is_alive)
+            if seconds > 0 and self._senders.free:
+                # Each commit sets `wake`. Where nothing may start, many are looked at together.
+                self._stopping.wait(min(seconds, _REST_SECONDS))
+            self._w.wake.wait(seconds)
             # Cleared before all that is looked at next, the call to stop included.
             self._w.wake.clear()
 
