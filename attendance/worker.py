@@ -5,6 +5,7 @@ import random
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +30,8 @@ from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
 
 logger = logging.getLogger(__name__)
+
+_SELDOM_SECONDS = 0.25
 
 UNCONFIGURED = (
     "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not both set: attendance is recorded and messages "
@@ -66,9 +69,9 @@ def create_dispatcher(
             chores=(
                 heartbeat.beat,
                 _once(partial(_probe_soon, database)),
-                partial(_take_up, database, chat_id),
-                partial(probing.probe_bot, database, client, utc_now),
-                partial(probing.probe_chats, database, client, utc_now),
+                _seldom(partial(_take_up, database, chat_id)),
+                _seldom(partial(probing.probe_bot, database, client, utc_now)),
+                _seldom(partial(probing.probe_chats, database, client, utc_now)),
             ),
             on_stop=heartbeat.stop,
         )
@@ -174,6 +177,19 @@ def _once(chore: Callable[[], object]) -> Callable[[], None]:
         if not done:
             chore()
             done = True
+
+    return run
+
+
+def _seldom(chore: Callable[[], object]) -> Callable[[], None]:
+    """A chore that costs a look at the database: not one in each of the rounds that posts cause."""
+    done_at = float("-inf")
+
+    def run() -> None:
+        nonlocal done_at
+        if time.monotonic() - done_at >= _SELDOM_SECONDS:
+            chore()
+            done_at = time.monotonic()
 
     return run
 
