@@ -45,6 +45,35 @@ _HEAD = (
 )
 
 
+def _heads(*columns: Any) -> Select[Any]:
+    """The head of each lane: the message that is under way, else the oldest that waits. They are
+    one and the same, unless an older one came back to the lane meanwhile."""
+    other = aliased(Message)
+    first = select(func.min(other.id)).where(
+        other.lane == Chat.chat_id, other.status.in_(_UNSETTLED_STATUSES)
+    )
+    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
+    under_way = select(other.id).where(
+        other.lane == Chat.chat_id,
+        other.status == literal_column("'sending'"),
+        or_(other.digest_id.is_(None), other.digest_id == other.id),
+    )
+    head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
+    return select(*columns).select_from(Chat).join(Message, Message.id == head)
+
+
+_held = case((Chat.hold_until > Message.due_at, Chat.hold_until), else_=Message.due_at)
+_ready = case((Chat.next_at > _held, Chat.next_at), else_=_held)
+_first_due = Prepared(_heads(func.min(_ready).label("due_at")).where(Chat.parked_at.is_(None)))
+_lease_over = func.min(case((Message.status == "sending", Message.due_at)))
+_waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
+_parked_due = Prepared(
+    _heads(_lease_over.label("due_at"), _waits_since.label("since")).where(
+        Chat.parked_at.is_not(None)
+    )
+)
+
+
 def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     """The lane of a chat: its own, made if need be, or that of the chat it has become."""
     chat = _of_chat.first(connection, {"chat_id": chat_id})
@@ -97,10 +126,7 @@ def due_parked_heads(now: datetime, policy: Policy) -> Select[Any]:
 
 def first_due(connection: Connection) -> datetime | None:
     """When the first head of a lane that is not parked may be claimed."""
-    held = case((Chat.hold_until > Message.due_at, Chat.hold_until), else_=Message.due_at)
-    ready = case((Chat.next_at > held, Chat.next_at), else_=held)
-    query = _heads(func.min(ready)).where(Chat.parked_at.is_(None))
-    due: datetime | None = connection.execute(query).scalar()
+    due: datetime | None = _first_due.first(connection, {}).due_at
     return due
 
 
@@ -108,10 +134,7 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
     """When the first lease ends, and the first message is to be given up, at the heads of the
     parked lanes. The message that began to wait first is the first to be given up, whatever
     stoppages there were."""
-    lease_over = func.min(case((Message.status == "sending", Message.due_at)))
-    waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
-    parked = _heads(lease_over, waits_since).where(Chat.parked_at.is_not(None))
-    due, since = connection.execute(parked).one()
+    due, since = _parked_due.first(connection, {})
     if due is not None:
         yield due
     if since is not None:
@@ -228,20 +251,3 @@ def _belongs(row: Head, head: Head) -> bool:
 def _is_free(row: Head) -> bool:
     tied = row["alone"] or row["digest_id"] is not None or row["uncertain_attempts"]
     return row["status"] == "pending" and row["line"] is not None and not tied
-
-
-def _heads(*columns: Any) -> Select[Any]:
-    """The head of each lane: the message that is under way, else the oldest that waits. They are
-    one and the same, unless an older one came back to the lane meanwhile."""
-    other = aliased(Message)
-    first = select(func.min(other.id)).where(
-        other.lane == Chat.chat_id, other.status.in_(_UNSETTLED_STATUSES)
-    )
-    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
-    under_way = select(other.id).where(
-        other.lane == Chat.chat_id,
-        other.status == literal_column("'sending'"),
-        or_(other.digest_id.is_(None), other.digest_id == other.id),
-    )
-    head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
-    return select(*columns).select_from(Chat).join(Message, Message.id == head)
