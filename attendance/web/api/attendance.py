@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from attendance import keys, notices, records
 from attendance.idempotency import Answer, Ticket, once
 from attendance.outbox import listing
-from attendance.recording import Entry, Recorded, Reporter, record_attendance
+from attendance.recording import Entry, Recorded, Recording, Reporter, record_attendance
 from attendance.web.answers import dumps, page, position, respond
 from attendance.web.body import query, raw_body
 from attendance.web.calls import Call, reads, writes
@@ -33,13 +33,12 @@ def post(call: Call) -> Response:
     _refuse_the_future(entry, call)
     ticket = _ticket(call, body)
     reporter = Reporter(call.key.id, call.key.lineage)
+    recording = Recording.of(call.now, entry, reporter, call.context, made.rules)
 
     def work(connection: Connection) -> Answer:
         def record() -> Answer:
             keys.note_use(connection, call.now, call.key)
-            return _answer(
-                record_attendance(connection, call.now, entry, reporter, call.context, made.rules)
-            )
+            return _answer(record_attendance(connection, recording))
 
         return once(connection, call.now, ticket, record)
 
