@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Select,
+    String,
     and_,
     bindparam,
     case,
@@ -20,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
-from attendance.db import Prepared
+from attendance.db import Prepared, UtcTime
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import Chat, Message, Start, literal_status
@@ -73,6 +75,42 @@ _parked_due = Prepared(
     )
 )
 
+_now, _lane = bindparam("now", type_=UtcTime), bindparam("lane", type_=String)
+_limit = bindparam("limit", type_=Integer)
+_due_heads = Prepared(
+    _heads(*_HEAD)
+    .where(
+        Chat.parked_at.is_(None),
+        Message.due_at <= _now,
+        *(or_(time.is_(None), time <= _now) for time in (Chat.hold_until, Chat.next_at)),
+    )
+    .order_by(Message.due_at, Message.id)
+    .limit(_limit)
+)
+_due_parked_heads = Prepared(
+    _heads(*_HEAD).where(
+        Chat.parked_at.is_not(None),
+        or_(
+            and_(Message.status == "sending", Message.due_at <= _now),
+            and_(Message.status == "pending", Message.give_up_from < bindparam("old")),
+        ),
+    )
+)
+_of_lane = select(Message.__table__).where(Message.lane == _lane, _UNSETTLED).order_by(Message.id)
+_front_of = Prepared(_of_lane.where(Message.status == "pending").limit(_limit))
+_behind = Prepared(_of_lane.where(Message.id > bindparam("head")).limit(_limit))
+_first = (
+    select(Message.id, Message.digest_id)
+    .where(Message.lane == _lane, _UNSETTLED)
+    .order_by(Message.id)
+    .limit(_FRONT)
+    .subquery()
+)
+_digest = select(_first.c.digest_id).where(_first.c.digest_id.is_not(None)).limit(1)
+_ids = select(_first.c.id).where(_first.c.digest_id == _digest.scalar_subquery())
+_to_repeat = Prepared(select(Message.__table__).where(Message.id.in_(_ids)).order_by(Message.id))
+_set_next = Prepared(update(Chat).where(Chat.chat_id == _lane).values(next_at=bindparam("at")))
+
 
 def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     """The lane of a chat: its own, made if need be, or that of the chat it has become."""
@@ -109,19 +147,15 @@ def follow_migrations(connection: Connection) -> None:
     connection.execute(stale.values(lane=moved, thread_id=None))
 
 
-def due_heads(now: datetime, limit: int) -> Select[Any]:
+def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
     """The heads that may be claimed, those that have been due longest first."""
-    free = [or_(time.is_(None), time <= now) for time in (Chat.hold_until, Chat.next_at)]
-    due = _heads(*_HEAD).where(Chat.parked_at.is_(None), Message.due_at <= now, *free)
-    return due.order_by(Message.due_at, Message.id).limit(limit)
+    return _rows(_due_heads, connection, now=now, limit=limit)
 
 
-def due_parked_heads(now: datetime, policy: Policy) -> Select[Any]:
+def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> list[Head]:
     """The heads of parked lanes whose lease is over, or that may be given up: no stoppage makes
     that time shorter."""
-    lease_over = and_(Message.status == "sending", Message.due_at <= now)
-    old = and_(Message.status == "pending", Message.give_up_from < now - policy.give_up_after)
-    return _heads(*_HEAD).where(Chat.parked_at.is_not(None), or_(lease_over, old))
+    return _rows(_due_parked_heads, connection, now=now, old=now - policy.give_up_after)
 
 
 def first_due(connection: Connection) -> datetime | None:
@@ -143,36 +177,25 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
 
 def front(connection: Connection, lane: str, limit: int) -> list[Head]:
     """The messages that have waited longest in a lane, in order."""
-    waiting = select(Message.__table__).where(Message.lane == lane, _UNSETTLED)
-    query = waiting.where(Message.status == "pending").order_by(Message.id).limit(limit)
-    return rows_of(connection, query)
+    return _rows(_front_of, connection, lane=lane, limit=limit)
 
 
 def to_repeat(connection: Connection, lane: str) -> list[Head]:
     """The messages of a digest that may have been delivered: it is repeated as it was before
     anything else, also before older messages that came to the lane meanwhile. Found where those
     are fewer than `_FRONT`, so that a look costs no more in a long lane."""
-    waiting = select(Message.id, Message.digest_id).where(Message.lane == lane, _UNSETTLED)
-    first = waiting.order_by(Message.id).limit(_FRONT).subquery()
-    digest = select(first.c.digest_id).where(first.c.digest_id.is_not(None)).limit(1)
-    ids = select(first.c.id).where(first.c.digest_id == digest.scalar_subquery())
-    return rows_of(
-        connection, select(Message.__table__).where(Message.id.in_(ids)).order_by(Message.id)
-    )
+    return _rows(_to_repeat, connection, lane=lane)
 
 
 def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int) -> list[Head]:
     """The messages behind the head that may be merged with it, in order, up to the first that may
     not."""
-    behind = select(Message.__table__).where(
-        Message.lane == head["lane"], _UNSETTLED, Message.id > head["id"]
-    )
-    rows = rows_of(connection, behind.order_by(Message.id).limit(limit))
+    rows = _rows(_behind, connection, lane=head["lane"], head=head["id"], limit=limit)
     return list(takewhile(lambda row: row["due_at"] <= now and _belongs(row, head), rows))
 
 
 def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
-    connection.execute(update(Chat).where(Chat.chat_id == lane).values(next_at=at))
+    _set_next(connection, {"lane": lane, "at": at})
 
 
 def hold(connection: Connection, lane: str, until: datetime, reason: str) -> None:
@@ -223,8 +246,8 @@ def is_probed(connection: Connection, chat_id: str) -> bool:
     return bool(connection.scalar(waits))
 
 
-def rows_of(connection: Connection, heads: Select[Any]) -> list[Head]:
-    return [{**row} for row in connection.execute(heads).mappings()]
+def _rows(query: Prepared, connection: Connection, **values: Any) -> list[Head]:
+    return [row._asdict() for row in query.all(connection, values)]
 
 
 def _hand_over(connection: Connection, old: str, new: str) -> None:

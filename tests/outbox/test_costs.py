@@ -69,7 +69,7 @@ def test_a_long_lane_costs_no_more_than_a_short_one(act: str) -> None:
 @pytest.mark.parametrize("act", ["next_due", "claim"])
 def test_many_lanes_cost_the_same_however_long_they_are(act: str) -> None:
     few, many = filled(500, 2), filled(500, 40)
-    more = 5 if act == "next_due" else 800  # a claim writes what it merges
+    more = 5 if act == "next_due" else 900  # a claim writes what it merges
     assert steps(many, getattr(many, act)) <= steps(few, getattr(few, act)) + more
 
 
