@@ -32,11 +32,15 @@ class Load:
         return self.accepted / self.seconds
 
 
+GROUPS = 64
+"""Over how many groups the people are spread."""
+
+
 def post(url: str, seconds: float, key: str) -> Load:
     """Post for about `seconds`, with `key`."""
     # wrk counts whole seconds.
     duration = f"{max(1, round(seconds))}s"
-    script = [str(_SCRIPT), url, "--", f"run{next(_runs)}", key]
+    script = [str(_SCRIPT), url, "--", f"run{next(_runs)}", key, str(GROUPS)]
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{duration}", "--timeout", "30s", "-s", *script]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     return Load(**json.loads(run.stdout.splitlines()[-1]))
