@@ -26,7 +26,7 @@ class Form:
     small: int = 1
 
 
-FULL = Form(pairs=8, slot_seconds=4.0)
+FULL = Form(pairs=6, slot_seconds=4.0)
 QUICK = Form(pairs=1, slot_seconds=0.5, small=50)
 
 
