@@ -20,6 +20,7 @@ wsgi_app = "attendance.app:create_app()"
 bind = _settings.bind
 workers = _settings.web_concurrency
 worker_class = "attendance.web.gunicorn.JsonWorker"
+logger_class = "attendance.web.gunicorn.QuietLogger"
 threads = 8
 # A stopping worker may be in the middle of a delivery: it gets the time that one can take.
 graceful_timeout = timeout = int(_settings.stop_seconds)

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from attendance.db import Prepared
 from attendance.models import IdempotencyKey
 
 
@@ -33,14 +34,17 @@ class Answer:
 
 
 _table = IdempotencyKey.__table__
-_insert = insert(_table)  # type: ignore[arg-type]  # a Table, declared as FromClause
-_find = select(
-    IdempotencyKey.fingerprint,
-    IdempotencyKey.status,
-    IdempotencyKey.body,
-    IdempotencyKey.location,
-).where(
-    IdempotencyKey.key_lineage == bindparam("key_lineage"), IdempotencyKey.key == bindparam("key")
+_insert = Prepared(insert(_table), *_table.c.keys())  # type: ignore[arg-type]  # a Table
+_find = Prepared(
+    select(
+        IdempotencyKey.fingerprint,
+        IdempotencyKey.status,
+        IdempotencyKey.body,
+        IdempotencyKey.location,
+    ).where(
+        IdempotencyKey.key_lineage == bindparam("key_lineage"),
+        IdempotencyKey.key == bindparam("key"),
+    )
 )
 
 
@@ -55,7 +59,7 @@ def once(
     if ticket is None:
         return work()
     name = {"key_lineage": ticket.key_lineage, "key": ticket.key}
-    given = connection.execute(_find, name).one_or_none()
+    given = _find.first(connection, name)
     if given is None:
         answer = work()
         _keep(connection, now, ticket, answer)
@@ -68,8 +72,8 @@ def once(
 def _keep(connection: Connection, now: datetime, ticket: Ticket, answer: Answer) -> None:
     if not 200 <= answer.status < 300:
         return
-    connection.execute(
-        _insert,
+    _insert(
+        connection,
         {
             "key_lineage": ticket.key_lineage,
             "key": ticket.key,

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
 
 from attendance import audit
+from attendance.db import Prepared
 from attendance.models import ApiKey, Role
 
 PREFIX = "att_"
@@ -47,14 +48,16 @@ class Key:
         return audit.Actor("key", str(self.id), self.name)
 
 
-_live_key = select(ApiKey.id, ApiKey.lineage, ApiKey.name, ApiKey.role, ApiKey.last_used_at).where(
-    ApiKey.key_hash == bindparam("key_hash"), ApiKey.revoked_at.is_(None)
+_live_key = Prepared(
+    select(ApiKey.id, ApiKey.lineage, ApiKey.name, ApiKey.role, ApiKey.last_used_at).where(
+        ApiKey.key_hash == bindparam("key_hash"), ApiKey.revoked_at.is_(None)
+    )
 )
 
 
 def find(connection: Connection, presented: str) -> Key | None:
     """The live key that was presented, or None."""
-    row = connection.execute(_live_key, {"key_hash": _hash(presented)}).one_or_none()
+    row = _live_key.first(connection, {"key_hash": _hash(presented)})
     return None if row is None else Key(*row)
 
 

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, insert, select
 
 from attendance import audit
+from attendance.db import Prepared
 from attendance.models import Attendance, ClientEvent, Event
 from attendance.notices import Facts, Notices, attendance_line
 from attendance.outbox.queue import Draft, enqueue
@@ -81,34 +82,54 @@ class Recorded:
     deduplicated: bool = False
 
 
-def record_attendance(
-    connection: Connection,
-    now: datetime,
-    entry: Entry,
-    reporter: Reporter,
-    context: audit.Context,
-    rules: Rules,
-) -> Recorded:
-    """Record `entry` and queue its messages, unless it is known already.
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """An entry with all that recording it takes and no database tells. It is made before the
+    writer's turn, for which all processes queue: `row` lacks only its id, `text` and `line` are
+    what chats are told."""
+
+    now: datetime
+    entry: Entry
+    context: audit.Context
+    rules: Rules
+    row: dict[str, Any]
+    text: str
+    line: str
+
+    @classmethod
+    def of(
+        cls,
+        now: datetime,
+        entry: Entry,
+        reporter: Reporter,
+        context: audit.Context,
+        rules: Rules,
+    ) -> "Recording":
+        row = _row(entry, reporter, now, context, rules)
+        facts = _facts(row)
+        return cls(now, entry, context, rules, row, rules.notices.message(facts), _line(facts))
+
+
+def record_attendance(connection: Connection, recording: Recording) -> Recorded:
+    """Record an entry and queue its messages, unless it is known already.
 
     Raises:
         ClientEventConflict: the entry contradicts an earlier one of the same `client_event_id`.
     """
-    known = _with_client_event_id(connection, entry, reporter)
+    known = _with_client_event_id(connection, recording)
     if known is not None:
-        return _already(connection, now, context, known, deduplicated=False)
-    row = _row(entry, reporter, now, context, rules)
-    twin = _within_duplicate_window(connection, row, rules)
+        return _already(connection, recording, known, deduplicated=False)
+    twin = _within_duplicate_window(connection, recording)
     if twin is not None:
-        _remember_client_event(connection, entry, reporter, twin["id"])
-        return _already(connection, now, context, twin, deduplicated=True)
-    row = {"id": connection.execute(_insert, row).lastrowid, **row}
-    _remember_client_event(connection, entry, reporter, row["id"])
-    notifications = _notify(connection, now, row, rules)
+        _remember_client_event(connection, recording, twin["id"])
+        return _already(connection, recording, twin, deduplicated=True)
+    row = {"id": _insert(connection, recording.row).lastrowid, **recording.row}
+    _remember_client_event(connection, recording, row["id"])
+    notifications = _notify(connection, recording, row["id"])
     audit.record(
         connection,
-        now,
-        context,
+        recording.now,
+        recording.context,
         "attendance.recorded",
         target=("attendance", row["id"]),
         after=_as_said(row),
@@ -116,9 +137,12 @@ def record_attendance(
     return Recorded(row, notifications)
 
 
-_insert = insert(_table)  # type: ignore[arg-type]  # a Table, declared as FromClause
+_insert = Prepared(
+    insert(_table),  # type: ignore[arg-type]  # a Table, declared as FromClause
+    *(column.name for column in _table.c if column.name != "id"),
+)
 _insert_client_event = insert(ClientEvent.__table__)  # type: ignore[arg-type]
-_by_client_event_id = (
+_by_client_event_id = Prepared(
     select(_table, ClientEvent.occurred_at.label("said_at"))
     .join(ClientEvent, ClientEvent.attendance_id == Attendance.id)
     .where(
@@ -126,7 +150,7 @@ _by_client_event_id = (
         ClientEvent.client_event_id == bindparam("client_event_id"),
     )
 )
-_latest_of_person = (
+_latest_of_person = Prepared(
     select(_table)
     .where(Attendance.person_id == bindparam("person_id"))
     .order_by(Attendance.occurred_at.desc(), Attendance.id.desc())
@@ -134,12 +158,12 @@ _latest_of_person = (
 )
 
 
-def _with_client_event_id(
-    connection: Connection, entry: Entry, reporter: Reporter
-) -> dict[str, Any] | None:
+def _with_client_event_id(connection: Connection, recording: Recording) -> dict[str, Any] | None:
+    entry = recording.entry
     if entry.client_event_id is None:
         return None
-    key = {"lineage": reporter.key_lineage, "client_event_id": entry.client_event_id}
+    lineage = recording.row["key_lineage"]
+    key = {"lineage": lineage, "client_event_id": entry.client_event_id}
     known = _first(connection, _by_client_event_id, key)
     if known is None:
         return None
@@ -151,12 +175,13 @@ def _with_client_event_id(
 
 
 def _remember_client_event(
-    connection: Connection, entry: Entry, reporter: Reporter, attendance_id: int
+    connection: Connection, recording: Recording, attendance_id: int
 ) -> None:
     """Kept beside the record: the duplicate window may answer an event with another's record."""
+    entry = recording.entry
     if entry.client_event_id is not None:
         event = {
-            "key_lineage": reporter.key_lineage,
+            "key_lineage": recording.row["key_lineage"],
             "client_event_id": entry.client_event_id,
             "attendance_id": attendance_id,
             "occurred_at": entry.occurred_at,
@@ -164,10 +189,9 @@ def _remember_client_event(
         connection.execute(_insert_client_event, event)
 
 
-def _within_duplicate_window(
-    connection: Connection, row: dict[str, Any], rules: Rules
-) -> dict[str, Any] | None:
-    """The person's latest record, where it says the same as `row` and lies near it in time."""
+def _within_duplicate_window(connection: Connection, recording: Recording) -> dict[str, Any] | None:
+    """The person's latest record, where it says the same as ours and lies near it in time."""
+    row, rules = recording.row, recording.rules
     if not rules.dedupe_seconds:
         return None
     latest = _first(connection, _latest_of_person, {"person_id": row["person_id"]})
@@ -177,23 +201,20 @@ def _within_duplicate_window(
     return latest if apart <= timedelta(seconds=rules.dedupe_seconds) else None
 
 
-def _first(connection: Connection, query: Any, values: dict[str, Any]) -> dict[str, Any] | None:
-    row = connection.execute(query, values).mappings().first()
-    return None if row is None else dict(row)
+def _first(
+    connection: Connection, query: Prepared, values: dict[str, Any]
+) -> dict[str, Any] | None:
+    row = query.first(connection, values)
+    return None if row is None else row._asdict()
 
 
 def _already(
-    connection: Connection,
-    now: datetime,
-    context: audit.Context,
-    known: dict[str, Any],
-    *,
-    deduplicated: bool,
+    connection: Connection, recording: Recording, known: dict[str, Any], *, deduplicated: bool
 ) -> Recorded:
     audit.record(
         connection,
-        now,
-        context,
+        recording.now,
+        recording.context,
         "attendance.recorded",
         outcome="deduplicated" if deduplicated else "known",
         target=("attendance", known["id"]),
@@ -229,14 +250,13 @@ def _row(
 
 
 def _notify(
-    connection: Connection, now: datetime, row: dict[str, Any], rules: Rules
+    connection: Connection, recording: Recording, attendance_id: int
 ) -> tuple[Notification, ...]:
     """A message to each chat, or topic, that is to be told."""
-    facts = _facts(row)
-    text, line = rules.notices.message(facts), _line(facts)
-    subject = ("attendance", str(row["id"]), row["request_id"])
+    now, row, text, line = recording.now, recording.row, recording.text, recording.line
+    subject = ("attendance", str(attendance_id), row["request_id"])
     places = destinations(
-        connection, rules.default_chat, row["site"], row["group_name"], row["event"]
+        connection, recording.rules.default_chat, row["site"], row["group_name"], row["event"]
     )
     return tuple(
         Notification(

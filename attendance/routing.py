@@ -23,6 +23,7 @@ from sqlalchemy import (
     update,
 )
 
+from attendance.db import Prepared
 from attendance.models import Event, Route
 from attendance.outbox.lanes import lives_in, open_lane
 from attendance.outbox.message import Chat
@@ -72,7 +73,7 @@ _CONDITIONLESS = (Route.site.is_(None), Route.group_name.is_(None), Route.event.
 _default_lane = (
     select(Chat.migrated_to).where(Chat.chat_id == bindparam("default_chat")).scalar_subquery()
 )
-_routes = (
+_routes = Prepared(
     select(
         Route.chat_id,
         Route.thread_id,
@@ -100,7 +101,7 @@ def destinations(
     no chat at all, one place that is still to be configured. A chat that was added under its old
     id is the one that it has become.
     """
-    rows = connection.execute(_routes, {"default_chat": default_chat}).all()
+    rows = _routes.all(connection, {"default_chat": default_chat})
     places: dict[Destination, Destination] = {}
     by_default = True
     for row in rows:

@@ -5,11 +5,12 @@ import random
 import secrets
 import socket
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
@@ -32,6 +33,9 @@ from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
 
 logger = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_SELDOM_SECONDS = 0.25
 
 UNCONFIGURED = (
     "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not both set: attendance is recorded and messages "
@@ -72,8 +76,8 @@ def create_dispatcher(
             on_outcome=_audit_outcome,
             chores=(heartbeat.beat, *_chores(database, chat_id, policy, retention)),
             probes=(
-                partial(probing.probe_bot, database, client, utc_now),
-                partial(probing.probe_chats, database, client, utc_now),
+                _seldom(partial(probing.probe_bot, database, client, utc_now)),
+                _seldom(partial(probing.probe_chats, database, client, utc_now)),
             ),
             on_stop=heartbeat.stop,
             is_alive=is_alive,
@@ -88,7 +92,7 @@ def _chores(
         Pruning(database, retention, utc_now),
         ClockWatch(database, policy, utc_now).look,
         _once(partial(_probe_soon, database)),
-        partial(_take_up, database, chat_id),
+        _seldom(partial(_take_up, database, chat_id)),
     )
 
 
@@ -191,6 +195,21 @@ def _once(chore: Callable[[], object]) -> Callable[[], None]:
         if not done:
             chore()
             done = True
+
+    return run
+
+
+def _seldom(look: Callable[[], T]) -> Callable[[], T | None]:
+    """What costs a look at the database: not one in each of the rounds that posts cause."""
+    done_at = float("-inf")
+
+    def run() -> T | None:
+        nonlocal done_at
+        if time.monotonic() - done_at < _SELDOM_SECONDS:
+            return None
+        answer = look()
+        done_at = time.monotonic()
+        return answer
 
     return run
 

@@ -18,6 +18,7 @@ from attendance.recording import (
     ClientEventConflict,
     Entry,
     Recorded,
+    Recording,
     Reporter,
     Rules,
     record_attendance,
@@ -43,9 +44,8 @@ def record(database: Database) -> Record:
         **fields: Any,
     ) -> Recorded:
         entry = Entry(**{"person_id": "ada", "event": "check_in", **fields})
-        return database.write(
-            lambda connection: record_attendance(connection, now, entry, reporter, CONTEXT, rules)
-        )
+        recording = Recording.of(now, entry, reporter, CONTEXT, rules)
+        return database.write(lambda connection: record_attendance(connection, recording))
 
     return call
 
@@ -86,7 +86,7 @@ def test_the_row_that_is_returned_is_the_row_that_is_stored(
 def test_the_caller_decides_about_the_commit(database: Database) -> None:
     def work(connection: Connection) -> None:
         entry = Entry(person_id="ada", event="late")
-        record_attendance(connection, NOW, entry, DOOR, CONTEXT, RULES)
+        record_attendance(connection, Recording.of(NOW, entry, DOOR, CONTEXT, RULES))
         raise LookupError
 
     with pytest.raises(LookupError):

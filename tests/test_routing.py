@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import event
-from sqlalchemy.engine import Connection
 
 from attendance import routing
 from attendance.db import Database
+from attendance.db.engines import driver_connection
 from attendance.models import Event
 from attendance.outbox import lanes
 from attendance.routing import EVERYTHING, Added, Conditions
@@ -189,15 +188,12 @@ def test_finding_out_costs_one_query(database: Database, add: Callable[..., Adde
     add("3000")
     executed: list[str] = []
 
-    def work(connection: Connection) -> None:
-        event.listen(
-            connection, "before_cursor_execute", lambda *given: executed.append(str(given[2]))
-        )
+    with database.read() as connection:
+        driver_connection(connection).set_trace_callback(executed.append)
         routing.destinations(connection, DEFAULT, "HQ", None, "check_in")
+        driver_connection(connection).set_trace_callback(None)
 
-    database.write(work)
-
-    assert [statement.split()[0] for statement in executed] == ["SELECT", "RELEASE"]
+    assert [statement.split()[0] for statement in executed] == ["SELECT"]
 
 
 class TestAdding:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, String, Text, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, UtcTime
+from attendance.db import Base, Prepared, UtcTime
 from attendance.secret import redact
 
 SCHEMA_VERSION = 1
@@ -48,7 +48,10 @@ class AuditEntry(Base):
     )
 
 
-_insert = insert(AuditEntry.__table__)  # type: ignore[arg-type]  # a Table, declared as FromClause
+_insert = Prepared(
+    insert(AuditEntry.__table__),  # type: ignore[arg-type]  # a Table, declared as FromClause
+    *(one.name for one in AuditEntry.__table__.columns if one.name not in {"id", "trace_id"}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +95,8 @@ def record(
 ) -> None:
     """Append one row. `action` is dotted (`attendance.recorded`), `target` a type and an id."""
     target_type, target_id = target or (None, None)
-    connection.execute(
-        _insert,
+    _insert(
+        connection,
         {
             "occurred_at": now,
             "actor_type": context.actor.type,

@@ -8,6 +8,7 @@ from attendance.db.database import Database
 from attendance.db.engines import assert_no_connections
 from attendance.db.errors import DatabaseError, NoDatabase, TooBusy, Unavailable
 from attendance.db.files import BadDatabaseUrl
+from attendance.db.prepared import Prepared
 
 __all__ = [
     "BadDatabaseUrl",
@@ -15,6 +16,7 @@ __all__ = [
     "Database",
     "DatabaseError",
     "NoDatabase",
+    "Prepared",
     "TooBusy",
     "Unavailable",
     "UtcTime",

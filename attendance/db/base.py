@@ -33,7 +33,7 @@ def format_utc(time: datetime) -> str:
     """`time` as text of 27 characters that sorts by time. Raises ValueError for a naive time."""
     if time.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

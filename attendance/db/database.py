@@ -90,6 +90,13 @@ class Database:
         with self._reading.begin() as connection:
             yield connection
 
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """The same for one `Prepared` query, which sees one state by itself: nothing is begun."""
+        self._claim_process()
+        with self._reading.connect() as connection:
+            yield connection
+
     def close(self) -> None:
         """Finish what waits to be written and close all connections."""
         # Whoever closes the last connection checkpoints: readers first, the writer under its lock.

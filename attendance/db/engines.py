@@ -76,7 +76,7 @@ def close_cursors(connection: Connection) -> None:
 
 
 def _begin(connection: Connection, statement: str) -> None:
-    connection.exec_driver_sql(statement)
+    driver_connection(connection).execute(statement)
 
 
 def _engine(path: Path, busy_seconds: float, pragmas: tuple[str, ...], pool_size: int) -> Engine:

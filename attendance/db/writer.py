@@ -17,7 +17,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import RootTransaction
-from sqlalchemy.exc import DBAPIError
 
 from attendance.db.engines import close_cursors, driver_connection
 from attendance.db.errors import TooBusy, Unavailable
@@ -202,7 +201,7 @@ def _begin(connection: Connection, group: list[_Unit]) -> RootTransaction | None
     while True:
         try:
             return connection.begin()
-        except DBAPIError as error:
+        except sqlite3.Error as error:
             if _storage_code(error) != sqlite3.SQLITE_BUSY:
                 raise
             if all(unit.future.cancelled() for unit in group):
@@ -220,16 +219,17 @@ def _attempt(connection: Connection, unit: _Unit) -> object:
     Raises whatever ended the whole transaction: the next savepoint would otherwise open, and
     commit, a transaction of its own (SQLITE_FULL does this, and at times IOERR and NOMEM).
     """
-    connection.exec_driver_sql("SAVEPOINT unit")
+    driver = driver_connection(connection)
+    driver.execute("SAVEPOINT unit")
     try:
         result = _call(connection, unit)
     except Exception as error:
-        if not driver_connection(connection).in_transaction:
+        if not driver.in_transaction:
             raise
-        connection.exec_driver_sql("ROLLBACK TO unit")
-        connection.exec_driver_sql("RELEASE unit")
+        driver.execute("ROLLBACK TO unit")
+        driver.execute("RELEASE unit")
         return _Failed(error)
-    connection.exec_driver_sql("RELEASE unit")
+    driver.execute("RELEASE unit")
     return result
 
 
@@ -262,19 +262,17 @@ def _fail(group: list[_Unit], error: BaseException) -> None:
 
 
 def _as_ours(error: Exception) -> Exception:
-    if isinstance(error, DBAPIError) and _storage_code(error) in _STORAGE_CODES:
-        return _unavailable(error)
-    return error
+    return _unavailable(error) if _storage_code(error) in _STORAGE_CODES else error
 
 
 def _unavailable(error: BaseException) -> Unavailable:
-    reason = error.orig if isinstance(error, DBAPIError) else error
+    reason = getattr(error, "orig", None) or error
     unavailable = Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
     unavailable.__cause__ = error
     return unavailable
 
 
-def _storage_code(error: DBAPIError) -> int | None:
-    """SQLite's primary result code."""
-    code = getattr(error.orig, "sqlite_errorcode", None)
+def _storage_code(error: BaseException) -> int | None:
+    """SQLite's primary result code, of the driver's own error or of SQLAlchemy's around it."""
+    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

@@ -9,8 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
+from attendance.db import Prepared
 from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Claim, Claimed, Debit, Policy
 from attendance.outbox.lanes import Head
@@ -22,6 +23,19 @@ from attendance.outbox.transport import Outgoing
 
 _MOST_MERGED = 200
 _MOST_GIVEN_UP = 100
+_take_one = Prepared(
+    update(Message)
+    .where(Message.id == bindparam("message"))
+    .values(
+        status="sending",
+        token=bindparam("new_token"),
+        claimed_by=bindparam("claimer"),
+        claimed_at=bindparam("now"),
+        due_at=bindparam("lease_ends"),
+        attempts=Message.attempts + 1,
+        digest_id=bindparam("digest"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +58,7 @@ def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> li
     """
     if stoppage.current(connection, now) is not None:
         return []
-    for head in lanes.rows_of(connection, lanes.due_parked_heads(now, terms.policy)):
+    for head in lanes.due_parked_heads(connection, now, terms.policy):
         _is_still_wanted(connection, now, head, terms)
     claims: list[Claim] = []
     for head in lanes.due_heads(connection, now, limit):
@@ -177,19 +191,15 @@ def _take(
     terms: Terms,
 ) -> Claim:
     head, token = rows[0], terms.new_token()
-    ids = [row["id"] for row in rows]
-    taken = update(Message).where(Message.id.in_(ids))
-    connection.execute(
-        taken.values(
-            status="sending",
-            token=token,
-            claimed_by=terms.claimed_by,
-            claimed_at=now,
-            due_at=debit.starts_at + terms.policy.lease,
-            attempts=Message.attempts + 1,
-            digest_id=head["id"] if len(ids) > 1 else None,
-        )
-    )
+    values = {
+        "new_token": token,
+        "claimer": terms.claimed_by,
+        "now": now,
+        "lease_ends": debit.starts_at + terms.policy.lease,
+        "digest": head["id"] if len(rows) > 1 else None,
+    }
+    for row in rows:
+        _take_one(connection, {"message": row["id"], **values})
     return Claim(
         messages=tuple(_claimed(row, row["attempts"] + 1) for row in rows),
         outgoing=_outgoing(rows, text, is_silent=_is_silent(head, now, terms.policy)),

@@ -19,6 +19,7 @@ from attendance.outbox.workings import Workings
 
 _AFTER_ERROR_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.05
+_REST_SECONDS = 0.02
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -40,7 +41,7 @@ class Dispatcher:
         """Work until `stop` is called or the process ends. Survives any error."""
         self._w.wake.clear()
         while self._delivery.goes_on:
-            self._w.wake.wait(self._run_a_round())
+            self._rest(self._run_a_round())
             # Cleared before all that is looked at next, the call to stop included.
             self._w.wake.clear()
 
@@ -75,6 +76,15 @@ class Dispatcher:
             threads.close(max(0.0, deadline - time.monotonic()))
         self._w.on_stop()
         return idle
+
+    def _rest(self, seconds: float) -> None:
+        """Until something is due or `wake` is set. Each commit sets it: where nothing may start,
+        many are looked at together."""
+        if seconds > 0 and self._senders.free:
+            together = min(seconds, _REST_SECONDS)
+            self._stopping.wait(together)
+            seconds -= together
+        self._w.wake.wait(seconds)
 
     def _run_a_round(self) -> float:
         try:

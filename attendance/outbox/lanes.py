@@ -7,8 +7,11 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
+    Integer,
     Select,
+    String,
     and_,
+    bindparam,
     case,
     func,
     literal_column,
@@ -20,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
+from attendance.db import Prepared, UtcTime
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import (
@@ -40,6 +44,7 @@ _STATE = ("parked_at", "park_reason", "probe_at", "refused_since")
 _UNSETTLED_STATUSES = literal_status("pending", "sending")
 _OPEN, _PARKED = (text(condition) for condition in (READY, PARKED))
 _insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
+_of_chat = Prepared(select(Chat.migrated_to).where(Chat.chat_id == bindparam("chat_id")))
 _HEAD = (
     *Message.__table__.columns,
     Chat.silent.label("chat_silent"),
@@ -49,17 +54,70 @@ _HEAD = (
 )
 
 
+def _heads(*columns: Any) -> Select[Any]:
+    """The head of each lane: the message that is under way, else the oldest that waits. They are
+    one and the same, unless an older one came back to the lane meanwhile."""
+    other = aliased(Message)
+    first = select(func.min(other.id)).where(
+        other.lane == Chat.chat_id, other.status.in_(_UNSETTLED_STATUSES)
+    )
+    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
+    under_way = select(other.id).where(
+        other.lane == Chat.chat_id,
+        other.status == literal_column("'sending'"),
+        or_(other.digest_id.is_(None), other.digest_id == other.id),
+    )
+    head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
+    return select(*columns).select_from(Chat).join(Message, Message.id == head)
+
+
+_now, _lane = bindparam("now", type_=UtcTime), bindparam("lane", type_=String)
+_limit = bindparam("limit", type_=Integer)
+_first_due = Prepared(select(func.min(Chat.ready_at).label("due_at")).where(_OPEN))
+_due_heads = Prepared(
+    _heads(*_HEAD).where(_OPEN, Chat.ready_at <= _now).order_by(Chat.ready_at).limit(_limit)
+)
+_lease_over = func.min(case((Message.status == "sending", Message.due_at)))
+_waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
+_parked_due = Prepared(
+    _heads(_lease_over.label("due_at"), _waits_since.label("since")).where(_PARKED)
+)
+_due_parked_heads = Prepared(
+    _heads(*_HEAD).where(
+        _PARKED,
+        or_(
+            and_(Message.status == "sending", Message.due_at <= _now),
+            and_(Message.status == "pending", Message.give_up_from < bindparam("old")),
+        ),
+    )
+)
+_of_lane = select(Message.__table__).where(Message.lane == _lane, IS_UNSETTLED).order_by(Message.id)
+_front_of = Prepared(_of_lane.where(Message.status == "pending").limit(_limit))
+_behind = Prepared(_of_lane.where(Message.id > bindparam("head")).limit(_limit))
+_of_digests = (Message.lane == _lane, IS_UNSETTLED, Message.digest_id.is_not(None))
+_first_digest = select(Message.digest_id).where(*_of_digests).order_by(Message.id).limit(1)
+_to_repeat = Prepared(
+    select(Message.__table__)
+    .where(*_of_digests, Message.digest_id == _first_digest.scalar_subquery())
+    .order_by(Message.id)
+)
+_set_next = Prepared(update(Chat).where(Chat.chat_id == _lane).values(next_at=bindparam("at")))
+
+
 def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     """The lane of a chat: its own, made if need be, or that of the chat it has become."""
-    row = {"chat_id": chat_id, "created_at": now, "silent": False}
-    connection.execute(_insert_chat, row)
-    return lives_in(connection, chat_id)
+    chat = _of_chat.first(connection, {"chat_id": chat_id})
+    if chat is None:
+        row = {"chat_id": chat_id, "created_at": now, "silent": False}
+        connection.execute(_insert_chat, row)
+        return chat_id
+    return chat.migrated_to or chat_id
 
 
 def lives_in(connection: Connection, chat_id: str) -> str:
     """The lane of a chat, known or not."""
-    moved = select(Chat.migrated_to).where(Chat.chat_id == chat_id)
-    return connection.scalar(moved) or chat_id
+    chat = _of_chat.first(connection, {"chat_id": chat_id})
+    return chat_id if chat is None else chat.migrated_to or chat_id
 
 
 def migrate(connection: Connection, now: datetime, old: str, new: str) -> None:
@@ -83,21 +141,19 @@ def follow_migrations(connection: Connection) -> None:
 
 def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
     """The heads that may be claimed, those that could have been for longest first."""
-    due = _heads(*_HEAD).where(_OPEN, Chat.ready_at <= now).order_by(Chat.ready_at).limit(limit)
-    return sorted(rows_of(connection, due), key=lambda head: (head["ready_at"], head["id"]))
+    due = _rows(_due_heads, connection, now=now, limit=limit)
+    return sorted(due, key=lambda head: (head["ready_at"], head["id"]))
 
 
-def due_parked_heads(now: datetime, policy: Policy) -> Select[Any]:
+def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> list[Head]:
     """The heads of parked lanes whose lease is over, or that may be given up: no stoppage makes
     that time shorter."""
-    lease_over = and_(Message.status == "sending", Message.due_at <= now)
-    old = and_(Message.status == "pending", Message.give_up_from < now - policy.give_up_after)
-    return _heads(*_HEAD).where(_PARKED, or_(lease_over, old))
+    return _rows(_due_parked_heads, connection, now=now, old=now - policy.give_up_after)
 
 
 def first_due(connection: Connection) -> datetime | None:
     """When the first head of a lane that is not parked may be claimed."""
-    due: datetime | None = connection.scalar(select(func.min(Chat.ready_at)).where(_OPEN))
+    due: datetime | None = _first_due.first(connection, {}).due_at
     return due
 
 
@@ -105,10 +161,7 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
     """When the first lease ends, and the first message is to be given up, at the heads of the
     parked lanes. The message that began to wait first is the first to be given up, whatever
     stoppages there were."""
-    lease_over = func.min(case((Message.status == "sending", Message.due_at)))
-    waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
-    parked = _heads(lease_over, waits_since).where(_PARKED)
-    due, since = connection.execute(parked).one()
+    due, since = _parked_due.first(connection, {})
     if due is not None:
         yield due
     if since is not None:
@@ -117,34 +170,24 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
 
 def front(connection: Connection, lane: str, limit: int) -> list[Head]:
     """The messages that have waited longest in a lane, in order."""
-    waiting = select(Message.__table__).where(Message.lane == lane, IS_UNSETTLED)
-    query = waiting.where(Message.status == "pending").order_by(Message.id).limit(limit)
-    return rows_of(connection, query)
+    return _rows(_front_of, connection, lane=lane, limit=limit)
 
 
 def to_repeat(connection: Connection, lane: str) -> list[Head]:
     """The messages of a digest that may have been delivered: it is repeated as it was before
     anything else, also before older messages that came to the lane meanwhile."""
-    of_digests = (Message.lane == lane, IS_UNSETTLED, Message.digest_id.is_not(None))
-    first = select(Message.digest_id).where(*of_digests).order_by(Message.id).limit(1)
-    digest = select(Message.__table__).where(
-        *of_digests, Message.digest_id == first.scalar_subquery()
-    )
-    return rows_of(connection, digest.order_by(Message.id))
+    return _rows(_to_repeat, connection, lane=lane)
 
 
 def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int) -> list[Head]:
     """The messages behind the head that may be merged with it, in order, up to the first that may
     not."""
-    behind = select(Message.__table__).where(
-        Message.lane == head["lane"], IS_UNSETTLED, Message.id > head["id"]
-    )
-    rows = rows_of(connection, behind.order_by(Message.id).limit(limit))
+    rows = _rows(_behind, connection, lane=head["lane"], head=head["id"], limit=limit)
     return list(takewhile(lambda row: row["due_at"] <= now and _belongs(row, head), rows))
 
 
 def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
-    connection.execute(update(Chat).where(Chat.chat_id == lane).values(next_at=at))
+    _set_next(connection, {"lane": lane, "at": at})
 
 
 def hold(connection: Connection, lane: str, until: datetime, reason: str) -> None:
@@ -160,8 +203,8 @@ def another_is_held(connection: Connection, lane: str, now: datetime) -> bool:
     return connection.scalar(query) is not None
 
 
-def rows_of(connection: Connection, heads: Select[Any]) -> list[Head]:
-    return [{**row} for row in connection.execute(heads).mappings()]
+def _rows(query: Prepared, connection: Connection, **values: Any) -> list[Head]:
+    return [row._asdict() for row in query.all(connection, values)]
 
 
 def _hand_over(connection: Connection, old: str, new: str) -> None:
@@ -188,20 +231,3 @@ def _belongs(row: Head, head: Head) -> bool:
 def _is_free(row: Head) -> bool:
     tied = row["alone"] or row["digest_id"] is not None or row["uncertain_attempts"]
     return row["status"] == "pending" and row["line"] is not None and not tied
-
-
-def _heads(*columns: Any) -> Select[Any]:
-    """The head of each lane: the message that is under way, else the oldest that waits. They are
-    one and the same, unless an older one came back to the lane meanwhile."""
-    other = aliased(Message)
-    first = select(func.min(other.id)).where(
-        other.lane == Chat.chat_id, other.status.in_(_UNSETTLED_STATUSES)
-    )
-    # Written as the index on it is: SQLite uses a partial one only for a condition that it knows.
-    under_way = select(other.id).where(
-        other.lane == Chat.chat_id,
-        other.status == literal_column("'sending'"),
-        or_(other.digest_id.is_(None), other.digest_id == other.id),
-    )
-    head = func.coalesce(under_way.scalar_subquery(), first.scalar_subquery())
-    return select(*columns).select_from(Chat).join(Message, Message.id == head)

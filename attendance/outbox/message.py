@@ -5,14 +5,14 @@ from typing import Any, Literal, get_args
 
 from sqlalchemy import (
     BigInteger,
-    BindParameter,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
     Text,
-    bindparam,
     false,
+    literal_column,
 )
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
@@ -34,9 +34,9 @@ _listed = ", ".join(f"'{status}'" for status in STATUSES)
 _stop_reasons = ", ".join(f"'{reason}'" for reason in get_args(StopReason))
 
 
-def literal_status(*statuses: Status) -> BindParameter[Any]:
+def literal_status(*statuses: Status) -> list[ColumnElement[Any]]:
     """Statuses as literals in the statement: SQLite uses a partial index only for those."""
-    return bindparam(None, statuses, expanding=True, literal_execute=True)
+    return [literal_column(f"'{status}'") for status in statuses]
 
 
 class Message(Base):

@@ -8,12 +8,18 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, update
 
+from attendance.db import Prepared
 from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import Message, literal_status
 from attendance.outbox.pacing import HORIZON, next_start
 
-_insert_message = insert(Message.__table__)  # type: ignore[arg-type]  # declared as a FromClause
+_insert_message = Prepared(
+    insert(Message.__table__),  # type: ignore[arg-type]  # a Table, declared as FromClause
+    *("status", "chat_id", "lane", "thread_id", "silent", "text", "line", "alone"),
+    *("subject_type", "subject_id", "request_id", "created_at", "due_at", "give_up_from"),
+    *("attempts", "uncertain_attempts"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,8 @@ def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
     """Write the message in the caller's transaction; the id, which is its place in the order."""
     chat_id = draft.chat_id
     lane = None if chat_id is None else lanes.open_lane(connection, now, chat_id)
-    result = connection.execute(
-        _insert_message,
+    made = _insert_message(
+        connection,
         {
             "status": "pending",
             "chat_id": chat_id,
@@ -57,7 +63,7 @@ def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
             "uncertain_attempts": 0,
         },
     )
-    return result.lastrowid
+    return made.lastrowid or 0
 
 
 def adopt(connection: Connection, now: datetime, chat_id: str) -> int:

@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import Any
 
-from sqlalchemy import Connection, insert, select, true, update
+from sqlalchemy import Boolean, Connection, bindparam, case, func, insert, or_, select, update
 
+from attendance.db import Prepared, UtcTime
 from attendance.outbox import backoff, lanes, parking, stoppage
 from attendance.outbox.claim import Claim, Claimed, Policy, Settled
 from attendance.outbox.message import Attempt, Message
@@ -34,7 +34,29 @@ GIVEN_UP = "Given up: not delivered within OUTBOX_GIVE_UP_AFTER."
 
 _FAILURES_TO_STOP = 3
 _ATTEMPTS_TO_LOOK_AT = 1000
-_CLAIM_OVER = {"token": None, "claimed_by": None, "claimed_at": None}
+_insert_attempt = Prepared(
+    insert(Attempt.__table__),  # type: ignore[arg-type]  # a Table, declared as FromClause
+    *("outbox_id", "number", "token", "claimed_by", "started_at", "ended_at", "outcome", "error"),
+)
+_change_one = Prepared(
+    update(Message)
+    .where(Message.id == bindparam("message"), Message.token == bindparam("mine"))
+    .values(
+        token=None,
+        claimed_by=None,
+        claimed_at=None,
+        status=bindparam("becomes"),
+        last_error=bindparam("error"),
+        due_at=func.coalesce(bindparam("due", type_=UtcTime), Message.due_at),
+        settled_at=bindparam("settled"),
+        sent_at=bindparam("sent"),
+        telegram_message_id=bindparam("receipt"),
+        attempts=Message.attempts - bindparam("uncounted"),
+        uncertain_attempts=Message.uncertain_attempts + bindparam("uncertain"),
+        digest_id=case((bindparam("tied", type_=Boolean), Message.digest_id)),
+        alone=or_(Message.alone, bindparam("apart", type_=Boolean)),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,25 +213,25 @@ def _change(
     connection: Connection, now: datetime, claim: Claim, verdict: _Verdict, error: str | None
 ) -> set[int]:
     """Write the verdict; the ids of the messages whose token is still ours. No other changes."""
-    values: dict[str, Any] = {**_CLAIM_OVER, "status": verdict.status, "last_error": error}
-    if verdict.status == "pending":
-        values["due_at"] = now + verdict.wait
-    else:
-        values["settled_at"] = now
-    if verdict.status == "sent":
-        values |= {"sent_at": now, "telegram_message_id": verdict.receipt}
-    if not verdict.counted:
-        values["attempts"] = Message.attempts - 1
-    if verdict.uncertain:
-        values["uncertain_attempts"] = Message.uncertain_attempts + 1
-    if not verdict.together and verdict.status != "sent":
-        values["digest_id"] = None
-    if verdict.alone:
-        values["alone"] = true()
-    mine = update(Message).where(
-        Message.id.in_([message.id for message in claim.messages]), Message.token == claim.token
-    )
-    return set(connection.scalars(mine.values(**values).returning(Message.id)))
+    waits, sent = verdict.status == "pending", verdict.status == "sent"
+    values = {
+        "mine": claim.token,
+        "becomes": verdict.status,
+        "error": error,
+        "due": now + verdict.wait if waits else None,
+        "settled": None if waits else now,
+        "sent": now if sent else None,
+        "receipt": verdict.receipt,
+        "uncounted": 0 if verdict.counted else 1,
+        "uncertain": int(verdict.uncertain),
+        "tied": verdict.together or sent,
+        "apart": verdict.alone,
+    }
+    return {
+        message.id
+        for message in claim.messages
+        if _change_one(connection, {"message": message.id, **values}).rowcount
+    }
 
 
 def _record(
@@ -225,22 +247,18 @@ def _record(
     """An attempt for each of these messages of the claim, and what is told of it."""
     if not messages:
         return []
-    connection.execute(
-        insert(Attempt),
-        [
-            {
-                "outbox_id": message.id,
-                "number": message.attempt,
-                "token": claim.token,
-                "claimed_by": claim.claimed_by,
-                "started_at": claim.debit.starts_at,
-                "ended_at": now,
-                "outcome": outcome,
-                "error": error,
-            }
-            for message in messages
-        ],
-    )
+    for message in messages:
+        attempt = {
+            "outbox_id": message.id,
+            "number": message.attempt,
+            "token": claim.token,
+            "claimed_by": claim.claimed_by,
+            "started_at": claim.debit.starts_at,
+            "ended_at": now,
+            "outcome": outcome,
+            "error": error,
+        }
+        _insert_attempt(connection, attempt)
     return [_settled(message, outcome, status, error, receipt) for message in messages]
 
 

@@ -2,9 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Integer, bindparam, delete, insert, select
 
 from attendance.config import Rate
+from attendance.db import Prepared
 from attendance.outbox.message import Start
 from attendance.outbox.pacing import Pace, next_start
 
@@ -12,14 +13,19 @@ _KEPT_LONGER = timedelta(seconds=10)
 """Another may plan an earlier start than this one, and its window reaches back further."""
 
 
+_count = bindparam("count", type_=Integer)
+_newest_first = select(Start.starts_at).order_by(Start.starts_at.desc()).limit(_count)
+_latest = Prepared(_newest_first)
+_latest_of_lane = Prepared(_newest_first.where(Start.lane == bindparam("lane")))
+
+
 def latest(connection: Connection, rate: Rate | None, lane: str | None = None) -> list[datetime]:
     """The last `rate.count` starts, of one lane or of all, the latest first."""
     if rate is None:
         return []
-    query = select(Start.starts_at).order_by(Start.starts_at.desc()).limit(rate.count)
-    if lane is not None:
-        query = query.where(Start.lane == lane)
-    return list(connection.scalars(query))
+    query, values = (_latest, {}) if lane is None else (_latest_of_lane, {"lane": lane})
+    rows = query.all(connection, {"count": rate.count, **values})
+    return [row.starts_at for row in rows]
 
 
 def debit(connection: Connection, pace: Pace, lane: str, starts_at: datetime) -> int | None:

@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 from sqlalchemy.dialects import sqlite
 
+from attendance.db import Prepared
 from attendance.outbox.message import Stoppage, StopReason
 
 FIRST_PROBE = timedelta(seconds=1)
@@ -15,7 +16,15 @@ _PROBED: tuple[StopReason, ...] = ("misconfigured", "unreachable")
 _CLOCK_STANDS_STILL: tuple[StopReason, ...] = ("unconfigured", "misconfigured")
 
 _insert = sqlite.insert(Stoppage.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
-_open_and_probed = and_(Stoppage.reason.in_(_PROBED), Stoppage.ended_at.is_(None))
+_open_and_probed = and_(
+    or_(*(Stoppage.reason == reason for reason in _PROBED)), Stoppage.ended_at.is_(None)
+)
+_flooded = and_(Stoppage.reason == "flooded", Stoppage.ended_at > bindparam("now"))
+_current = Prepared(
+    select(Stoppage.reason, Stoppage.probe_at, Stoppage.ended_at, Stoppage.error).where(
+        or_(_open_and_probed, _flooded)
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +67,7 @@ def current(connection: Connection, now: datetime) -> Stopped | None:
 
     An `unconfigured` stoppage does not: whoever can ask has a configuration.
     """
-    flooded = and_(Stoppage.reason == "flooded", Stoppage.ended_at > now)
-    rows = connection.execute(
-        select(Stoppage.reason, Stoppage.probe_at, Stoppage.ended_at, Stoppage.error).where(
-            or_(_open_and_probed, flooded)
-        )
-    ).all()
+    rows = _current.all(connection, {"now": now})
     found = [Stopped(row.reason, row.ended_at or row.probe_at, row.error) for row in rows]
     return max(found, key=lambda stopped: stopped.until, default=None)
 

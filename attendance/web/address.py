@@ -1,6 +1,7 @@
 """Where a request came from, with proxies believed only where the operator trusts them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from attendance.config import Network
@@ -31,6 +32,7 @@ def _normal(text: str) -> str | None:
     return None if parsed is None else str(parsed)
 
 
+@lru_cache(maxsize=1024)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
     """An IPv4 address stays one where a socket for both kinds shows it as IPv6."""
     try:

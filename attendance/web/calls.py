@@ -104,7 +104,7 @@ def _authorized(roles: tuple[Role, ...]) -> keys.Key:
     scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
     key = None
     if scheme.lower() == "bearer" and presented.strip():
-        with services().database.read() as connection:
+        with services().database.look() as connection:
             key = keys.find(connection, presented.strip())
     if key is None:
         raise Problem(

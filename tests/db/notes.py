@@ -42,10 +42,10 @@ def statements(database: Database) -> list[str]:
     """A list that fills with what the writer's connection executes from now on."""
     seen: list[str] = []
 
-    def note(_c: Any, _k: Any, statement: str, *_: Any) -> None:
-        seen.append(statement)
+    def listen(connection: sqlite3.Connection, *_: Any) -> None:
+        connection.set_trace_callback(seen.append)
 
-    event.listen(database._writer._engine, "before_cursor_execute", note)
+    event.listen(database._writer._engine, "checkout", listen)
     return seen
 
 

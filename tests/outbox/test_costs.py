@@ -10,7 +10,7 @@ import pytest
 from bench import NINE, POLICY, Bench
 from bulk import settled, waiting
 from model import InMemory
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from attendance.config import Rate
 from attendance.outbox import listing, parking, queue
@@ -83,15 +83,15 @@ def driver(bench: Bench) -> Any:
 @contextmanager
 def plans(bench: Bench) -> Iterator[list[str]]:
     """A list that fills, at the end, with how each statement of the block found its rows."""
-    seen: list[tuple[str, Any]] = []
+    seen: list[str] = []
     found: list[str] = []
-    with bench.database.read() as connection:
-        event.listen(connection.engine, "before_cursor_execute", lambda *a: seen.append(a[2:4]))
-    yield found
     raw = driver(bench)
-    for statement, values in tuple(seen):
+    raw.set_trace_callback(seen.append)
+    yield found
+    raw.set_trace_callback(None)
+    for statement in seen:
         if statement.startswith(("SELECT", "UPDATE", "DELETE")):
-            found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}", values)]
+            found += [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {statement}")]
 
 
 @ACTS

@@ -10,9 +10,9 @@ from sqlalchemy import Connection
 from attendance import keys, notices, records
 from attendance.idempotency import Answer, Ticket, once
 from attendance.outbox import listing
-from attendance.recording import Entry, Recorded, Reporter, record_attendance
+from attendance.recording import Entry, Recorded, Recording, Reporter, record_attendance
 from attendance.web.answers import dumps, page, position, respond
-from attendance.web.body import json_body, query, raw_body
+from attendance.web.body import query, raw_body
 from attendance.web.calls import Call, reads, writes
 from attendance.web.problems import Problem, invalid
 from attendance.web.schemas import AttendanceIn, AttendanceQuery
@@ -28,23 +28,22 @@ _ORDER = ("occurred_at", "id")
 @writes("attendance.recorded", "frontend", "admin")
 def post(call: Call) -> Response:
     """Record one event; the record, its message and its audit entry are on disk together."""
-    entry = json_body(AttendanceIn).as_entry()
+    made, body = services(), raw_body()
+    entry = AttendanceIn.model_validate_json(body).as_entry()
     _refuse_the_future(entry, call)
-    ticket = _ticket(call)
+    ticket = _ticket(call, body)
     reporter = Reporter(call.key.id, call.key.lineage)
-    rules = services().rules
+    recording = Recording.of(call.now, entry, reporter, call.context, made.rules)
 
     def work(connection: Connection) -> Answer:
         def record() -> Answer:
             keys.note_use(connection, call.now, call.key)
-            return _answer(
-                record_attendance(connection, call.now, entry, reporter, call.context, rules)
-            )
+            return _answer(record_attendance(connection, recording))
 
         return once(connection, call.now, ticket, record)
 
-    answer = services().database.write(work)
-    services().wake.set()
+    answer = made.database.write(work)
+    made.wake.set()
     return _response(answer)
 
 
@@ -98,7 +97,7 @@ def _refuse_the_future(entry: Entry, call: Call) -> None:
         )
 
 
-def _ticket(call: Call) -> Ticket | None:
+def _ticket(call: Call, body: bytes) -> Ticket | None:
     header = request.headers.get("Idempotency-Key")
     if header is None:
         return None
@@ -109,7 +108,7 @@ def _ticket(call: Call) -> Ticket | None:
         raise Problem(
             400, "invalid_idempotency_key", "Idempotency-Key takes 1 to 255 printable characters."
         )
-    fingerprint = hashlib.sha256(request.path.encode() + b"\n" + raw_body()).hexdigest()
+    fingerprint = hashlib.sha256(request.path.encode() + b"\n" + body).hexdigest()
     return Ticket(call.key.lineage, key, fingerprint)
 
 
