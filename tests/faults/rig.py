@@ -9,8 +9,8 @@ from contextlib import closing
 from pathlib import Path
 
 from checker import Verdict, check
+from clients import Load
 from history import Ledger, arrivals, read_database
-from load import Load
 from service import NO_LIMITS, Service
 
 from attendance.telegram.sandbox import Sandbox
