@@ -118,7 +118,9 @@ class Rig:
         while self.service.rows(_UNSETTLED) != [{"count(*)": 0}] and time.monotonic() < deadline:
             time.sleep(0.05)
         stored = read_database(self.service.database)
-        return check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
+        verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
+        print(verdict)
+        return verdict
 
 
 def until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:

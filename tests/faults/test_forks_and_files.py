@@ -11,12 +11,12 @@ import pytest
 from rig import ROUNDS, Rig
 
 Make = Callable[..., Rig]
-COMMANDS = (("outbox", "list"), ("db", "check"))
+LIST, CHECK = ("outbox", "list"), ("db", "check")
 
 
-def use_commands(rig: Rig) -> None:
+def use_commands(rig: Rig, *commands: tuple[str, ...]) -> None:
     """Beside the service under load; then kill it, and start it again."""
-    for command in COMMANDS:
+    for command in commands:
         rig.wait_for_acknowledged(10)
         rig.service.manage(*command)
     rig.wait_for_acknowledged(30)
@@ -31,7 +31,7 @@ def test_commands_beside_the_service_lose_nothing(make_rig: Make) -> None:
             backup = rig.service.database.with_name(f"copy-{number}.db")
             made = rig.service.manage("db", "backup", str(backup))
             assert made.returncode == 0, made.stderr
-            use_commands(rig)
+            use_commands(rig, LIST, CHECK)
     verdict = rig.verdict()
     assert verdict.is_valid, verdict
 
@@ -39,7 +39,7 @@ def test_commands_beside_the_service_lose_nothing(make_rig: Make) -> None:
 def test_control_a_plain_read_of_the_file_in_a_worker_loses_commits(make_rig: Make) -> None:
     rig = make_rig("without-closed-files")
     with rig.load():
-        use_commands(rig)
+        use_commands(rig, LIST)
     assert rig.verdict(drained_within_seconds=3).lost
 
 
@@ -51,5 +51,5 @@ def test_a_preloaded_application_does_not_start(make_rig: Make) -> None:
 def test_control_a_preloaded_application_loses_commits(make_rig: Make) -> None:
     rig = make_rig("without-fork-guards", GUNICORN_CMD_ARGS="--preload")
     with rig.load():
-        use_commands(rig)
+        use_commands(rig, LIST)
     assert rig.verdict(drained_within_seconds=3).lost
