@@ -29,7 +29,7 @@ _QUICK = {
     "OUTBOX_POLL_SECONDS": "0.2",
     "WEB_CONCURRENCY": "2",
 }
-_DRAINED_WITHIN_SECONDS = 40.0
+_DRAINED_WITHIN_SECONDS = 90.0  # the longest backoff is a minute
 _UNSETTLED = "SELECT count(*) FROM outbox WHERE status IN ('pending', 'sending')"
 _FORGET_DOUBTS = """
 CREATE TRIGGER forget_doubts AFTER INSERT ON outbox_attempt
