@@ -1,0 +1,135 @@
+"""Judges a history in the manner of Jepsen's total-queue: what went in against what came out.
+
+Pure: it reads nothing but what it is given.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields
+
+from history import Arrival, Attempt, Stored
+
+_FAULTS = (
+    *("lost", "unexpected", "unexplained", "repeated", "unpaired", "contradicted", "disordered"),
+    "damaged",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """People by what became of them; the fields of `_FAULTS` have to be empty.
+
+    `attempted` were sent at least once, `acknowledged` answered 2xx at least once, `recovered`
+    recorded and shown though a request about them failed, `explained` shown more than once, each
+    time beyond the first with an attempt noted as uncertain or late.
+
+    `lost` were acknowledged, or are recorded, and are not both recorded and shown; `unexpected`
+    are recorded or shown and were never sent; `unexplained` were shown more often than the
+    attempts account for; `repeated` have more than one record; `unpaired` lack their one message,
+    audit entry or kept answer; `contradicted` were acknowledged with another record than theirs;
+    `disordered` were shown first after somebody whose message is younger; `damaged` is what
+    SQLite says of the file.
+    """
+
+    attempted: frozenset[str]
+    acknowledged: frozenset[str]
+    recovered: frozenset[str]
+    explained: frozenset[str]
+    lost: frozenset[str]
+    unexpected: frozenset[str]
+    unexplained: frozenset[str]
+    repeated: frozenset[str]
+    unpaired: frozenset[str]
+    contradicted: frozenset[str]
+    disordered: frozenset[str]
+    damaged: frozenset[str]
+
+    @property
+    def faults(self) -> dict[str, frozenset[str]]:
+        return {name: found for name in _FAULTS if (found := getattr(self, name))}
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.faults
+
+    def __str__(self) -> str:
+        counts = (f"{len(getattr(self, field.name))} {field.name}" for field in fields(self))
+        shown = (f"{name}: {', '.join(sorted(who)[:5])}" for name, who in self.faults.items())
+        return "; ".join([", ".join(counts), *shown])
+
+
+def check(attempts: Sequence[Attempt], arrived: Sequence[Arrival], stored: Stored) -> Verdict:
+    """The verdict on a history whose outbox was given the time to empty itself."""
+    attempted = frozenset(attempt.person for attempt in attempts)
+    acknowledged = frozenset(attempt.person for attempt in attempts if attempt.acknowledged)
+    failed = frozenset(attempt.person for attempt in attempts if not attempt.acknowledged)
+    recorded = frozenset(record.person for record in stored.records)
+    shown = frozenset(arrival.person for arrival in arrived)
+    twice = _surplus(arrived)
+    unexplained = _unexplained(twice, stored)
+    return Verdict(
+        attempted=attempted,
+        acknowledged=acknowledged,
+        recovered=recorded & shown & failed,
+        explained=frozenset(twice) - unexplained,
+        lost=(acknowledged | recorded) - (recorded & shown),
+        unexpected=(recorded | shown) - attempted,
+        unexplained=unexplained,
+        repeated=_more_than_once(record.person for record in stored.records),
+        unpaired=_unpaired(stored),
+        contradicted=_contradicted(attempts, stored),
+        disordered=_disordered(arrived, stored),
+        damaged=frozenset() if stored.integrity == "ok" else frozenset({stored.integrity}),
+    )
+
+
+def _surplus(arrived: Iterable[Arrival]) -> dict[str, int]:
+    """How often each was shown beyond once."""
+    times = Counter(arrival.person for arrival in arrived)
+    return {person: count - 1 for person, count in times.items() if count > 1}
+
+
+def _unexplained(surplus: dict[str, int], stored: Stored) -> frozenset[str]:
+    doubts: Counter[str] = Counter()
+    for queued in stored.queued:
+        doubts[queued.person] += queued.doubts
+    return frozenset(person for person, times in surplus.items() if times > doubts[person])
+
+
+def _more_than_once(people: Iterable[str]) -> frozenset[str]:
+    return frozenset(person for person, times in Counter(people).items() if times > 1)
+
+
+def _unpaired(stored: Stored) -> frozenset[str]:
+    return frozenset(
+        record.person
+        for record in stored.records
+        if (record.messages, record.entries, record.answers) != (1, 1, 1)
+    )
+
+
+def _contradicted(attempts: Iterable[Attempt], stored: Stored) -> frozenset[str]:
+    theirs = {(record.person, record.id) for record in stored.records}
+    return frozenset(
+        attempt.person
+        for attempt in attempts
+        if attempt.attendance_id is not None
+        and (attempt.person, attempt.attendance_id) not in theirs
+    )
+
+
+def _disordered(arrived: Iterable[Arrival], stored: Stored) -> frozenset[str]:
+    """In each chat, messages are shown for the first time in the order of their rows."""
+    ids = {queued.person: queued.id for queued in stored.queued}
+    latest: dict[str, int] = {}
+    seen: set[str] = set()
+    found: set[str] = set()
+    for arrival in arrived:
+        id_ = ids.get(arrival.person)
+        if id_ is None or arrival.person in seen:
+            continue
+        seen.add(arrival.person)
+        if id_ < latest.get(arrival.chat, 0):
+            found.add(arrival.person)
+        latest[arrival.chat] = max(id_, latest.get(arrival.chat, 0))
+    return frozenset(found)

@@ -1,0 +1,135 @@
+"""What happened, as each side saw it: the clients' ledger, Telegram's arrivals, the database."""
+
+import re
+import sqlite3
+import threading
+from collections.abc import Iterable
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from attendance.telegram.sandbox import Message
+
+ACKNOWLEDGED = (200, 201)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One request of a client, and its end: an HTTP status, or None where the connection failed.
+
+    `key` is its idempotency key and `person` whom it is about, one for each key; `attendance_id`
+    is what an acknowledgement named, if it named any.
+    """
+
+    key: str
+    person: str
+    status: int | None
+    attendance_id: int | None = None
+
+    @property
+    def acknowledged(self) -> bool:
+        return self.status in ACKNOWLEDGED
+
+
+class Ledger:
+    """Every attempt of every client, in the order of their ends. Safe for many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attempts: list[Attempt] = []
+
+    def note(self, attempt: Attempt) -> None:
+        with self._lock:
+            self._attempts.append(attempt)
+
+    @property
+    def attempts(self) -> tuple[Attempt, ...]:
+        with self._lock:
+            return tuple(self._attempts)
+
+    def count(self, status: int | None) -> int:
+        """How many attempts ended so."""
+        return sum(attempt.status == status for attempt in self.attempts)
+
+    @property
+    def acknowledged(self) -> int:
+        return sum(attempt.acknowledged for attempt in self.attempts)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message that Telegram has shown in `chat`, in the order of arrival."""
+
+    person: str
+    chat: str
+
+
+def arrivals(messages: Iterable[Message]) -> tuple[Arrival, ...]:
+    """Of the sandbox's messages. What is about nobody is about "?"."""
+    found = ((re.search(r"\bperson-\d+\b", message.text), message) for message in messages)
+    return tuple(Arrival(who[0] if who else "?", message.chat_id) for who, message in found)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row of `attendance`; how many `messages`, audit `entries` and kept `answers` it has."""
+
+    id: int
+    person: str
+    messages: int
+    entries: int
+    answers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A row of `outbox` about a person; `doubts` counts the attempts that are noted as uncertain
+    or late, each of which Telegram may have shown."""
+
+    id: int
+    person: str
+    chat: str
+    status: str
+    doubts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What the database holds in the end; `integrity` is what SQLite says of the file."""
+
+    records: tuple[Record, ...]
+    queued: tuple[Queued, ...]
+    integrity: str = "ok"
+
+
+_RECORDS = """
+WITH record AS (SELECT id, person_id, CAST(id AS TEXT) AS name FROM attendance)
+SELECT id, person_id,
+  (SELECT count(*) FROM outbox
+     WHERE subject_type = 'attendance' AND subject_id = name),
+  (SELECT count(*) FROM audit
+     WHERE target_type = 'attendance' AND target_id = name
+       AND action = 'attendance.recorded' AND outcome = 'success'),
+  (SELECT count(*) FROM idempotency_key WHERE location = '/attendance/' || name)
+FROM record ORDER BY id
+"""
+_QUEUED = """
+SELECT o.id, coalesce(a.person_id, '?'), o.lane, o.status,
+  (SELECT count(*) FROM outbox_attempt t
+     WHERE t.outbox_id = o.id AND t.outcome IN ('uncertain', 'late'))
+FROM outbox o LEFT JOIN attendance a ON a.id = o.subject_id ORDER BY o.id
+"""
+
+
+def read_database(path: Path) -> Stored:
+    """Read as an auditor would, with an SQLite of one's own."""
+    with closing(sqlite3.connect(path)) as connection:
+        integrity = connection.execute("PRAGMA integrity_check").fetchone()[0]
+        try:
+            return Stored(
+                tuple(Record(*row) for row in connection.execute(_RECORDS)),
+                tuple(Queued(*row) for row in connection.execute(_QUEUED)),
+                integrity,
+            )
+        except sqlite3.DatabaseError as error:
+            return Stored((), (), f"{integrity}; {error}")

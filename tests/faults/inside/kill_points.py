@@ -1,0 +1,106 @@
+"""Ends the process with SIGKILL where it passes a point for which a test has laid a file.
+
+The points are placed around SQLAlchemy, gunicorn and the Telegram client, so that the product has
+no hooks for tests. Whoever can remove the file named after the point dies there: one death a file.
+"""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gunicorn.http.wsgi import Response
+from sqlalchemy import Engine, event
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from attendance.telegram.client import TelegramClient
+
+KINDS = ("record", "claim", "settlement")
+POINTS = (
+    *("before-begin", "after-begin"),
+    *(f"{when}-{kind}-commit" for kind in KINDS for when in ("before", "after")),
+    *("before-answer", "after-answer", "before-request", "after-request"),
+)
+_written = threading.local()
+
+
+def install() -> None:
+    """Place all points. FAULTS_FOLDER is where their files are laid."""
+    event.listen(Engine, "before_cursor_execute", _before_statement)
+    event.listen(Engine, "after_cursor_execute", _after_statement)
+    _wrap(SQLiteDialect_pysqlite, "do_commit", _commit)
+    _wrap(Response, "start_response", _start_response)
+    _wrap(Response, "close", _end_response)
+    _wrap(TelegramClient, "send", _send)
+
+
+def passing(point: str) -> None:
+    try:
+        (Path(os.environ["FAULTS_FOLDER"]) / point).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
+    inner = getattr(owner, name)
+    setattr(owner, name, lambda *given, **named: around(inner, *given, **named))
+
+
+def kind_of(statement: str, parameters: Any) -> str | None:
+    """What a statement that is part of it tells of a transaction."""
+    if statement.startswith("INSERT INTO attendance "):
+        return "record"
+    if statement.startswith("INSERT INTO outbox_attempt "):
+        return "settlement"
+    if statement.startswith("UPDATE outbox SET") and "sending" in parameters:
+        return "claim"
+    return None
+
+
+def _before_statement(
+    _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: Any
+) -> None:
+    if statement.startswith("BEGIN IMMEDIATE"):
+        _written.kinds = set()
+        passing("before-begin")
+    elif kind := kind_of(statement, () if many else parameters):
+        _written.kinds.add(kind)
+
+
+def _after_statement(
+    _connection: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: Any
+) -> None:
+    if statement.startswith("BEGIN IMMEDIATE"):
+        passing("after-begin")
+
+
+def _commit(inner: Callable[..., Any], *given: Any) -> None:
+    kinds: set[str] = getattr(_written, "kinds", set())
+    for kind in kinds:
+        passing(f"before-{kind}-commit")
+    inner(*given)
+    for kind in kinds:
+        passing(f"after-{kind}-commit")
+    _written.kinds = set()
+
+
+def _start_response(inner: Callable[..., Any], response: Any, status: str, *given: Any) -> Any:
+    if status.startswith("201"):
+        passing("before-answer")
+    return inner(response, status, *given)
+
+
+def _end_response(inner: Callable[..., Any], response: Any) -> None:
+    inner(response)
+    if response.status.startswith("201"):
+        passing("after-answer")
+
+
+def _send(inner: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    passing("before-request")
+    outcome = inner(*given, **named)
+    passing("after-request")
+    return outcome

@@ -1,0 +1,12 @@
+"""Python imports this by itself, where PYTHONPATH leads here: in each process of a service under
+test, before anything of the product. It acts in gunicorn only, as FAULTS_INSIDE names it."""
+
+import os
+import sys
+
+if any(argument.endswith("/gunicorn") for argument in sys.orig_argv):
+    import kill_points
+    import without
+
+    for wish in os.environ.get("FAULTS_INSIDE", "").split():
+        {"kill-points": kill_points.install, **without.REMOVALS}[wish]()

@@ -1,0 +1,116 @@
+"""Takes one protection away from a service, for the controls: the checker has to notice."""
+
+import io
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import event
+from sqlalchemy.pool import Pool
+
+from attendance import db
+from attendance.db import Database, base, writer
+
+_FORGETFUL_SECONDS = 0.3
+
+
+def answer_after_commit() -> None:
+    """Answer 201 at once, and record in a thread a little later: the handbook's way."""
+    inner: Callable[..., Iterable[bytes]] = Flask.wsgi_app
+
+    def forgetful(app: Flask, environ: Any, start_response: Any) -> Iterable[bytes]:
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) != ("POST", "/attendance"):
+            return inner(app, environ, start_response)
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        later = {**environ, "wsgi.input": io.BytesIO(body)}
+        threading.Thread(target=_record, args=(inner, app, later), daemon=True).start()
+        start_response("201 CREATED", [("Content-Type", "application/json")])
+        return [b"{}"]
+
+    Flask.wsgi_app = forgetful  # type: ignore[method-assign, assignment]
+
+
+def _record(inner: Callable[..., Iterable[bytes]], app: Flask, environ: Any) -> None:
+    time.sleep(_FORGETFUL_SECONDS)
+    for _ in inner(app, environ, lambda *_: None):
+        pass
+
+
+def sync() -> None:
+    """Leave it to the kernel when commits reach the disk."""
+
+    @event.listens_for(Pool, "checkout")
+    def relax(connection: Any, *_: Any) -> None:
+        connection.execute("PRAGMA synchronous=OFF").fetchall()
+
+
+def closed_files() -> None:
+    """Read the database as a plain file now and then, in each process that has it open."""
+
+    def look() -> None:
+        path = Path(os.environ["DATABASE_URL"].removeprefix("sqlite:///"))
+        while True:
+            time.sleep(0.05)
+            with suppress(OSError):
+                path.read_bytes()
+
+    os.register_at_fork(after_in_child=threading.Thread(target=look, daemon=True).start)
+
+
+def small_log() -> None:
+    """No protection less, but a log that is put away after some commits: a test sees it happen."""
+    for name, value in {"_CHECKPOINT_EVERY_COMMITS": 16, "_TRUNCATE_BEYOND_PAGES": 64}.items():
+        assert hasattr(writer, name)
+        setattr(writer, name, value)
+
+
+def own_clock() -> None:
+    """UTC by a clock of the test's: off by the seconds in the file FAULTS_CLOCK."""
+    offset, now = Path(os.environ["FAULTS_CLOCK"]), base.utc_now
+
+    def utc_now() -> datetime:
+        return now() + timedelta(seconds=float(offset.read_text()))
+
+    db.utc_now = base.utc_now = utc_now
+
+
+def fork_guards() -> None:
+    """Preload as many do: what the master has open is inherited, and the children dispose of it
+    as SQLAlchemy's manual has it, while the master closes its own a little later."""
+    db.assert_no_connections = lambda: None
+    made: list[Database] = []
+    make = Database.__init__
+
+    def remember(database: Database, *given: Any, **named: Any) -> None:
+        make(database, *given, **named)
+        made.append(database)
+
+    def inherit() -> None:
+        for database in made:
+            database._pid = None
+            database._reading.dispose(close=False)
+
+    def close() -> None:
+        for database in made:
+            database._reading.dispose()
+
+    Database.__init__ = remember  # type: ignore[method-assign, assignment]
+    os.register_at_fork(
+        after_in_child=inherit, after_in_parent=lambda: threading.Timer(1.0, close).start()
+    )
+
+
+REMOVALS = {
+    "with-a-clock-of-its-own": own_clock,
+    "without-fork-guards": fork_guards,
+    "with-a-small-log": small_log,
+    "without-answer-after-commit": answer_after_commit,
+    "without-sync": sync,
+    "without-closed-files": closed_files,
+}

@@ -1,0 +1,131 @@
+"""A service under load with a fault, and the verdict on what came of it."""
+
+import os
+import shutil
+import sqlite3
+import time
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+from checker import Verdict, check
+from clients import Load
+from history import Ledger, arrivals, read_database
+from service import NO_LIMITS, Service
+
+from attendance.telegram.sandbox import Sandbox
+
+HERE = Path(__file__).parent
+ROUNDS = int(os.environ.get("ATTENDANCE_FAULT_ROUNDS", "1"))
+"""How often each fault strikes; more of them make a soak."""
+
+CHATS = {"north": "2000", "south": "3000", "east": "4000", "west": "5000"}
+"""The chat that each site's messages go to."""
+
+_QUICK = {
+    **NO_LIMITS,
+    "TELEGRAM_TIMEOUT": "0.4,0.5",
+    "OUTBOX_LEASE_SECONDS": "2.5",
+    "OUTBOX_POLL_SECONDS": "0.2",
+    "WEB_CONCURRENCY": "2",
+}
+_DRAINED_WITHIN_SECONDS = 90.0  # the longest backoff is a minute
+_UNSETTLED = "SELECT count(*) FROM outbox WHERE status IN ('pending', 'sending')"
+_FORGET_DOUBTS = """
+CREATE TRIGGER forget_doubts AFTER INSERT ON outbox_attempt
+WHEN NEW.outcome IN ('uncertain', 'late')
+BEGIN DELETE FROM outbox_attempt WHERE id = NEW.id; END
+"""
+
+
+class Seed:
+    """A database with a key and a chat for each site, to begin with."""
+
+    def __init__(self, folder: Path) -> None:
+        service = Service(folder)
+        for command in (("db", "upgrade"), *(_route(site) for site in CHATS)):
+            made = service.manage(*command)
+            assert made.returncode == 0, made.stderr
+        self.key = service.make_key("frontend")
+        self._database = service.database
+
+    def copy_to(self, folder: Path) -> None:
+        assert not self._database.with_name("attendance.db-wal").exists()
+        with Path(shutil.copy(self._database, folder)).open("rb") as copy:
+            os.fsync(copy.fileno())
+
+
+def _route(site: str) -> tuple[str, ...]:
+    return ("chats", "add", CHATS[site], "--site", site)
+
+
+class Rig:
+    """One service on a database of its own, with Telegram played by `sandbox`.
+
+    `inside` names what FAULTS_INSIDE is to do in the service's processes; files for kill points are
+    laid in `points`. Further settings are the service's.
+    """
+
+    def __init__(
+        self, folder: Path, seed: Seed, sandbox: Sandbox, *inside: str, **settings: str
+    ) -> None:
+        self.points = folder / "points"
+        self.points.mkdir()
+        seed.copy_to(folder)
+        self.sandbox, self.ledger, self._key = sandbox, Ledger(), seed.key
+        self.settings = {
+            **_QUICK,
+            "TELEGRAM_BOT_TOKEN": sandbox.token,
+            "TELEGRAM_CHAT_ID": "1000",
+            "TELEGRAM_API_BASE": sandbox.url,
+            "PYTHONPATH": str(HERE / "inside"),
+            "FAULTS_INSIDE": " ".join(inside),
+            "FAULTS_FOLDER": str(self.points),
+            **settings,
+        }
+        self.service = Service(folder, command=("serve",), **self.settings)
+
+    def load(self, *more_urls: str, clients: int = 4, patience_seconds: float = 20.0) -> Load:
+        """Clients that are at work while the result is entered."""
+        return Load(
+            (self.service.url, *more_urls),
+            self._key,
+            self.ledger,
+            sites=tuple(CHATS),
+            clients=clients,
+            patience_seconds=patience_seconds,
+        )
+
+    def wait_for_acknowledged(self, more: int) -> None:
+        """Until that many more requests than now were acknowledged."""
+        wanted = self.ledger.acknowledged + more
+        until(lambda: self.ledger.acknowledged >= wanted, f"{wanted} acknowledgements")
+
+    def kill_at(self, point: str) -> None:
+        """Let the next process that passes `point` end there, and wait until one has."""
+        laid = self.points / point
+        laid.touch()
+        until(lambda: not laid.exists(), f"a process passes {point}")
+
+    def forget_doubts(self) -> None:
+        """Take away what explains a message that is shown twice."""
+        with closing(sqlite3.connect(self.service.database, timeout=10)) as connection:
+            connection.execute(_FORGET_DOUBTS)
+
+    def verdict(self, drained_within_seconds: float = _DRAINED_WITHIN_SECONDS) -> Verdict:
+        """What came of it, once nothing waits any more or the time is over."""
+        deadline = time.monotonic() + drained_within_seconds
+        while self.service.rows(_UNSETTLED) != [{"count(*)": 0}] and time.monotonic() < deadline:
+            time.sleep(0.05)
+        stored = read_database(self.service.database)
+        verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
+        print(verdict)
+        return verdict
+
+
+def until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
+    """Wait until `holds()`, looking often."""
+    deadline = time.monotonic() + timeout_seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {timeout_seconds} s: {what}"
+        time.sleep(0.005)

@@ -1,0 +1,54 @@
+"""Workers killed at named points of the path, under load: nothing is lost.
+
+Controls: without the answer after the commit, without a lease that ends, and without a note of
+the claim that ran out, the same deaths lose and repeat messages.
+"""
+
+from collections.abc import Callable
+
+from rig import ROUNDS, Rig
+
+Make = Callable[..., Rig]
+POINTS = (
+    *("before-begin", "after-begin"),
+    *("before-record-commit", "after-record-commit", "before-answer", "after-answer"),
+    *("before-claim-commit", "after-claim-commit", "before-request", "after-request"),
+    *("before-settlement-commit", "after-settlement-commit"),
+)
+
+
+def test_a_death_at_any_point_of_the_path_loses_nothing(make_rig: Make) -> None:
+    rig = make_rig("kill-points")
+    with rig.load():
+        for point in POINTS * ROUNDS:
+            rig.wait_for_acknowledged(10)
+            rig.kill_at(point)
+    verdict = rig.verdict()
+    assert verdict.is_valid, verdict
+    assert verdict.recovered, verdict  # the deaths were felt
+    assert verdict.explained, verdict
+
+
+def strike(rig: Rig, point: str) -> None:
+    with rig.load():
+        rig.wait_for_acknowledged(10)
+        rig.kill_at(point)
+
+
+def test_control_an_answer_before_the_commit_is_lost_with_it(make_rig: Make) -> None:
+    rig = make_rig("kill-points", "without-answer-after-commit")
+    strike(rig, "before-record-commit")
+    assert rig.verdict().lost
+
+
+def test_control_a_claim_whose_lease_never_ends_is_lost(make_rig: Make) -> None:
+    rig = make_rig("kill-points", OUTBOX_LEASE_SECONDS="3600")
+    strike(rig, "after-claim-commit")
+    assert rig.verdict(drained_within_seconds=4).lost
+
+
+def test_control_a_repeat_of_which_nothing_is_noted_is_unexplained(make_rig: Make) -> None:
+    rig = make_rig("kill-points")
+    rig.forget_doubts()
+    strike(rig, "after-request")
+    assert rig.verdict().unexplained

@@ -1,0 +1,54 @@
+"""The disk's power cut under load, again and again: what was acknowledged is there afterwards.
+
+Control: with `synchronous=OFF` it is not. (After `kill -9` it would be: only a power cut tells.)
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from disks import Ext4, ext4
+from rig import ROUNDS, Rig
+
+Make = Callable[..., Rig]
+CUTS_AT_MOST = 5
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Ext4]:
+    with ext4(tmp_path) as disk:
+        yield disk
+
+
+def cut_under_load(rig: Rig, disk: Ext4) -> None:
+    """The whole machine, as far as the service can tell."""
+    with rig.load():
+        rig.wait_for_acknowledged(30)
+        disk.cut_power()
+        rig.service.kill()
+        disk.give_power()
+        rig.service.start()
+
+
+def test_a_power_cut_loses_nothing(disk: Ext4, make_rig: Make) -> None:
+    rig = make_rig(folder=disk.place)
+    try:
+        for _ in range(2 * ROUNDS):
+            cut_under_load(rig, disk)
+        verdict = rig.verdict()
+    finally:
+        rig.service.kill()
+    assert verdict.is_valid, verdict
+    assert verdict.recovered, verdict
+
+
+def test_control_without_a_sync_it_loses_what_was_acknowledged(disk: Ext4, make_rig: Make) -> None:
+    rig = make_rig("without-sync", folder=disk.place)
+    try:
+        for _ in range(CUTS_AT_MOST):
+            cut_under_load(rig, disk)
+            if rig.verdict().lost:
+                return
+    finally:
+        rig.service.kill()
+    pytest.fail(f"{CUTS_AT_MOST} cuts lost nothing")
