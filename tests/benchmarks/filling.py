@@ -62,6 +62,16 @@ def fill(path: Path, *, settled: int, waiting: int) -> None:
         connection.close()
 
 
+def hold(path: Path) -> None:
+    """Tell the waiting messages' chats to wait for a day, so that nobody delivers them."""
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        later = format_utc(utc_now() + timedelta(days=1))
+        connection.execute("UPDATE chat SET hold_until = ?", (later,))
+    finally:
+        connection.close()
+
+
 def _insert(connection: sqlite3.Connection, statement: str, rows: int, **values: object) -> None:
     before, _, after = statement.partition("SELECT")
     connection.execute(f"{before} {_NUMBERS} SELECT {after}", {"rows": rows, **values})

@@ -7,7 +7,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from filling import CHATS, fill
+from filling import CHATS, fill, hold
 from measuring import Figure, Form, NotReal, Target, figure, interleaved, ratios
 from posting import count
 from processes import resident_mib
@@ -30,7 +30,11 @@ def a_million_rows(form: Form, folder: Path) -> list[Figure]:
     large, small = folder / "large", folder / "small"
     _make(large, settled=_SETTLED // form.small, waiting=_WAITING // form.small)
     _make(small, settled=0, waiting=CHATS)
-    return [*_claims_and_looks(form, large, small), _posts(form, large, small)]
+    figures = _claims_and_looks(form, large, small)
+    figures.append(_posts(form, large, small, "POST while the backlog is told"))
+    for database in (large, small):
+        hold(database / "ours.db")
+    return [*figures, _posts(form, large, small, "POST", _AT_MOST)]
 
 
 def memory(form: Form, folder: Path) -> list[Figure]:
@@ -65,14 +69,14 @@ def _claims_and_looks(form: Form, large: Path, small: Path) -> list[Figure]:
     return figures
 
 
-def _posts(form: Form, large: Path, small: Path) -> Figure:
+def _posts(form: Form, large: Path, small: Path, what: str, target: Target | None = None) -> Figure:
     with running() as sink, ours(large, sink) as full, ours(small, sink) as empty:
         times = interleaved(
             form.pairs,
             partial(_seconds_a_post, full, form.slot_seconds),
             partial(_seconds_a_post, empty, form.slot_seconds),
         )
-    return ratios("POST", *times, target=_AT_MOST)
+    return ratios(what, *times, target=target)
 
 
 def _seconds_a_post(server: Server, seconds: float) -> float:
