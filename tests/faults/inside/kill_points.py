@@ -15,6 +15,7 @@ from gunicorn.http.wsgi import Response
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
+from attendance.db.engines import _Connection as driver_class
 from attendance.telegram.client import TelegramClient
 
 KINDS = ("record", "claim", "settlement")
@@ -28,8 +29,10 @@ _written = threading.local()
 
 def install() -> None:
     """Place all points. FAULTS_FOLDER is where their files are laid."""
-    event.listen(Engine, "before_cursor_execute", _before_statement)
-    event.listen(Engine, "after_cursor_execute", _after_statement)
+    event.listen(Engine, "before_cursor_execute", lambda *seen: _before(*seen[2:4]))
+    event.listen(Engine, "after_cursor_execute", lambda *seen: _after(seen[2]))
+    # Statements that are prepared go straight to the driver.
+    _wrap(driver_class, "execute", _execute)
     _wrap(SQLiteDialect_pysqlite, "do_commit", _commit)
     _wrap(Response, "start_response", _start_response)
     _wrap(Response, "close", _end_response)
@@ -60,19 +63,22 @@ def kind_of(statement: str, parameters: Any) -> str | None:
     return None
 
 
-def _before_statement(
-    _connection: Any, _cursor: Any, statement: str, parameters: Any, _context: Any, many: Any
-) -> None:
+def _execute(inner: Callable[..., Any], connection: Any, statement: str, *given: Any) -> Any:
+    _before(statement, given[0] if given else ())
+    answer = inner(connection, statement, *given)
+    _after(statement)
+    return answer
+
+
+def _before(statement: str, parameters: Any) -> None:
     if statement.startswith("BEGIN IMMEDIATE"):
         _written.kinds = set()
         passing("before-begin")
-    elif kind := kind_of(statement, () if many else parameters):
+    elif kind := kind_of(statement, parameters):
         _written.kinds.add(kind)
 
 
-def _after_statement(
-    _connection: Any, _cursor: Any, statement: str, _parameters: Any, _context: Any, _many: Any
-) -> None:
+def _after(statement: str) -> None:
     if statement.startswith("BEGIN IMMEDIATE"):
         passing("after-begin")
 
