@@ -13,6 +13,7 @@ from rig import ROUNDS, Rig, until
 
 Make = Callable[..., Rig]
 SECONDS_BEYOND_THE_DEADLINE = 1.0
+LONGEST_WAIT = 90.0
 
 FAULTS: dict[str, dict[str, Any]] = {
     "a black hole": {
@@ -31,15 +32,20 @@ FAULTS: dict[str, dict[str, Any]] = {
 
 
 def meet(rig: Rig, fault: dict[str, Any], times: int = 2) -> None:
-    """Fewer at a time than make the service take Telegram for unreachable."""
-    rig.wait_for_acknowledged(5)
+    """While messages get through: the wait of one that fails over and over grows to a minute."""
+    wait_for_arrivals(rig, 8)
     rig.sandbox.fault(**fault, times=times)
-    until(lambda: rig.sandbox.faults.waiting() == [], "requests meet the fault")
+    until(lambda: rig.sandbox.faults.waiting() == [], "requests meet the fault", LONGEST_WAIT)
+
+
+def wait_for_arrivals(rig: Rig, more: int) -> None:
+    wanted = len(rig.sandbox.messages()) + more
+    until(lambda: len(rig.sandbox.messages()) >= wanted, "messages get through", LONGEST_WAIT)
 
 
 def refuse(rig: Rig) -> None:
     """Nobody listens for a while."""
-    rig.wait_for_acknowledged(5)
+    wait_for_arrivals(rig, 8)
     rig.sandbox.stop()
     time.sleep(1)
     rig.sandbox.start()
