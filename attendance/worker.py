@@ -5,7 +5,7 @@ import random
 import secrets
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 from attendance import probing
 from attendance.audit import service_context
 from attendance.audit.changes import record_outcome
+from attendance.caretaker import Caretaker, Chore
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError, utc_now
 from attendance.outbox import queue, starts, stoppage
@@ -37,10 +38,10 @@ UNCONFIGURED = (
 
 
 def create_dispatcher(
-    settings: Settings, database: Database, wake: threading.Event
+    settings: Settings, database: Database, wake: threading.Event, chores: Sequence[Chore] = ()
 ) -> Dispatcher | None:
-    """A dispatcher for this process; None where Telegram is not configured, which is noted, so
-    that the time until messages are given up stands still."""
+    """A dispatcher for this process, which also sees to `chores`; None where Telegram is not
+    configured, which is noted, so that the time until messages are given up stands still."""
     token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat_id is None:
         now = utc_now()
@@ -69,6 +70,7 @@ def create_dispatcher(
                 partial(_take_up, database, chat_id),
                 partial(probing.probe_bot, database, client, utc_now),
                 partial(probing.probe_chats, database, client, utc_now),
+                *chores,
             ),
             on_stop=heartbeat.stop,
         )
@@ -77,13 +79,13 @@ def create_dispatcher(
 
 @dataclass(slots=True)
 class Running:
-    """A dispatcher in a thread of its own."""
+    """A dispatcher, or where there is none a caretaker, in a thread of its own."""
 
-    dispatcher: Dispatcher
+    dispatcher: Dispatcher | Caretaker
     thread: threading.Thread
 
     @classmethod
-    def start(cls, dispatcher: Dispatcher, is_alive: Callable[[], bool]) -> "Running":
+    def start(cls, dispatcher: Dispatcher | Caretaker, is_alive: Callable[[], bool]) -> "Running":
         # A daemon: a thread that is not would keep a worker alive that is to end.
         thread = threading.Thread(
             target=dispatcher.run, args=(is_alive,), name="dispatcher", daemon=True
@@ -100,15 +102,24 @@ class Running:
 def start_in_worker(worker: Any) -> None:
     """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
     services = worker.wsgi.extensions["attendance"]
+    caretaker = Caretaker("worker", services.settings, services.database, utc_now)
+    caretaker.note_start()
+    worker.caretaker = caretaker
+    worker.dispatching = Running.start(
+        _dispatcher(services, caretaker) or caretaker, lambda: worker.alive
+    )
+
+
+def _dispatcher(services: Any, caretaker: Caretaker) -> Dispatcher | None:
     if not services.settings.dispatcher:
-        return
+        return None
     try:
-        dispatcher = create_dispatcher(services.settings, services.database, services.wake)
+        return create_dispatcher(
+            services.settings, services.database, services.wake, caretaker.chores
+        )
     except DatabaseError:
         logger.exception("The dispatcher could not be made; this worker serves HTTP only")
-        return
-    if dispatcher is not None:
-        worker.dispatching = Running.start(dispatcher, lambda: worker.alive)
+        return None
 
 
 def stop_in_worker(worker: Any) -> None:
@@ -120,6 +131,7 @@ def stop_in_worker(worker: Any) -> None:
     services = app.extensions["attendance"]  # type: ignore[union-attr]
     if running is not None:
         running.stop(services.settings.telegram_timeout.total_seconds + 2)
+        worker.caretaker.finish()
     services.database.close()
 
 

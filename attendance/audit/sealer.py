@@ -19,6 +19,7 @@ from attendance.secret import Secret
 _EVERY_SECONDS = 1.0
 _ROWS_A_SEAL = 500
 _SEALS_A_ROUND = 4
+_WRITE_TIMEOUT_SECONDS = 2.0
 _FLOOR_EVERY = timedelta(seconds=10)
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,9 @@ class Sealer:
         if batch is None:
             return False
         try:
-            won = self._database.write(lambda connection: seals.append(connection, now, batch))
+            won = self._database.write(
+                lambda connection: seals.append(connection, now, batch), _WRITE_TIMEOUT_SECONDS
+            )
         except IntegrityError as error:
             # Two at once, where the database lets transactions overlap: the other has sealed.
             logger.warning("A seal of the audit trail was refused: %s", error.orig)
