@@ -6,7 +6,7 @@ tables are append-only as the trail is. Each function takes the caller's connect
 
 import hashlib
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -29,7 +29,8 @@ LONGEST_TRANSACTION = timedelta(seconds=60)
 
 class AuditSeal(Base):
     """The seal over the leaves `first_seq` to `last_seq`; hashes are in hexadecimal. `backlog` is 1
-    where rows were left for the next seal. `mac` is of `hash`, with AUDIT_HMAC_KEY."""
+    where rows were left for the next seal. `mac` is that of `hash`, with the AUDIT_HMAC_KEY which
+    `key_id` names; all other columns go into the hash."""
 
     __tablename__ = "audit_seal"
 
@@ -41,6 +42,7 @@ class AuditSeal(Base):
     root: Mapped[str] = mapped_column(String(64))
     prev_hash: Mapped[str] = mapped_column(String(64), unique=True)
     hash: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(16))
     mac: Mapped[str | None] = mapped_column(String(64))
 
     __table_args__ = (CheckConstraint("last_seq >= first_seq", name="not_empty"),)
@@ -75,6 +77,19 @@ class Batch:
 def head(connection: Connection) -> dict[str, Any] | None:
     """The newest seal, its time as text; None where nothing was ever sealed."""
     row = connection.execute(_newest).mappings().first()
+    return None if row is None else dict(row)
+
+
+def first_id(connection: Connection) -> int | None:
+    """The id of the oldest seal that is kept."""
+    return connection.scalar(select(func.min(AuditSeal.id)))
+
+
+def one(connection: Connection, seal_id: int) -> dict[str, Any] | None:
+    """The seal, its time as text."""
+    row = (
+        connection.execute(select(*SEAL_COLUMNS).where(AuditSeal.id == seal_id)).mappings().first()
+    )
     return None if row is None else dict(row)
 
 
@@ -127,6 +142,7 @@ def prepare(
         "backlog": int(len(rows) > limit),
         "root": root(bytes.fromhex(leaf["hash"]) for leaf in leaves).hex(),
         "prev_hash": GENESIS if before is None else before["hash"],
+        "key_id": key and key_id_of(key),
     }
     digest = hash_of(seal)
     return Batch({**seal, "hash": digest, "mac": key and mac_of(key, digest)}, leaves)
@@ -143,11 +159,20 @@ def append(connection: Connection, now: datetime, batch: Batch) -> bool:
     return True
 
 
-def hash_of(seal: dict[str, Any]) -> str:
+def hash_of(seal: Mapping[str, Any]) -> str:
     """The seal's `hash`, from its columns as stored."""
     return seal_hash({name: seal[name] for name in seal if name not in _UNHASHED}).hex()
 
 
+def key_id_of(key: Secret) -> str:
+    """A name for the key, by which seals that another has signed are told apart."""
+    return _hmac(key, b"attendance-audit key")[:16]
+
+
 def mac_of(key: Secret, digest: str) -> str:
     """The seal's `mac`: HMAC-SHA-256 of the hash's 32 bytes."""
-    return hmac.new(key.reveal().encode(), bytes.fromhex(digest), hashlib.sha256).hexdigest()
+    return _hmac(key, bytes.fromhex(digest))
+
+
+def _hmac(key: Secret, message: bytes) -> str:
+    return hmac.new(key.reveal().encode(), message, hashlib.sha256).hexdigest()

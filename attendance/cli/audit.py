@@ -5,6 +5,7 @@ from datetime import datetime
 import click
 
 from attendance.audit import listing
+from attendance.cli import sealing
 from attendance.cli.common import When, examples, json_option, opened_database, print_rows
 
 _COLUMNS = {
@@ -47,3 +48,7 @@ def list_(
     with opened_database() as database, database.read() as connection:
         rows = listing.entries(connection, chosen, limit=limit)
     print_rows(rows, _COLUMNS, as_json=as_json, empty="Nothing in the trail fits.")
+
+
+audit.add_command(sealing.verify)
+audit.add_command(sealing.anchor)

@@ -50,6 +50,7 @@ def _create_seal() -> None:
         sa.Column("root", sa.String(length=64), nullable=False),
         sa.Column("prev_hash", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
+        sa.Column("key_id", sa.String(length=16), nullable=True),
         sa.Column("mac", sa.String(length=64), nullable=True),
         sa.CheckConstraint("last_seq >= first_seq", name=op.f("ck_audit_seal_not_empty")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_seal")),

@@ -75,7 +75,7 @@ def test_whoever_comes_second_writes_nothing(trail: Trail) -> None:
 def test_a_fork_is_an_error_in_the_database_itself(trail: Trail) -> None:
     trail.grow(1, 1)
     fork = (
-        "INSERT INTO audit_seal SELECT 9, sealed_at, 9, 9, 0, root, prev_hash, hash, mac "
+        "INSERT INTO audit_seal SELECT 9, sealed_at, 9, 9, 0, root, prev_hash, hash, key_id, mac "
         "FROM audit_seal WHERE id = 2"
     )
 
