@@ -1,8 +1,8 @@
 """What every process of the service does beside its work: it notes its start and its stop in the
 audit trail, and sees to the trail's chores.
 
-May import `audit`, `outbox`, `config`, `db`. Where there is a dispatcher, the chores are done
-between its polls; else the caretaker has a thread of its own.
+May import `notices`, `audit`, `outbox` and what lies below. Where there is a dispatcher, the chores
+are done between its polls; else the caretaker has a thread of its own.
 """
 
 import hashlib
@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import re
+import socket
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
@@ -18,9 +19,11 @@ from importlib.metadata import version
 from typing import Any
 
 from attendance import audit
+from attendance.audit.anchors import Anchors
 from attendance.audit.sealer import Sealer
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError
+from attendance.notices import anchor_message
 from attendance.secret import Secret
 
 _NOTE_TIMEOUT_SECONDS = 2.0
@@ -41,7 +44,11 @@ class Caretaker:
         self._database, self._clock = database, clock
         self._stopping = threading.Event()
         self._sealer = Sealer(database, clock, settings.audit_hmac_key)
-        self.chores: Sequence[Chore] = (self._sealer,) if settings.dispatcher else ()
+        self._anchors = Anchors(
+            database, clock, socket.gethostname(), settings.audit_anchor_chat, anchor_message
+        )
+        seals = settings.dispatcher
+        self.chores: Sequence[Chore] = (self._sealer, self._anchors) if seals else ()
 
     def note_start(self) -> None:
         """For once the process is ready to work."""
@@ -63,6 +70,7 @@ class Caretaker:
         self._note("service.stopped")
         if self._settings.dispatcher:
             _attempt(self._sealer.finish)
+            _attempt(self._anchors.publish)
 
     def _note(self, action: str) -> None:
         now, context = self._clock(), audit.service_context(self._part)
