@@ -15,11 +15,13 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from attendance import audit
 from attendance.audit.anchors import Anchors
+from attendance.audit.refusals import Refusals, record_repeated
 from attendance.audit.sealer import Sealer
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError
@@ -38,17 +40,24 @@ class Caretaker:
     leave the sealing to others."""
 
     def __init__(
-        self, part: str, settings: Settings, database: Database, clock: Callable[[], datetime]
+        self,
+        part: str,
+        settings: Settings,
+        database: Database,
+        clock: Callable[[], datetime],
+        refusals: Refusals,
     ) -> None:
         self._part, self._settings = part, settings
         self._database, self._clock = database, clock
+        self._refusals = refusals
         self._stopping = threading.Event()
         self._sealer = Sealer(database, clock, settings.audit_hmac_key)
         self._anchors = Anchors(
             database, clock, socket.gethostname(), settings.audit_anchor_chat, anchor_message
         )
         seals = settings.dispatcher
-        self.chores: Sequence[Chore] = (self._sealer, self._anchors) if seals else ()
+        shared: Sequence[Chore] = (self._sealer, self._anchors) if seals else ()
+        self.chores: Sequence[Chore] = (self._write_refusals, *shared)
 
     def note_start(self) -> None:
         """For once the process is ready to work."""
@@ -67,10 +76,17 @@ class Caretaker:
 
     def finish(self) -> None:
         """Note the stop, and seal it with all that came before."""
+        _attempt(partial(self._write_refusals, all_of_them=True))
         self._note("service.stopped")
         if self._settings.dispatcher:
             _attempt(self._sealer.finish)
             _attempt(self._anchors.publish)
+
+    def _write_refusals(self, *, all_of_them: bool = False) -> None:
+        """Write what was counted and not written, where its minute is over."""
+        now = self._clock()
+        if repeated := self._refusals.take_over(now, all_of_them=all_of_them):
+            self._database.write(lambda connection: record_repeated(connection, now, repeated))
 
     def _note(self, action: str) -> None:
         now, context = self._clock(), audit.service_context(self._part)

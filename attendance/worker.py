@@ -102,7 +102,9 @@ class Running:
 def start_in_worker(worker: Any) -> None:
     """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
     services = worker.wsgi.extensions["attendance"]
-    caretaker = Caretaker("worker", services.settings, services.database, utc_now)
+    caretaker = Caretaker(
+        "worker", services.settings, services.database, utc_now, services.refusals
+    )
     caretaker.note_start()
     worker.caretaker = caretaker
     worker.dispatching = Running.start(

@@ -6,6 +6,7 @@ import threading
 
 import click
 
+from attendance.audit.refusals import Refusals
 from attendance.caretaker import Caretaker
 from attendance.cli.common import examples, load_settings, opened_database
 from attendance.db import utc_now
@@ -27,7 +28,7 @@ def dispatch() -> None:
     with opened_database() as database:
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
-        caretaker = Caretaker("dispatcher", settings, database, utc_now)
+        caretaker = Caretaker("dispatcher", settings, database, utc_now, Refusals())
         dispatcher = create_dispatcher(settings, database, threading.Event(), caretaker.chores)
         assert dispatcher is not None  # noqa: S101 - it is configured
         for number in (signal.SIGTERM, signal.SIGINT):

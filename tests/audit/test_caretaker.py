@@ -10,6 +10,7 @@ import pytest
 from processes import Process, wait_until
 from trails import NINE
 
+from attendance.audit.refusals import Refusals
 from attendance.caretaker import Caretaker, configuration_hash
 from attendance.config import Settings
 from attendance.db import Database
@@ -74,7 +75,7 @@ def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str) -> 
 def test_a_database_that_cannot_be_written_keeps_nothing_from_starting(
     database: Database, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caretaker = Caretaker("worker", Settings.from_env({}), database, lambda: NINE)
+    caretaker = Caretaker("worker", Settings.from_env({}), database, lambda: NINE, Refusals())
     with closing(sqlite3.connect(database.path, isolation_level=None)) as stranger:
         stranger.execute("BEGIN IMMEDIATE")
         caretaker.note_start()
