@@ -30,6 +30,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("chats", "pause"): ("1000",),
     ("chats", "resume"): ("1000",),
     ("outbox", "show"): ("1",),
+    ("audit", "trace"): ("a-request",),
     ("outbox", "cancel"): ("1",),
     ("db", "backup"): ("copy.db",),
 }
@@ -52,7 +53,8 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("chats list", "chats add", "chats remove", "chats test", "chats discover"),
         *("chats pause", "chats resume", "outbox watch"),
         *("outbox list", "outbox show", "outbox stats", "outbox retry", "outbox cancel"),
-        *("audit list", "audit verify", "audit anchor"),
+        *("audit list", "audit export", "audit trace"),
+        *("audit verify", "audit anchor"),
     }
 
 
