@@ -4,7 +4,7 @@ Read in pages by key, each in a transaction of its own: a long one would keep SQ
 being moved into the database. What is sealed never changes, so pages need not be of one moment.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
@@ -82,11 +82,28 @@ def _page(connection: Connection, first_seq: int, last_seq: int) -> list[Leaf]:
         return [_alone(connection, row) for row in connection.execute(bare.limit(_PAGE)).all()]
 
 
+def read_rows(
+    database: Database, first_seq: int, last_seq: int
+) -> list[tuple[int, int, str, dict[str, Any] | None]]:
+    """Leaves as `seq`, `audit_id` and `hash`, each with its row: None where that is gone."""
+    query = _with_row.where(AuditLeaf.seq.between(first_seq, last_seq))
+    with database.read() as connection:
+        found = connection.execute(query).all()
+    return [
+        (row.seq, row.audit_id, row.hash, None if row.id is None else _row(row[3:]))
+        for row in found
+    ]
+
+
+def _row(values: Sequence[Any]) -> dict[str, Any]:
+    return dict(zip(_NAMES, values, strict=True))
+
+
 def _leaf(row: Row[*tuple[Any, ...]]) -> Leaf:
     seq, audit_id, digest, *values = row
     if values[_OWN_ID] is None:
         return Leaf(seq, audit_id, digest, None)
-    return Leaf(seq, audit_id, digest, leaf_hash(dict(zip(_NAMES, values, strict=True))).hex())
+    return Leaf(seq, audit_id, digest, leaf_hash(_row(values)).hex())
 
 
 def _alone(connection: Connection, bare: Row[*tuple[Any, ...]]) -> Leaf:

@@ -74,9 +74,10 @@ def _begin(connection: Connection, report: Report, walk: Walk, since: int | None
     if seal is None or start == 1:
         return oldest
     before = seals.one(connection, seal["id"] - 1)
-    walk.seal_id, walk.seq = seal["id"], seal["first_seq"]
-    walk.prev_hash = seal["prev_hash"] if before is None else before["hash"]
-    if before is None:
+    walk.begin_with(seal)
+    if before is not None:
+        walk.prev_hash = before["hash"]
+    else:
         report.pruned = pruning.pruned_before(connection, seal)
         if report.pruned is None:
             detail = f"the seals before {seal['id']} are gone, and no `audit prune` cut them"

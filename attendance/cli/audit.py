@@ -159,3 +159,4 @@ _ATTEMPTS = {
 
 audit.add_command(sealing.verify)
 audit.add_command(sealing.anchor)
+audit.add_command(sealing.prune)

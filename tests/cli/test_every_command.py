@@ -31,6 +31,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("chats", "resume"): ("1000",),
     ("outbox", "show"): ("1",),
     ("audit", "trace"): ("a-request",),
+    ("audit", "prune"): ("--older-than", "1d", "--archive", "old.jsonl"),
     ("outbox", "cancel"): ("1",),
     ("db", "backup"): ("copy.db",),
 }
@@ -54,7 +55,7 @@ def test_the_commands_are_those_of_the_contract() -> None:
         *("chats pause", "chats resume", "outbox watch"),
         *("outbox list", "outbox show", "outbox stats", "outbox retry", "outbox cancel"),
         *("audit list", "audit export", "audit trace"),
-        *("audit verify", "audit anchor"),
+        *("audit verify", "audit anchor", "audit prune"),
     }
 
 
