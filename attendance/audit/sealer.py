@@ -33,6 +33,8 @@ class Sealer:
         self._database, self._clock, self._key = database, clock, key
         # Below it all is sealed, and nothing can appear any more. 0: look at the whole trail.
         self._floor = 0
+        # Within a backlog, above the batch before; back to the floor once nothing is left there.
+        self._above = 0
         self._floor_at: datetime | None = None
         self._rests_until = 0.0
 
@@ -57,10 +59,11 @@ class Sealer:
         """Write one seal, where there is anything to seal; whether more may wait."""
         now = self._clock()
         with self._database.read() as connection:
-            batch = seals.prepare(connection, now, self._key, self._floor, _ROWS_A_SEAL)
-            self._raise_floor(connection, now, batch)
+            batch = seals.prepare(connection, now, self._key, self._above, _ROWS_A_SEAL)
+            if self._above == self._floor:
+                self._raise_floor(connection, now, batch)
         if batch is None:
-            return False
+            return self._return_to_floor()
         try:
             won = self._database.write(
                 lambda connection: seals.append(connection, now, batch), _WRITE_TIMEOUT_SECONDS
@@ -69,7 +72,15 @@ class Sealer:
             # Two at once, where the database lets transactions overlap: the other has sealed.
             logger.warning("A seal of the audit trail was refused: %s", error.orig)
             return False
-        return not won or bool(batch.seal["backlog"])
+        if won and batch.seal["backlog"]:
+            self._above = batch.leaves[-1]["audit_id"]
+            return True
+        return self._return_to_floor() or not won
+
+    def _return_to_floor(self) -> bool:
+        """Look at all above the floor next; whether that is more than was just looked at."""
+        above, self._above = self._above, self._floor
+        return above > self._floor
 
     def _raise_floor(
         self, connection: Connection, now: datetime, batch: seals.Batch | None

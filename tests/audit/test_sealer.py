@@ -192,3 +192,14 @@ def test_after_a_restart_the_whole_trail_is_looked_at(trail: Trail) -> None:
     Sealer(trail.database, lambda: trail.now, KEY).finish()
 
     assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 500") == 1
+
+
+def test_a_row_that_becomes_visible_below_a_backlog_is_sealed(trail: Trail) -> None:
+    insert_late(trail, 5000)
+    trail.record(1200)
+    trail.sealer.seal_once()  # of a backlog, which goes on above what it has sealed
+    insert_late(trail, 100)
+    trail.seal()
+
+    assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 100") == 1
+    assert trail.value("SELECT count(*) FROM audit_leaf") == 1202
