@@ -23,6 +23,8 @@ ROUTES: list[tuple[str, str, set[Role | None]]] = [
     ("GET", "/livez", EVERYBODY),
     ("GET", "/healthz", EVERYBODY),
     ("GET", "/readyz", EVERYBODY),
+    ("GET", "/audit/export", {"admin", "auditor"}),
+    ("GET", "/metrics", EVERYBODY),  # from this machine
 ]
 
 
