@@ -35,6 +35,14 @@ def seal_hash(seal: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(_SEAL + canonical(seal)).digest()
 
 
+def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The row as a dictionary with times as text, whatever the database has for them."""
+    return {
+        name: format_utc(value) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
 def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[ColumnElement[Any]]:
     """The columns to select where the row is to be hashed: a time as the text that is stored, since
     two texts may mean the same time."""

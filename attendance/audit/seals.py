@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Connection, Select, String, func, insert, select
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.audit.canonical import as_stored, leaf_hash, seal_hash
+from attendance.audit.canonical import as_stored, leaf_hash, plain, seal_hash
 from attendance.audit.merkle import root
 from attendance.audit.trail import AuditEntry
 from attendance.db import Base, UtcTime, format_utc
@@ -77,7 +77,7 @@ class Batch:
 def head(connection: Connection) -> dict[str, Any] | None:
     """The newest seal, its time as text; None where nothing was ever sealed."""
     row = connection.execute(_newest).mappings().first()
-    return None if row is None else dict(row)
+    return None if row is None else plain(row)
 
 
 def first_id(connection: Connection) -> int | None:
@@ -90,7 +90,7 @@ def one(connection: Connection, seal_id: int) -> dict[str, Any] | None:
     row = (
         connection.execute(select(*SEAL_COLUMNS).where(AuditSeal.id == seal_id)).mappings().first()
     )
-    return None if row is None else dict(row)
+    return None if row is None else plain(row)
 
 
 def unsealed(columns: Sequence[Any], above_id: int) -> Select[*tuple[Any, ...]]:

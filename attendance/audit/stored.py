@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import DBAPIError
 
-from attendance.audit.canonical import leaf_hash
+from attendance.audit.canonical import leaf_hash, plain
 from attendance.audit.seals import ROW_COLUMNS, SEAL_COLUMNS, AuditLeaf, AuditSeal
 from attendance.audit.trail import AuditEntry
 from attendance.audit.walk import Leaf, is_well_formed
@@ -47,7 +47,7 @@ def read_seals(database: Database, first_id: int, last_id: int) -> Iterator[dict
             rows = connection.execute(page.order_by(AuditSeal.id).limit(_PAGE)).mappings().all()
         if not rows:
             return
-        yield from map(dict, rows)
+        yield from map(plain, rows)
         first_id = rows[-1]["id"] + 1
 
 
