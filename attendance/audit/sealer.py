@@ -20,7 +20,6 @@ _EVERY_SECONDS = 1.0
 _ROWS_A_SEAL = 500
 _SEALS_A_ROUND = 4
 _WRITE_TIMEOUT_SECONDS = 2.0
-_FLOOR_EVERY = timedelta(seconds=10)
 logger = logging.getLogger(__name__)
 
 
@@ -35,7 +34,6 @@ class Sealer:
         self._floor = 0
         # Within a backlog, above the batch before; back to the floor once nothing is left there.
         self._above = 0
-        self._floor_at: datetime | None = None
         self._rests_until = 0.0
 
     def __call__(self) -> None:
@@ -87,9 +85,6 @@ class Sealer:
     ) -> None:
         """Pass what is sealed and settled, as seen in one state of the database: between the floor
         and the first row of the batch there is nothing unsealed in it."""
-        if self._floor_at is not None and now - self._floor_at < _FLOOR_EVERY:
-            return
-        self._floor_at = now
         settled = seals.settled_id(connection, now)
         sealed = settled if batch is None else min(settled, batch.leaves[0]["audit_id"] - 1)
         self._floor = max(self._floor, sealed)

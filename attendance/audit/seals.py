@@ -6,7 +6,7 @@ tables are append-only as the trail is. Each function takes the caller's connect
 
 import hashlib
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,8 +23,9 @@ from attendance.secret import Secret
 GENESIS = "0" * 64
 """What the first seal names as the one before it."""
 
-LONGEST_TRANSACTION = timedelta(seconds=60)
-"""Where transactions overlap, an id is given out this long at most before its row can be seen."""
+LONGEST_TRANSACTION = timedelta(seconds=10)
+"""Where transactions overlap, an id is given out this long at most before its row can be seen; what
+takes longer is found when a sealer starts, and by `verify`."""
 
 
 class AuditSeal(Base):
@@ -60,6 +61,7 @@ class AuditLeaf(Base):
 
 SEAL_COLUMNS = as_stored(AuditSeal.__table__)
 ROW_COLUMNS = as_stored(AuditEntry.__table__)
+_ROW_NAMES = [str(column.key) for column in ROW_COLUMNS]
 _UNHASHED = {"hash", "mac"}
 _insert_seal = insert(AuditSeal.__table__)  # type: ignore[arg-type]  # declared as a FromClause
 _insert_leaf = insert(AuditLeaf.__table__)  # type: ignore[arg-type]
@@ -125,13 +127,13 @@ def prepare(
 ) -> Batch | None:
     """The next seal, over at most `limit` rows; None where there is nothing to seal. Only reads."""
     query = unsealed(ROW_COLUMNS, above_id).order_by(AuditEntry.id).limit(limit + 1)
-    rows = connection.execute(query).mappings().all()
+    rows = [row_of(values) for values in connection.execute(query)]
     if not rows:
         return None
     before = head(connection)
     first = 1 if before is None else before["last_seq"] + 1
     leaves = [
-        {"seq": seq, "audit_id": row["id"], "hash": leaf_hash(dict(row)).hex()}
+        {"seq": seq, "audit_id": row["id"], "hash": leaf_hash(row).hex()}
         for seq, row in enumerate(rows[:limit], first)
     ]
     seal = {
@@ -157,6 +159,11 @@ def append(connection: Connection, now: datetime, batch: Batch) -> bool:
     connection.execute(_insert_leaf, batch.leaves)
     connection.execute(_insert_seal, {**batch.seal, "sealed_at": now})
     return True
+
+
+def row_of(values: Iterable[Any]) -> dict[str, Any]:
+    """A row of the trail, from what a query for ROW_COLUMNS gave."""
+    return dict(zip(_ROW_NAMES, values, strict=True))
 
 
 def hash_of(seal: Mapping[str, Any]) -> str:

@@ -4,21 +4,20 @@ Read in pages by key, each in a transaction of its own: a long one would keep SQ
 being moved into the database. What is sealed never changes, so pages need not be of one moment.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
 from sqlalchemy.exc import DBAPIError
 
 from attendance.audit.canonical import leaf_hash, plain
-from attendance.audit.seals import ROW_COLUMNS, SEAL_COLUMNS, AuditLeaf, AuditSeal
+from attendance.audit.seals import ROW_COLUMNS, SEAL_COLUMNS, AuditLeaf, AuditSeal, row_of
 from attendance.audit.trail import AuditEntry
 from attendance.audit.walk import Leaf, is_well_formed
 from attendance.db import Database
 
 _PAGE = 2000
-_NAMES = [str(column.key) for column in ROW_COLUMNS]
-_OWN_ID = _NAMES.index("id")
+_OWN_ID = [column.key for column in ROW_COLUMNS].index("id")
 """Where in a row of the trail its id is: null where a leaf has no row."""
 
 Progress = Callable[[int], object]
@@ -90,20 +89,16 @@ def read_rows(
     with database.read() as connection:
         found = connection.execute(query).all()
     return [
-        (row.seq, row.audit_id, row.hash, None if row.id is None else _row(row[3:]))
+        (row.seq, row.audit_id, row.hash, None if row.id is None else row_of(row[3:]))
         for row in found
     ]
-
-
-def _row(values: Sequence[Any]) -> dict[str, Any]:
-    return dict(zip(_NAMES, values, strict=True))
 
 
 def _leaf(row: Row[*tuple[Any, ...]]) -> Leaf:
     seq, audit_id, digest, *values = row
     if values[_OWN_ID] is None:
         return Leaf(seq, audit_id, digest, None)
-    return Leaf(seq, audit_id, digest, leaf_hash(_row(values)).hex())
+    return Leaf(seq, audit_id, digest, leaf_hash(row_of(values)).hex())
 
 
 def _alone(connection: Connection, bare: Row[*tuple[Any, ...]]) -> Leaf:

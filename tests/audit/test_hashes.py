@@ -1,8 +1,10 @@
 """The canonical form, the leaves, the tree and the seals: the same bytes everywhere, for ever."""
 
 import hashlib
+import json
 from datetime import UTC, datetime
 from itertools import pairwise
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -68,6 +70,14 @@ def test_a_tree_of_any_size_follows_the_definition(leaves: list[bytes]) -> None:
 )
 def test_the_canonical_form(row: dict[str, object], text: str) -> None:
     assert canonical(row) == text.encode()
+
+
+@settings(suppress_health_check=[HealthCheck.too_slow])  # the first text takes its time
+@given(st.dictionaries(st.sampled_from("abc"), st.text() | st.integers() | st.booleans()))
+def test_it_is_what_any_encoder_of_json_makes(row: dict[str, object]) -> None:
+    options: Any = {"ensure_ascii": False, "separators": (",", ":"), "sort_keys": True}
+
+    assert canonical(row).decode() == json.dumps(row, **options)
 
 
 VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary()

@@ -134,10 +134,9 @@ def test_a_row_that_becomes_visible_late_is_sealed(trail: Trail) -> None:
     """TRAP 22: where transactions overlap, id order is not the order of the commits."""
     trail.grow(1)
     insert_late(trail, 100)
-    trail.now = NINE + timedelta(seconds=20)
     trail.seal()
     insert_late(trail, 50)
-    trail.now += timedelta(seconds=20)
+    trail.now += seals.LONGEST_TRANSACTION
     trail.seal()
 
     assert [row["id"] for row in trail.rows(SEALED_ROWS)] == [1, 100, 50]
@@ -164,7 +163,7 @@ def test_the_floor_passes_only_what_is_sealed_and_settled(trail: Trail) -> None:
     trail.seal()
     assert trail.sealer._floor == 0
 
-    trail.now += timedelta(seconds=11)
+    trail.now += timedelta(seconds=1)
     trail.record()
     trail.seal()
     assert trail.sealer._floor == 10
