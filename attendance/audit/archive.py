@@ -38,6 +38,7 @@ def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[
                 file.write(written)
             file.flush()
             os.fsync(file.fileno())
+        _sync_directory(path.parent)
     except OSError as error:
         raise BadArchive(f"{path} cannot be written: {error.strerror}.") from None
     return digest.hexdigest(), walk.report
@@ -61,6 +62,15 @@ def verify(path: Path, key: Secret | None) -> Report:
     if walk.report.head is None:
         raise BadArchive(f"{path} is empty.")
     return walk.report
+
+
+def _sync_directory(path: Path) -> None:
+    """Keep the file's name, too: what it holds is deleted next."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _check(walk: Walk, line: dict[str, Any]) -> None:
