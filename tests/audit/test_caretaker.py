@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from processes import Process, wait_until
+from service_process import Process, wait_until
 from trails import NINE
 
 from attendance.audit.refusals import Refusals

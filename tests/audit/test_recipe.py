@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import requests
-from processes import wait_until
+from service_process import wait_until
 from trails import ADA, Trail
 
 from attendance.audit import record
