@@ -28,10 +28,20 @@ def pruned_before(connection: Connection, seal: Mapping[str, Any]) -> dict[str, 
         AuditEntry.action == ACTION,
     )
     for row in connection.execute(query.order_by(AuditEntry.id.desc())).mappings():
-        cut = json.loads(row["after_json"])
-        if (cut["prev_hash"], cut["first_seq"]) == (seal["prev_hash"], seal["first_seq"]):
+        cut = _said(row["after_json"])
+        place = cut.get("prev_hash"), cut.get("first_seq")
+        if place == (seal["prev_hash"], seal["first_seq"]):
             return {"audit_id": row["id"], "at": row["occurred_at"], "by": row["actor_name"], **cut}
     return None
+
+
+def _said(after_json: Any) -> dict[str, Any]:
+    """What the row says; nothing where it was spoilt."""
+    try:
+        said = json.loads(after_json)
+    except (TypeError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
 from attendance.audit import pruning, seals
+from attendance.audit.canonical import as_stored
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.report import Report
 from attendance.audit.seals import AuditLeaf, AuditSeal
 from attendance.audit.stored import Progress, paired, read_leaves, read_seals
 from attendance.audit.trail import AuditEntry
 from attendance.audit.walk import Walk
-from attendance.db import Database
+from attendance.db import Database, parse_utc
 from attendance.secret import Secret
 
 _OLD_AFTER = timedelta(seconds=60)
@@ -92,7 +94,7 @@ def _check_the_rest(connection: Connection, report: Report) -> None:
     for seq in connection.scalars(_stray):
         report.add("seal_broken", f"leaf {seq} is under no seal")
     report.unsealed = seals.count_unsealed(connection, above_id=0)
-    caught_up = connection.scalar(_newest_without_backlog) if report.unsealed else None
+    caught_up = _time_of(connection.scalar(_newest_without_backlog)) if report.unsealed else None
     if caught_up is not None:
         old = seals.unsealed([AuditEntry.id], above_id=0).where(
             AuditEntry.occurred_at < caught_up - _OLD_AFTER
@@ -101,14 +103,21 @@ def _check_the_rest(connection: Connection, report: Report) -> None:
             report.add("unsealed_old", f"row {row_id} is older than the newest seal, and unsealed")
 
 
+def _time_of(stored: Any) -> datetime | None:
+    """None also for what a stranger wrote in a time's place: the seal's hash tells of that."""
+    try:
+        return stored if isinstance(stored, datetime) else parse_utc(stored)
+    except (TypeError, ValueError):
+        return None
+
+
 _forks = select(AuditSeal.prev_hash).group_by(AuditSeal.prev_hash).having(func.count() > 1)
-_ends = select(func.min(AuditSeal.first_seq), func.max(AuditSeal.last_seq)).subquery()
-_stray = select(AuditLeaf.seq).where(
-    or_(
-        AuditLeaf.seq < select(_ends.c[0]).scalar_subquery(),
-        AuditLeaf.seq > select(_ends.c[1]).scalar_subquery(),
-    )
-)
+_first = select(func.min(AuditSeal.first_seq)).scalar_subquery()
+_last = select(func.coalesce(func.max(AuditSeal.last_seq), 0)).scalar_subquery()
+_stray = select(AuditLeaf.seq).where(or_(AuditLeaf.seq < _first, AuditLeaf.seq > _last))
 _newest_without_backlog = (
-    select(AuditSeal.sealed_at).where(AuditSeal.backlog == 0).order_by(AuditSeal.id.desc()).limit(1)
+    select(*as_stored(AuditSeal.__table__, ["sealed_at"]))
+    .where(AuditSeal.backlog == 0)
+    .order_by(AuditSeal.id.desc())
+    .limit(1)
 )

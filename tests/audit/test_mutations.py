@@ -156,6 +156,27 @@ STRUCTURE: list[Mutant] = [
         "truncated",
         script("DELETE FROM audit_seal; DELETE FROM audit_leaf"),
     ),
+    ("the seals deleted, and not the leaves", "seal_broken", script("DELETE FROM audit_seal")),
+    (
+        "a time that is none in the newest seal, and an unsealed row",
+        "seal_broken",
+        script(
+            "UPDATE audit_seal SET sealed_at = 'noon' WHERE id = 4;"
+            "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version)"
+            " VALUES ('2026-11-23T09:00:00.000000Z', 'service', 'a.b', 'success', 'h', 1)"
+        ),
+    ),
+    (
+        "the front cut, with a note of it that says nothing",
+        "truncated",
+        script(
+            "DELETE FROM audit WHERE id <= 3; DELETE FROM audit_leaf WHERE seq <= 3;"
+            "DELETE FROM audit_seal WHERE id = 1;"
+            "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version,"
+            " target_type, target_id, after_json) VALUES ('2026-11-23T09:40:00.000000Z',"
+            " 'service', 'audit.pruned', 'success', 'h', 1, 'audit_seal', '2', '{}')"
+        ),
+    ),
     (
         "two rows exchanged",
         "row_modified",

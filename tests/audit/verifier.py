@@ -70,7 +70,7 @@ def was_pruned(database: sqlite3.Connection, seal: Row) -> bool:
     cuts = "SELECT after_json FROM audit WHERE action = 'audit.pruned' AND target_id = ?"
     said = [json.loads(row["after_json"]) for row in query(database, cuts, str(seal["id"]))]
     wanted = {(seal["prev_hash"], seal["first_seq"])}
-    return bool(wanted & {(one["prev_hash"], one["first_seq"]) for one in said})
+    return bool(wanted & {(one.get("prev_hash"), one.get("first_seq")) for one in said})
 
 
 def check_leaves(database: sqlite3.Connection, seal: Row) -> Iterator[str]:
@@ -125,9 +125,8 @@ def check_anchors(database: sqlite3.Connection, text: str) -> Iterator[str]:
 def check_the_rest(database: sqlite3.Connection) -> Iterator[str]:
     if list(query(database, "SELECT 1 FROM audit_seal GROUP BY prev_hash HAVING count(*) > 1")):
         yield "fork"
-    for end in query(
-        database, "SELECT min(first_seq) AS first, max(last_seq) AS last FROM audit_seal"
-    ):
+    ends = "SELECT min(first_seq) AS first, coalesce(max(last_seq), 0) AS last FROM audit_seal"
+    for end in query(database, ends):
         stray = "SELECT 1 FROM audit_leaf WHERE seq < ? OR seq > ?"
         if list(query(database, stray, end["first"], end["last"])):
             yield "seal_broken"
