@@ -70,6 +70,8 @@ class Settings:
     timezone: ZoneInfo
     notice_template: Mapping[str, str]  # by variable, as written: `notices.Notices` reads them
     secret_key: Secret | None
+    audit_hmac_key: Secret | None
+    audit_anchor_chat: str | None
     trusted_proxies: tuple[Network, ...]
     web_concurrency: int
     bind: str
@@ -113,6 +115,8 @@ class Settings:
             timezone=read("TIMEZONE", "UTC", zone),
             notice_template=read.family("NOTICE_TEMPLATE"),
             secret_key=read.secret("SECRET_KEY", _secret_key),
+            audit_hmac_key=read.secret("AUDIT_HMAC_KEY", _secret_key),
+            audit_anchor_chat=read.optional("AUDIT_ANCHOR_CHAT", chat_id),
             trusted_proxies=read("TRUSTED_PROXIES", "", _networks),
             web_concurrency=read("WEB_CONCURRENCY", "2", _count),
             bind=read("BIND", "127.0.0.1:8000", _address),

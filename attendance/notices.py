@@ -161,3 +161,9 @@ def crash_message(action: str, request_id: str, host: str) -> str:
             escape(f"Look for request {request_id} in the log and in the audit trail."),
         )
     )
+
+
+def anchor_message(checkpoint: str) -> str:
+    """The newest seal of the audit trail, for a chat that bears witness. The lines are code, which
+    Telegram shows as they are and copies at a touch."""
+    return f"🔏 {bold('The audit trail is sealed up to here')}\n```\n{checkpoint}```"

@@ -6,7 +6,7 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from attendance import probing
 from attendance.audit import service_context
 from attendance.audit.changes import record_outcome
+from attendance.caretaker import Caretaker
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError, utc_now
 from attendance.outbox import queue, starts, stoppage
@@ -26,7 +27,7 @@ from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
-from attendance.outbox.workings import Chore, Workings
+from attendance.outbox.workings import Chore, Probe, Workings
 from attendance.retention import Pruning
 from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
@@ -48,9 +49,11 @@ def create_dispatcher(
     database: Database,
     wake: threading.Event,
     is_alive: Callable[[], bool] = lambda: True,
+    chores: Sequence[Chore] = (),
 ) -> Dispatcher | None:
-    """A dispatcher for this process; None where Telegram is not configured, which is noted, so
-    that the time until messages are given up stands still. Where `is_alive` says no it ends."""
+    """A dispatcher for this process, which also sees to `chores`; None where Telegram is not
+    configured, which is noted, so that the time until messages are given up stands still. Where
+    `is_alive` says no it ends."""
     token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat_id is None:
         now = utc_now()
@@ -74,11 +77,8 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            chores=(heartbeat.beat, *_chores(database, chat_id, policy, retention)),
-            probes=(
-                _seldom(partial(probing.probe_bot, database, client, utc_now)),
-                _seldom(partial(probing.probe_chats, database, client, utc_now)),
-            ),
+            chores=(heartbeat.beat, *_chores(database, chat_id, policy, retention), *chores),
+            probes=_probes(database, client),
             on_stop=heartbeat.stop,
             is_alive=is_alive,
         )
@@ -96,15 +96,22 @@ def _chores(
     )
 
 
+def _probes(database: Database, client: TelegramClient) -> tuple[Probe, ...]:
+    return (
+        _seldom(partial(probing.probe_bot, database, client, utc_now)),
+        _seldom(partial(probing.probe_chats, database, client, utc_now)),
+    )
+
+
 @dataclass(slots=True)
 class Running:
-    """A dispatcher in a thread of its own."""
+    """A dispatcher, or where there is none a caretaker, in a thread of its own."""
 
-    dispatcher: Dispatcher
+    dispatcher: Dispatcher | Caretaker
     thread: threading.Thread
 
     @classmethod
-    def start(cls, dispatcher: Dispatcher) -> "Running":
+    def start(cls, dispatcher: Dispatcher | Caretaker) -> "Running":
         # A daemon: a thread that is not would keep a worker alive that is to end.
         thread = threading.Thread(target=dispatcher.run, name="dispatcher", daemon=True)
         thread.start()
@@ -119,17 +126,27 @@ class Running:
 def start_in_worker(worker: Any) -> None:
     """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
     services = worker.wsgi.extensions["attendance"]
+    caretaker = Caretaker(
+        "worker", services.settings, services.database, utc_now, services.refusals
+    )
+    caretaker.note_start()
+    worker.caretaker = caretaker
+    dispatcher = _dispatcher(services, caretaker, lambda: worker.alive)
+    worker.dispatching = Running.start(dispatcher or caretaker)
+
+
+def _dispatcher(
+    services: Any, caretaker: Caretaker, is_alive: Callable[[], bool]
+) -> Dispatcher | None:
     if not services.settings.dispatcher:
-        return
+        return None
     try:
-        dispatcher = create_dispatcher(
-            services.settings, services.database, services.wake, lambda: worker.alive
+        return create_dispatcher(
+            services.settings, services.database, services.wake, is_alive, caretaker.chores
         )
     except DatabaseError:
         logger.exception("The dispatcher could not be made; this worker serves HTTP only")
-        return
-    if dispatcher is not None:
-        worker.dispatching = Running.start(dispatcher)
+        return None
 
 
 def stop_in_worker(worker: Any) -> None:
@@ -141,6 +158,7 @@ def stop_in_worker(worker: Any) -> None:
     services = app.extensions["attendance"]  # type: ignore[union-attr]
     if running is not None:
         running.stop(services.settings.telegram_timeout.total_seconds + 2)
+        worker.caretaker.finish()
     services.database.close()
 
 

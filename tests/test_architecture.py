@@ -75,17 +75,43 @@ def test_no_import_hides_in_a_function(path: Path) -> None:
     assert hidden == []
 
 
-def test_only_the_trail_writes_the_audit_table() -> None:
-    writing = re.compile(
-        r"(?:insert|update|delete)\(\s*(?:trail\.)?AuditEntry"
-        r"|(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[\"'`]?audit\b",
+TRAIL = ROOT / "attendance" / "audit"
+TRAIL_CLASSES = {"AuditEntry", "AuditLeaf", "AuditSeal"}
+CHANGING = {"insert", "update", "delete"}
+
+
+def _names(path: Path) -> set[str]:
+    """Every name that the module reads or imports."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    imports = (node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom))
+    return found | {alias.name for node in imports for alias in node.names}
+
+
+def test_nobody_but_the_trail_s_own_package_knows_its_tables() -> None:
+    strangers = [path for path in CODE if TRAIL_CLASSES & _names(path) and path.parent != TRAIL]
+
+    assert strangers == []
+
+
+def test_in_that_package_one_module_records_one_seals_and_one_prunes() -> None:
+    changing = {path.stem: CHANGING & _names(path) for path in CODE if path.parent == TRAIL}
+
+    assert {stem: names for stem, names in changing.items() if names} == {
+        "trail": {"insert"},
+        "seals": {"insert"},
+        "pruning": {"delete"},
+    }
+
+
+def test_no_text_of_sql_changes_the_trail() -> None:
+    changing = re.compile(
+        r"(?:INSERT\s+(?:OR\s+\w+\s+)?INTO|UPDATE|DELETE\s+FROM|REPLACE\s+INTO)\s+[\"'`]?audit\b"
+        r"|(?:INTO|UPDATE|FROM)\s+[\"'`]?audit_(?:leaf|seal)\b",
         re.IGNORECASE,
     )
-    writers = [path for path in CODE if writing.search(path.read_text(encoding="utf-8"))]
 
-    assert writers == [ROOT / "attendance" / "audit" / "trail.py"]
-    made = [path for path in CODE if "AuditEntry(" in path.read_text(encoding="utf-8")]
-    assert made == writers  # the class's own definition
+    assert [path for path in CODE if changing.search(path.read_text(encoding="utf-8"))] == []
 
 
 def test_only_the_database_s_own_code_begins_or_ends_a_transaction() -> None:

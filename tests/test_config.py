@@ -14,7 +14,8 @@ from attendance.secret import Secret
 
 TOKEN = "123456789:AAH-thisIsNoRealToken_ofAnyBot0123"
 SIGNING = "a-signing-secret-of-some-length"
-SECRETS = {"TELEGRAM_BOT_TOKEN": TOKEN, "SECRET_KEY": SIGNING}
+SEALING = "an-audit-secret-of-some-length"
+SECRETS = {"TELEGRAM_BOT_TOKEN": TOKEN, "SECRET_KEY": SIGNING, "AUDIT_HMAC_KEY": SEALING}
 
 
 def _settings(**environ: str) -> Settings:
@@ -48,6 +49,8 @@ DEFAULTS: dict[str, Any] = {
     "timezone": ZoneInfo("UTC"),
     "notice_template": {},
     "secret_key": None,
+    "audit_hmac_key": None,
+    "audit_anchor_chat": None,
     "trusted_proxies": (),
     "web_concurrency": 2,
     "bind": "127.0.0.1:8000",
@@ -93,6 +96,8 @@ GOOD: list[tuple[str, str, str, Any]] = [
     ("DEDUPE_SECONDS", "0", "dedupe_seconds", 0.0),
     ("TIMEZONE", "Europe/Berlin", "timezone", ZoneInfo("Europe/Berlin")),
     ("SECRET_KEY", SIGNING, "secret_key", Secret(SIGNING)),
+    ("AUDIT_HMAC_KEY", SEALING, "audit_hmac_key", Secret(SEALING)),
+    ("AUDIT_ANCHOR_CHAT", "-1001234567890", "audit_anchor_chat", "-1001234567890"),
     (
         "TRUSTED_PROXIES",
         "10.0.0.1, 192.168.0.0/16,::1",
@@ -155,6 +160,8 @@ BAD: list[tuple[str, str, str]] = [
     ("TIMEZONE", "Berlin", "Europe/Berlin"),
     ("TIMEZONE", "../etc/passwd", "Europe/Berlin"),
     ("SECRET_KEY", "short-secret-15", "16 characters"),
+    ("AUDIT_HMAC_KEY", "short-secret-15", "16 characters"),
+    ("AUDIT_ANCHOR_CHAT", "the office", "@name"),
     ("TRUSTED_PROXIES", "10.0.0.1/8", "10.0.0.0/8"),
     ("TRUSTED_PROXIES", "localhost", "10.0.0.1"),
     ("WEB_CONCURRENCY", "0", "1 to 1000"),
@@ -199,6 +206,7 @@ def test_settings_do_not_print_their_secrets() -> None:
         assert TOKEN not in text
         assert TOKEN.partition(":")[2] not in text
         assert SIGNING not in text
+        assert SEALING not in text
 
 
 @pytest.mark.parametrize(("name", "value"), SECRETS.items())

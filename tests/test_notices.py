@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from attendance.models import EVENTS, Event
-from attendance.notices import attendance_message, crash_message, sentence
+from attendance.notices import anchor_message, attendance_message, crash_message, sentence
 from attendance.telegram.markdown import plain
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -72,3 +72,11 @@ def test_a_crash_s_words_become_no_markup_either() -> None:
     text = crash_message(SPECIALS, SPECIALS, SPECIALS)
 
     assert plain(text).count(SPECIALS) == 3
+
+
+def test_an_anchor_is_shown_as_code() -> None:
+    text = anchor_message("attendance-audit/host\n12\nAAAA=\n")
+
+    assert text == (
+        "🔏 *The audit trail is sealed up to here*\n```\nattendance-audit/host\n12\nAAAA=\n```"
+    )

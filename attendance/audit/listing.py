@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select
+from sqlalchemy import ColumnElement, Connection, func, or_, select
 
 from attendance.audit.trail import AuditEntry
 
@@ -33,6 +33,22 @@ def entries(
         conditions.append(AuditEntry.id < before_id)
     query = select(AuditEntry.__table__).where(*conditions).order_by(AuditEntry.id.desc())
     return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+
+
+def oldest(
+    connection: Connection, chosen: Filter, *, after_id: int, last_id: int, limit: int
+) -> list[dict[str, Any]]:
+    """The same rows, the oldest first, above `after_id` and up to `last_id`."""
+    query = select(AuditEntry.__table__).where(
+        *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
+    )
+    page = query.order_by(AuditEntry.id).limit(limit)
+    return [dict(row) for row in connection.execute(page).mappings()]
+
+
+def last_id(connection: Connection) -> int:
+    """The id of the newest row; 0 where there is none."""
+    return connection.scalar(select(func.max(AuditEntry.id))) or 0
 
 
 def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:

@@ -50,7 +50,7 @@ class AuditEntry(Base):
 
 _insert = Prepared(
     insert(AuditEntry.__table__),  # type: ignore[arg-type]  # a Table, declared as FromClause
-    *(one.name for one in AuditEntry.__table__.columns if one.name not in {"id", "trace_id"}),
+    *(one.name for one in AuditEntry.__table__.columns if one.name != "id"),
 )
 
 
@@ -74,6 +74,7 @@ class Context:
     request_id: str | None = None
     source_ip: str | None = None
     user_agent: str | None = None
+    trace_id: str | None = None
 
 
 def service_context(part: str) -> Context:
@@ -108,6 +109,7 @@ def record(
             "target_type": target_type,
             "target_id": None if target_id is None else str(target_id),
             "request_id": context.request_id,
+            "trace_id": context.trace_id,
             "source_ip": context.source_ip,
             "user_agent": context.user_agent,
             "host": _HOST,

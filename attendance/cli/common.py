@@ -4,6 +4,7 @@ import getpass
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -17,9 +18,16 @@ from attendance.config import ConfigError, Settings
 from attendance.db import Database, DatabaseError, json_form, schema, utc_now
 from attendance.secret import redact
 
+_ARGUMENTS = "attendance.arguments"
+_LONGEST_COMMAND = 256
+
 
 class Errors(click.Group):
     """A group whose commands end with one sentence and exit code 1 where they are refused."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_ARGUMENTS] = list(args)
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(self.commands)
@@ -61,7 +69,17 @@ def os_user() -> audit.Context:
         name = None
     behind = os.environ.get("SUDO_USER")
     shown = f"{behind} (as {name})" if behind and behind != name else name
-    return audit.Context(audit.Actor("os_user", str(os.getuid()), shown))
+    actor = audit.Actor("os_user", str(os.getuid()), shown)
+    return audit.Context(actor, user_agent=_command_line())
+
+
+def _command_line() -> str | None:
+    """The command with its arguments, as it was typed, for the trail's `user_agent`."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return None
+    words = ["manage.py", *context.find_root().meta.get(_ARGUMENTS, ())]
+    return redact(shlex.join(words))[:_LONGEST_COMMAND]
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

@@ -6,7 +6,10 @@ import threading
 
 import click
 
+from attendance.audit.refusals import Refusals
+from attendance.caretaker import Caretaker
 from attendance.cli.common import examples, load_settings, opened_database
+from attendance.db import utc_now
 from attendance.logs import logging_config
 from attendance.worker import UNCONFIGURED, Running, create_dispatcher
 
@@ -25,13 +28,20 @@ def dispatch() -> None:
     with opened_database() as database:
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
+        caretaker = Caretaker("dispatcher", settings, database, utc_now, Refusals())
         dispatcher = create_dispatcher(
-            settings, database, threading.Event(), lambda: not stopped.is_set()
+            settings,
+            database,
+            threading.Event(),
+            is_alive=lambda: not stopped.is_set(),
+            chores=caretaker.chores,
         )
         assert dispatcher is not None  # noqa: S101 - it is configured
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
+        caretaker.note_start()
         running = Running.start(dispatcher)
         click.echo("Delivering; stop me with SIGTERM or Ctrl-C.", err=True)
         stopped.wait()
         running.stop(settings.stop_seconds)
+        caretaker.finish()

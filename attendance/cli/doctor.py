@@ -11,6 +11,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import keys, routing
+from attendance.audit.watching import watch
 from attendance.cli.common import examples, json_option, load_settings, print_json
 from attendance.cli.db import unguarded
 from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
@@ -93,7 +94,7 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
         try:
             schema.require_current(database)
             checks: tuple[Callable[[Database, Settings], Findings], ...]
-            checks = (_files, _sqlite, _soundness, _keys, _outbox, _dispatchers)
+            checks = (_files, _sqlite, _soundness, _keys, _outbox, _dispatchers, _audit)
             for check in checks:
                 yield from check(database, settings)
             with database.read() as connection:
@@ -188,6 +189,19 @@ def _dispatchers(database: Database, settings: Settings) -> Findings:
         yield Finding("ok", "dispatcher", f"{len(lively)} at work")
     elif settings.telegram_configured:
         yield Finding("warn", "dispatcher", "none at work", "start `manage.py serve` or `dispatch`")
+
+
+def _audit(database: Database, _: Settings) -> Findings:
+    with database.read() as connection:
+        found = watch(connection, utc_now())
+    age, waits = found.last_seal_age_seconds, found.oldest_unsealed_age_seconds or 0.0
+    rows = f"{found.unsealed_rows:,} rows wait for their seal"
+    if waits > _SILENT_AFTER_SECONDS:
+        remedy = "start `manage.py serve` or `dispatch`, and see its log"
+        yield Finding("warn", "audit", f"{rows}, the oldest for {waits:.0f} s", remedy)
+    else:
+        sealed = "none is made yet" if age is None else f"the newest is {age:.0f} s old"
+        yield Finding("ok", "audit", f"{rows}; {sealed}")
 
 
 def _telegram(settings: Settings, destinations: set[str]) -> Findings:

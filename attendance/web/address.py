@@ -1,10 +1,12 @@
 """Where a request came from, with proxies believed only where the operator trusts them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from attendance.config import Network
+
+_FORWARDING = {"x-forwarded-for", "x-real-ip", "forwarded", "via"}
 
 
 def client_address(
@@ -20,6 +22,14 @@ def client_address(
             break
         address = hop
     return address
+
+
+def is_local(peer: str | None, header_names: Iterable[str]) -> bool:
+    """Whether the request was made on this machine: a proxy here passes on those of others, and
+    says so in a header."""
+    parsed = _parsed(peer or "")
+    forwarded = _FORWARDING & {name.lower() for name in header_names}
+    return parsed is not None and parsed.is_loopback and not forwarded
 
 
 def _is_trusted(address: str | None, trusted: Sequence[Network]) -> bool:

@@ -19,6 +19,7 @@ from flask import Flask, Response, g, request
 from sqlalchemy import Connection
 
 from attendance import audit, keys, notices
+from attendance.audit.refusals import Kind, record_repeated
 from attendance.models import Role
 from attendance.outbox import listing
 from attendance.outbox.queue import Draft, enqueue
@@ -28,9 +29,12 @@ from attendance.web.services import services
 
 logger = logging.getLogger(__name__)
 
+_TRACEPARENT = re.compile("[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_LONGEST_ADDRESS = 200
 _AUDIT_TIMEOUT_SECONDS = 2.0
 _ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
 _CRASH = "crash"
+_AUDITED_OF_READS = {401, 403, 500}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +67,20 @@ def install(app: Flask) -> None:
 
 
 def reads(*roles: Role) -> Callable[[Handler], Handler]:
-    """A route that answers those with one of `roles` and changes nothing."""
+    """A route that answers those with one of `roles` and changes nothing. Who was refused the look,
+    and a crash, are audited as `api.read`."""
 
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         def wrapped(**arguments: object) -> Response:
-            _authorized(roles)
-            return handler(**arguments)
+            try:
+                _authorized(roles)
+                return handler(**arguments)
+            except Exception as error:
+                problem = problem_of(error)
+                if problem.status in _AUDITED_OF_READS:
+                    _note_failure("api.read", problem, address=_address())
+                raise
 
         return wrapped
 
@@ -133,19 +144,35 @@ def _context(actor: audit.Actor) -> audit.Context:
             services().settings.trusted_proxies,
         ),
         user_agent=(request.user_agent.string or None) and request.user_agent.string[:256],
+        trace_id=_trace_id(request.headers.get("Traceparent")),
     )
 
 
-def _note_failure(action: str, problem: Problem) -> None:
+def _trace_id(traceparent: str | None) -> str | None:
+    """The trace that a W3C `traceparent` names."""
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    return found[1] if found else None
+
+
+def _address() -> str:
+    return f"{request.method} {request.path}"[:_LONGEST_ADDRESS]
+
+
+def _note_failure(action: str, problem: Problem, **more: str) -> None:
     """Audit a refusal or a crash; where even that cannot be written, the log has the fields."""
     now, context = services().clock(), _context(g.get("actor", audit.ANONYMOUS))
     took_ms = round((now - g.started_at).total_seconds() * 1000)
-    failure = {"status": problem.status, "code": problem.code, "duration_ms": took_ms}
+    failure = {"status": problem.status, "code": problem.code, "duration_ms": took_ms, **more}
     crashed = problem.status == 500
     outcome = "crashed" if crashed else "refused"
     chat = services().settings.telegram_chat_id
+    kind = Kind(action, problem.status, problem.code, context.actor, context.source_ip)
+    repeated = services().refusals.take_over(now)
+    if not (crashed or services().refusals.admit(now, kind) or repeated):
+        return
 
     def work(connection: Connection) -> None:
+        record_repeated(connection, now, repeated)
         audit.record(
             connection,
             now,

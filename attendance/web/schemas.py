@@ -20,6 +20,7 @@ from pydantic_core import PydanticCustomError
 from werkzeug.routing import BaseConverter
 from werkzeug.routing import ValidationError as NoSuchAddress
 
+from attendance.audit.export import Form
 from attendance.config import zone
 from attendance.models import Event
 from attendance.outbox.message import Status
@@ -180,7 +181,7 @@ class OutboxQuery(Page):
     chat: str | None = None
 
 
-class AuditQuery(Page):
+class AuditFilter(_Query):
     actor: str | None = None
     action: str | None = None
     target: str | None = None
@@ -188,6 +189,15 @@ class AuditQuery(Page):
     request_id: str | None = None
     since: Annotated[Instant | None, Field(alias="from")] = None
     until: Annotated[Instant | None, Field(alias="to")] = None
+
+
+class AuditQuery(AuditFilter, Page):
+    pass
+
+
+class AuditExportQuery(AuditFilter):
+    form: Annotated[Form, Field(alias="format")] = "csv"
+    raw: bool = False
 
 
 Reason = Annotated[str, _short(500), AfterValidator(_lines), BeforeValidator(_composed)]

@@ -11,6 +11,7 @@ from flask import current_app
 from sqlalchemy import Connection, select
 from sqlalchemy.dialects import sqlite
 
+from attendance.audit.refusals import Refusals
 from attendance.config import Settings
 from attendance.db import Database
 from attendance.models import ServiceSecret
@@ -29,6 +30,7 @@ class Services:
     database: Database
     clock: Callable[[], datetime]
     wake: threading.Event = field(default_factory=threading.Event)
+    refusals: Refusals = field(default_factory=Refusals)
     rules: Rules = field(init=False)
     _signing_key: Secret | None = None
 

@@ -1,7 +1,7 @@
 """`manage.py chats` and `manage.py audit`."""
 
 import pytest
-from commands import Desk
+from commands import TOKEN, Desk
 
 GROUP = "-1001234567890"
 
@@ -105,3 +105,13 @@ def test_a_person_sees_who_did_what_and_why(trail: Desk) -> None:
     ]
     assert "outbox.retried  " in lines[1]
     assert lines[1].endswith("readmitted")
+
+
+def test_the_trail_has_the_command_as_it_was_typed(desk: Desk) -> None:
+    desk.done("keys", "create", "front door", "--role", "admin")
+    desk.message("failed")
+    desk.done("outbox", "retry", "--reason", f"the token {TOKEN} was wrong")
+
+    (created,), (retried,) = desk.audited("key.created"), desk.audited("outbox.retried")
+    assert created["user_agent"] == "manage.py keys create 'front door' --role admin"
+    assert retried["user_agent"] == "manage.py outbox retry --reason 'the token [secret] was wrong'"

@@ -5,12 +5,16 @@ import sqlite3
 from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import closing
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
 import pytest
 from commands import TOKEN, Desk
 
+from attendance.audit import ANONYMOUS, Context, record
+from attendance.audit.sealer import Sealer
+from attendance.db import utc_now
 from attendance.telegram.sandbox import Sandbox
 
 doctor_module = import_module("attendance.cli.doctor")
@@ -53,7 +57,7 @@ def test_where_all_is_well_every_line_says_so(configured: Desk) -> None:
     assert {one["remedy"] for one in found.values()} == {""}
     assert set(found) == {
         *("settings", "files", "disk", "sqlite", "integrity", "keys", "outbox", "dispatcher"),
-        *("telegram", "pace", "chat 1000"),
+        *("telegram", "pace", "chat 1000", "audit"),
     }
     assert "WAL" in found["sqlite"]["found"]
     assert found["telegram"]["found"].startswith("the token is that of @")
@@ -62,7 +66,7 @@ def test_where_all_is_well_every_line_says_so(configured: Desk) -> None:
 def test_a_person_gets_a_line_each(configured: Desk) -> None:
     lines = configured.done("doctor").splitlines()
 
-    assert len(lines) == 11
+    assert len(lines) == 12
     assert all(line.startswith("ok ") for line in lines)
 
 
@@ -221,3 +225,18 @@ def test_the_versions_of_sqlite_that_can_corrupt_a_wal(
     version: tuple[int, ...], *, at_fault: bool
 ) -> None:
     assert doctor_module._has_wal_reset_fault(version) is at_fault
+
+
+def test_a_trail_that_nobody_seals_is_warned_of(configured: Desk) -> None:
+    an_hour_ago = utc_now() - timedelta(hours=1)
+    configured.write(lambda c: record(c, an_hour_ago, Context(ANONYMOUS), "test.happened"))
+    found = _findings(configured, 0)["audit"]
+
+    assert found["state"] == "warn"
+    assert found["found"].startswith("2 rows wait for their seal, the oldest for 36")
+    assert "manage.py serve" in found["remedy"]
+
+    with configured.database() as database:
+        Sealer(database, utc_now, None).finish()
+    found = _findings(configured, 0)["audit"]
+    assert (found["state"], found["found"][:12]) == ("ok", "0 rows wait ")

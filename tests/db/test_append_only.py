@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from attendance.audit import ANONYMOUS, Context, record
+from attendance.audit.sealer import Sealer
 from attendance.db import Database, utc_now
 
 CHANGES = [
@@ -46,6 +47,27 @@ def test_a_stranger_cannot_change_the_trail(stranger: sqlite3.Connection, change
 def test_the_service_cannot_change_the_trail(database: Database, change: str) -> None:
     with pytest.raises(IntegrityError, match="append-only"):
         database.write(lambda connection: connection.exec_driver_sql(change).rowcount)
+
+
+SEALED = [
+    "UPDATE audit_leaf SET hash = hash",
+    "UPDATE audit_seal SET hash = hash",
+    "DELETE FROM audit_leaf",
+    "DELETE FROM audit_seal",
+    "REPLACE INTO audit_leaf SELECT * FROM audit_leaf",
+    "REPLACE INTO audit_leaf SELECT seq + 1, audit_id, hash FROM audit_leaf",
+    "REPLACE INTO audit_seal SELECT * FROM audit_seal",
+    "REPLACE INTO audit_seal SELECT 2, '', 2, 2, 0, '', prev_hash, '', '', '' FROM audit_seal",
+]
+
+
+@pytest.mark.parametrize("change", SEALED)
+def test_nor_can_a_stranger_change_the_seals(
+    database: Database, stranger: sqlite3.Connection, change: str
+) -> None:
+    Sealer(database, utc_now, None).finish()
+    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+        stranger.execute(change)
 
 
 def test_a_refused_change_ends_no_transaction(stranger: sqlite3.Connection) -> None:

@@ -1,4 +1,4 @@
-"""Who may call what, and that every refusal of a write is in the trail."""
+"""Who may call what, and that every refusal is in the trail."""
 
 import json
 from typing import Any
@@ -23,6 +23,8 @@ ROUTES: list[tuple[str, str, set[Role | None]]] = [
     ("GET", "/livez", EVERYBODY),
     ("GET", "/healthz", EVERYBODY),
     ("GET", "/readyz", EVERYBODY),
+    ("GET", "/audit/export", {"admin", "auditor"}),
+    ("GET", "/metrics", EVERYBODY),  # from this machine
 ]
 
 
@@ -162,10 +164,53 @@ def test_a_refusal_is_never_announced(api: Api) -> None:
     assert api.rows("SELECT * FROM outbox") == []
 
 
-def test_a_refusal_of_a_read_writes_nothing(api: Api) -> None:
+def test_who_was_refused_a_look_is_audited(api: Api) -> None:
     assert api.get("/audit", role="frontend").status_code == 403
+    assert api.get("/attendance/1", role=None).status_code == 401
+
+    forbidden, unknown = api.audited()
+    assert (forbidden["action"], forbidden["outcome"]) == ("api.read", "refused")
+    assert (forbidden["actor_name"], unknown["actor_type"]) == ("frontend", "anonymous")
+    assert json.loads(forbidden["after_json"])["address"] == "GET /audit"
+
+
+def test_what_is_wrong_with_a_question_is_not(api: Api) -> None:
+    assert api.get("/audit?nonsense=1").status_code == 422
+    assert api.get("/attendance/99").status_code == 404
 
     assert api.audited() == []
+
+
+def test_a_flood_of_refusals_writes_few_rows(api: Api) -> None:
+    for _ in range(50):
+        assert api.post(ADA, role=None).status_code == 401
+    api.clock.advance(60)
+    api.post(ADA, role=None)
+
+    *single, counted, last = api.audited()
+    assert len(single) == 10
+    assert json.loads(counted["after_json"])["repeated"] == 40
+    assert last["reason"] == single[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    ("traceparent", "trace_id"),
+    [
+        (
+            "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+            "4bf92f3577b34da6a3ce929d0e0e4736",
+        ),
+        ("00-4bf92f3577b34da6-00f067aa0ba902b7-01", None),
+        ("nonsense", None),
+    ],
+)
+def test_the_trace_of_a_request_is_in_the_trail(
+    api: Api, traceparent: str, trace_id: str | None
+) -> None:
+    api.post(ADA, headers={"traceparent": traceparent})
+
+    (entry,) = api.audited()
+    assert entry["trace_id"] == trace_id
 
 
 def test_a_long_user_agent_is_cut(api: Api) -> None:

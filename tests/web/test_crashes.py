@@ -112,11 +112,15 @@ def test_without_a_default_chat_the_announcement_waits_for_one(
     assert [row["chat_id"] for row in api.rows("SELECT chat_id FROM outbox")] == [None]
 
 
-def test_a_crash_of_a_read_is_a_500_in_json(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_of_a_read_is_a_500_in_json_and_audited(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(records, "newest", None)
 
     assert_problem(api.get("/attendance"), 500, "internal_error")
-    assert api.audited() == []
+
+    (entry,) = api.audited()
+    assert (entry["action"], entry["outcome"]) == ("api.read", "crashed")
 
 
 def test_the_duration_is_that_of_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,11 +5,12 @@ from flask import Flask
 from attendance.web.api.attendance import blueprint as attendance
 from attendance.web.api.audit import blueprint as audit
 from attendance.web.api.health import blueprint as health
+from attendance.web.api.metrics import blueprint as metrics
 from attendance.web.api.outbox import blueprint as outbox
 from attendance.web.schemas import IdInPath
 
 
 def install(app: Flask) -> None:
     app.url_map.converters["id"] = IdInPath
-    for blueprint in (attendance, audit, health, outbox):
+    for blueprint in (attendance, audit, health, metrics, outbox):
         app.register_blueprint(blueprint)

@@ -2,11 +2,11 @@
 
 from flask import Blueprint, Response
 
-from attendance.audit import listing
+from attendance.audit import export, listing
 from attendance.web.answers import page, position
 from attendance.web.body import query
-from attendance.web.calls import reads
-from attendance.web.schemas import AuditQuery
+from attendance.web.calls import Call, reads, writes
+from attendance.web.schemas import AuditExportQuery, AuditQuery
 from attendance.web.services import services
 
 blueprint = Blueprint("audit", __name__)
@@ -23,3 +23,21 @@ def list_() -> Response:
             connection, chosen, before_id=before[0] if before else None, limit=asked.limit + 1
         )
     return page("audit", rows, asked.limit, ("id",))
+
+
+@blueprint.get("/audit/export")
+@writes("audit.exported", "auditor", "admin")
+def export_(call: Call) -> Response:
+    """The rows that match, as a stream; it is an act of its own in the trail."""
+    asked = query(AuditExportQuery)
+    chosen = listing.Filter(**asked.model_dump(exclude={"form", "raw"}))
+    wanted = export.Export(chosen, asked.form, asked.raw)
+    database = services().database
+    last_id = database.write(
+        lambda connection: export.begin(connection, call.now, call.context, wanted)
+    )
+    return Response(
+        export.stream(database, wanted, last_id),
+        mimetype=export.MEDIA_TYPES[asked.form],
+        headers={"Content-Disposition": f"attachment; filename=audit.{asked.form}"},
+    )

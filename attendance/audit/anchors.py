@@ -1,0 +1,97 @@
+"""Tells the head of the seals to places that whoever changes the database may not reach.
+
+A chain of hashes cannot show that its end was cut off, or that it was made anew: a head that was
+kept elsewhere can.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, select
+
+from attendance.audit import seals
+from attendance.audit.checkpoint import Checkpoint
+from attendance.audit.trail import AuditEntry, record, service_context
+from attendance.db import Database
+from attendance.outbox.queue import Draft, enqueue
+
+ACTION = "audit.anchored"
+_TARGET = "audit_anchor"
+_LOOK_SECONDS = 60.0
+_FILE_EVERY_SECONDS = 3600.0
+_CHAT_EVERY = timedelta(days=1)
+_CONTEXT = service_context("anchor")
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Anchors:
+    """A chore. Every hour the head goes to the log and to a file beside the database, and where
+    there is a `chat`, once a day to that: in the words of `text_of`, through the outbox."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    host: str
+    chat: str | None
+    text_of: Callable[[str], str]
+    _rests_until: float = 0.0
+
+    @property
+    def file(self) -> Path:
+        """Holds the newest checkpoint that was told."""
+        return self.database.path.with_name(self.database.path.name + ".checkpoint")
+
+    def __call__(self) -> None:
+        if time.monotonic() < self._rests_until:
+            return
+        self._rests_until = time.monotonic() + _LOOK_SECONDS
+        if not self.file.exists() or time.time() - self.file.stat().st_mtime > _FILE_EVERY_SECONDS:
+            self.publish()
+        if self.chat is not None:
+            self._tell(self.chat)
+
+    def publish(self) -> None:
+        """Write the head to the log and the file, where anything is sealed."""
+        with self.database.read() as connection:
+            checkpoint = _checkpoint(connection, self.host)
+        if checkpoint is None:
+            return
+        logger.info("The audit trail is sealed up to %s", str(checkpoint).replace("\n", " "))
+        part = self.file.with_name(f"{self.file.name}.{os.getpid()}")
+        part.write_text(str(checkpoint), encoding="utf-8")
+        part.chmod(self.database.path.stat().st_mode & 0o660)
+        part.replace(self.file)
+
+    def _tell(self, chat: str) -> None:
+        now = self.clock()
+        with self.database.read() as connection:
+            if not _is_due(connection, now, chat):
+                return
+        self.database.write(lambda connection: self._enqueue(connection, now, chat))
+
+    def _enqueue(self, connection: Connection, now: datetime, chat: str) -> None:
+        checkpoint = _checkpoint(connection, self.host)
+        if checkpoint is None or not _is_due(connection, now, chat):
+            return  # another process was faster
+        draft = Draft(chat, self.text_of(str(checkpoint)), _TARGET, str(checkpoint.size))
+        message_id = enqueue(connection, now, draft)
+        told = {"checkpoint": str(checkpoint), "message_id": message_id}
+        record(connection, now, _CONTEXT, ACTION, target=(_TARGET, chat), after=told)
+
+
+def _checkpoint(connection: Connection, host: str) -> Checkpoint | None:
+    newest = seals.head(connection)
+    return None if newest is None else Checkpoint.of(newest, host)
+
+
+def _is_due(connection: Connection, now: datetime, chat: str) -> bool:
+    told = select(AuditEntry.occurred_at).where(
+        AuditEntry.target_type == _TARGET, AuditEntry.target_id == chat
+    )
+    last = connection.scalar(told.order_by(AuditEntry.id.desc()).limit(1))
+    return last is None or now - last >= _CHAT_EVERY

@@ -1,0 +1,94 @@
+"""Seals with all under them as lines of JSON: what is cut from the trail, and still verifies."""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from attendance.audit.canonical import canonical, leaf_hash
+from attendance.audit.report import Report
+from attendance.audit.stored import read_rows, read_seals
+from attendance.audit.walk import Leaf, Walk
+from attendance.db import Database
+from attendance.secret import Secret
+
+
+class BadArchive(Exception):
+    """The file is no archive of ours, or cannot be written or read; the message says why."""
+
+
+def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[str, Report]:
+    """Write these seals to `path`, 0600, on disk when this returns: the file's SHA-256, and what a
+    verification of it finds.
+
+    Raises:
+        BadArchive: `path` exists or cannot be written.
+    """
+    digest, walk = hashlib.sha256(), Walk(Report(), None, ())
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, made for us alone
+            for seal in read_seals(database, first_id, last_id):
+                line = _line(database, seal)
+                _check(walk, line)
+                written = canonical(line) + b"\n"
+                digest.update(written)
+                file.write(written)
+            file.flush()
+            os.fsync(file.fileno())
+        _sync_directory(path.parent)
+    except OSError as error:
+        raise BadArchive(f"{path} cannot be written: {error.strerror}.") from None
+    return digest.hexdigest(), walk.report
+
+
+def verify(path: Path, key: Secret | None) -> Report:
+    """Recompute every hash in the file. Of the key only what it signed is checked.
+
+    Raises:
+        BadArchive: the file cannot be read, or is none.
+    """
+    walk = Walk(Report(), key, ())
+    try:
+        with path.open(encoding="utf-8") as file:
+            for line in map(json.loads, file):
+                _check(walk, line)
+    except OSError as error:
+        raise BadArchive(f"{path} cannot be read: {error.strerror}.") from None
+    except (KeyError, TypeError, ValueError):
+        raise BadArchive(f"{path} is no archive of `audit prune`.") from None
+    if walk.report.head is None:
+        raise BadArchive(f"{path} is empty.")
+    return walk.report
+
+
+def _sync_directory(path: Path) -> None:
+    """Keep the file's name, too: what it holds is deleted next."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check(walk: Walk, line: dict[str, Any]) -> None:
+    seal = line["seal"]
+    if walk.report.head is None:
+        walk.begin_with(seal)
+    walk.report.head = seal
+    walk.check(seal, [_leaf(**leaf) for leaf in line["leaves"]])
+
+
+def _leaf(seq: int, audit_id: int, hash: str, row: dict[str, Any] | None) -> Leaf:  # noqa: A002 - a column
+    return Leaf(seq, audit_id, hash, None if row is None else leaf_hash(row).hex())
+
+
+def _line(database: Database, seal: dict[str, Any]) -> dict[str, Any]:
+    return {"seal": seal, "leaves": list(_leaves(database, seal))}
+
+
+def _leaves(database: Database, seal: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for seq, audit_id, digest, row in read_rows(database, seal["first_seq"], seal["last_seq"]):
+        yield {"seq": seq, "audit_id": audit_id, "hash": digest, "row": row}

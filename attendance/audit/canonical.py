@@ -1,0 +1,80 @@
+"""A row as bytes: the one form that is hashed, on every database and in every program.
+
+Pure functions. FORMAT.md describes the same for whoever writes another verifier.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from json.encoder import encode_basestring
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, String, type_coerce
+
+from attendance.db import UtcTime, format_utc
+
+_LEAF = b"\x00"
+_SEAL = b"\x02"
+
+
+def canonical(row: Mapping[str, Any]) -> bytes:
+    """The row's columns that are not null as RFC 8785 JSON: sorted by name, no white space, UTF-8.
+
+    What is null is left out, so that a column which a later version adds changes no older row.
+    """
+    members = [f'"{name}":{_text(row[name])}' for name in sorted(row) if row[name] is not None]
+    return ("{" + ",".join(members) + "}").encode()
+
+
+def leaf_hash(row: Mapping[str, Any]) -> bytes:
+    """RFC 6962's hash of a leaf, whose content is the row of the trail."""
+    return hashlib.sha256(_LEAF + canonical(row)).digest()
+
+
+def seal_hash(seal: Mapping[str, Any]) -> bytes:
+    """What the next seal refers to; `seal` is its columns without `hash` and `mac`."""
+    return hashlib.sha256(_SEAL + canonical(seal)).digest()
+
+
+def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """The row as a dictionary with times as text, whatever the database has for them."""
+    return {
+        name: format_utc(value) if isinstance(value, datetime) else value
+        for name, value in row.items()
+    }
+
+
+def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[ColumnElement[Any]]:
+    """The columns to select where the row is to be hashed: a time as the text that is stored, since
+    two texts may mean the same time."""
+    chosen = table.columns.keys() if names is None else names
+    return [_stored(table.columns[name]) for name in sorted(chosen)]
+
+
+def _stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    if not isinstance(column.type, UtcTime):
+        return column
+    return type_coerce(column, String).label(column.key)
+
+
+def _text(value: Any) -> str:
+    """The value as JSON. A row is text and whole numbers but for what a stranger writes: for these
+    the encoder, which is made anew at each call, takes most of the time of a hash."""
+    if isinstance(value, str):
+        return encode_basestring(value)
+    return str(value) if type(value) is int else _encode(value)
+
+
+def _other(value: Any) -> Any:
+    """A database with a type for times gives a datetime; bytes are only where a stranger wrote."""
+    if isinstance(value, datetime):
+        return format_utc(value)
+    if isinstance(value, bytes):
+        return {"hex": value.hex()}
+    raise TypeError(f"{type(value).__name__} has no canonical form")
+
+
+_encode = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), sort_keys=True, default=_other
+).encode

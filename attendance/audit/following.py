@@ -1,0 +1,62 @@
+"""One request, from the trail to the record, its messages, each attempt and what Telegram said."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, and_, or_, select
+
+from attendance.audit.trail import AuditEntry
+from attendance.models import Attendance
+from attendance.outbox import listing
+
+_ATTENDANCE, _OUTBOX = "attendance", "outbox"
+
+
+def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
+    """`attendance` that the request recorded or found, the `messages` about it, each with its
+    `attempt_list`, and the `audit` rows of the request and of all these; None where the trail
+    knows no such request."""
+    rows = _of_request(connection, request_id)
+    if not rows:
+        return None
+    record_ids = _targets(rows, _ATTENDANCE)
+    about = [
+        message["id"]
+        for record_id in record_ids
+        for message in listing.about(connection, _ATTENDANCE, record_id)
+    ]
+    message_ids = sorted({*about, *map(int, _targets(rows, _OUTBOX))})
+    later = _of_targets(connection, _OUTBOX, [str(one) for one in message_ids])
+    by_id = {row["id"]: row for row in [*rows, *later]}
+    found = (listing.message(connection, message_id) for message_id in message_ids)
+    return {
+        "request_id": request_id,
+        "attendance": _records(connection, record_ids),
+        "messages": [message for message in found if message is not None],
+        "audit": [by_id[row_id] for row_id in sorted(by_id)],
+    }
+
+
+def _of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
+    query = select(AuditEntry.__table__).where(AuditEntry.request_id == request_id)
+    return [dict(row) for row in connection.execute(query.order_by(AuditEntry.id)).mappings()]
+
+
+def _of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What was done to them under other requests: a retry by hand, and what came of it."""
+    each = [and_(AuditEntry.target_type == kind, AuditEntry.target_id == one) for one in ids]
+    if not each:
+        return []
+    query = select(AuditEntry.__table__).where(or_(*each))
+    return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def _targets(rows: Sequence[dict[str, Any]], kind: str) -> list[str]:
+    """The ids of one kind that these rows are about; a refusal is about none."""
+    about = (row["target_id"] for row in rows if row["target_type"] == kind)
+    return sorted({one for one in about if one is not None})
+
+
+def _records(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:
+    query = select(Attendance.__table__).where(Attendance.id.in_([int(one) for one in ids]))
+    return [dict(row) for row in connection.execute(query.order_by(Attendance.id)).mappings()]

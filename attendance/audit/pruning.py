@@ -1,0 +1,102 @@
+"""Cutting the front of the trail off, whole seals of it, once an archive holds them."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, delete, func, or_, select
+
+from attendance.audit import guards, seals
+from attendance.audit.canonical import as_stored
+from attendance.audit.seals import AuditLeaf, AuditSeal
+from attendance.audit.trail import AuditEntry, Context, record
+
+ACTION = "audit.pruned"
+_shown = as_stored(
+    AuditEntry.__table__, ("id", "occurred_at", "actor_name", "target_id", "after_json")
+)
+
+
+def pruned_before(connection: Connection, seal: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What the trail says of the cut before `seal`, the first that is kept; None where it knows of
+    none that fits."""
+    query = select(*_shown).where(
+        AuditEntry.target_type == "audit_seal",
+        AuditEntry.target_id == str(seal["id"]),
+        AuditEntry.action == ACTION,
+    )
+    for row in connection.execute(query.order_by(AuditEntry.id.desc())).mappings():
+        cut = _said(row["after_json"])
+        place = cut.get("prev_hash"), cut.get("first_seq")
+        if place == (seal["prev_hash"], seal["first_seq"]):
+            return {"audit_id": row["id"], "at": row["occurred_at"], "by": row["actor_name"], **cut}
+    return None
+
+
+def _said(after_json: Any) -> dict[str, Any]:
+    """What the row says; nothing where it was spoilt."""
+    try:
+        said = json.loads(after_json)
+    except (TypeError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """What is to go: the seals from `first_id` on that are before `kept`, the first to be kept."""
+
+    first_id: int
+    kept: Mapping[str, Any]
+
+    @property
+    def last_id(self) -> int:
+        return int(self.kept["id"]) - 1
+
+
+def plan(connection: Connection, before: datetime) -> Cut | None:
+    """The seals made before that time, from the front, without a gap; None where there are none.
+    The newest always stays: the next one has to name it."""
+    newest = seals.head(connection)
+    if newest is None:
+        return None
+    young = or_(AuditSeal.sealed_at >= before, AuditSeal.id == newest["id"])
+    kept_id = connection.scalar(select(func.min(AuditSeal.id)).where(young))
+    first_id = seals.first_id(connection)
+    kept = None if kept_id is None else seals.one(connection, kept_id)
+    if kept is None or first_id is None or first_id >= kept["id"]:
+        return None
+    return Cut(first_id, kept)
+
+
+def carry_out(
+    connection: Connection,
+    now: datetime,
+    context: Context,
+    cut: Cut,
+    archive: Mapping[str, Any],
+) -> int | None:
+    """Delete what the archive holds, and note that in the trail: how many rows there were. None,
+    and nothing is deleted, where somebody else has cut meanwhile.
+
+    Where it fails in between, the whole transaction goes, and the triggers stand again.
+    """
+    if seals.first_id(connection) != cut.first_id:
+        return None
+    first_seq = cut.kept["first_seq"]
+    gone = select(AuditLeaf.audit_id).where(AuditLeaf.seq < first_seq)
+    with guards.deletion_allowed(connection):
+        rows = connection.execute(delete(AuditEntry).where(AuditEntry.id.in_(gone))).rowcount
+        connection.execute(delete(AuditLeaf).where(AuditLeaf.seq < first_seq))
+        connection.execute(delete(AuditSeal).where(AuditSeal.id < cut.kept["id"]))
+    after = {
+        "first_seal": cut.kept["id"],
+        "first_seq": first_seq,
+        "prev_hash": cut.kept["prev_hash"],
+        "rows": rows,
+        **archive,
+    }
+    record(connection, now, context, ACTION, target=("audit_seal", cut.kept["id"]), after=after)
+    return rows

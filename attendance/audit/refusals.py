@@ -1,0 +1,100 @@
+"""Keeps whoever repeats a refused request from filling the disk with its rows.
+
+In each minute the first few refusals of a kind are rows of their own; the others of that minute are
+counted, and are one row for each kind when it is over. The counts are this process's own.
+"""
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from attendance.audit.trail import ANONYMOUS, Actor, Context, record
+
+_WINDOW = timedelta(minutes=1)
+_ROWS_A_KIND = 10
+_ROWS_A_WINDOW = 60
+_KINDS_A_WINDOW = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What makes two refusals the same: the act, the answer, who and from where."""
+
+    action: str
+    status: int
+    code: str
+    actor: Actor
+    source_ip: str | None
+
+    def of_anybody(self) -> "Kind":
+        """The same, for where there are too many callers to tell apart."""
+        return Kind(self.action, self.status, self.code, ANONYMOUS, None)
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Refusals without a row of their own, and the times of the first and last of them."""
+
+    kind: Kind
+    first: datetime
+    last: datetime
+    count: int = 0
+
+
+class Refusals:
+    """Of one process; any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since: datetime | None = None
+        self._seen: dict[Kind, int] = {}
+        self._repeated: dict[Kind, Repeated] = {}
+        self._rows = 0
+
+    def admit(self, now: datetime, kind: Kind) -> bool:
+        """Whether this refusal is to have a row of its own; if not, it is counted."""
+        with self._lock:
+            self._since = self._since or now
+            if kind not in self._seen and len(self._seen) >= _KINDS_A_WINDOW:
+                kind = kind.of_anybody()
+            seen = self._seen[kind] = self._seen.get(kind, 0) + 1
+            if seen <= _ROWS_A_KIND and self._rows < _ROWS_A_WINDOW:
+                self._rows += 1
+                return True
+            repeated = self._repeated.setdefault(kind, Repeated(kind, now, now))
+            repeated.count, repeated.last = repeated.count + 1, now
+            return False
+
+    def take_over(self, now: datetime, *, all_of_them: bool = False) -> Sequence[Repeated]:
+        """What was counted in a minute that is over (or until now): it is the caller's to write."""
+        with self._lock:
+            if self._since is None or not (all_of_them or now - self._since >= _WINDOW):
+                return ()
+            taken = list(self._repeated.values())
+            self._since, self._rows = None, 0
+            self._seen.clear()
+            self._repeated.clear()
+            return taken
+
+
+def record_repeated(connection: Connection, now: datetime, repeated: Sequence[Repeated]) -> None:
+    """A row for each kind."""
+    for one in repeated:
+        record(
+            connection,
+            now,
+            Context(one.kind.actor, source_ip=one.kind.source_ip),
+            one.kind.action,
+            outcome="refused",
+            reason=f"{one.count} more like those before",
+            after={
+                "status": one.kind.status,
+                "code": one.kind.code,
+                "repeated": one.count,
+                "first": one.first,
+                "last": one.last,
+            },
+        )

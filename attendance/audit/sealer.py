@@ -1,0 +1,98 @@
+"""Seals the trail as time goes by. Any number of processes may do it: one of them wins each seal.
+
+What is hashed was committed and never changes, so it is read and hashed before the lock is taken;
+under it, only the head is compared, and the seal written.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from attendance.audit import seals
+from attendance.db import Database, parse_utc
+from attendance.secret import Secret
+
+_EVERY_SECONDS = 1.0
+_ROWS_A_SEAL = 500
+_SEALS_A_ROUND = 4
+_WRITE_TIMEOUT_SECONDS = 2.0
+logger = logging.getLogger(__name__)
+
+
+class Sealer:
+    """A chore: call it often, it keeps its own pace."""
+
+    def __init__(
+        self, database: Database, clock: Callable[[], datetime], key: Secret | None
+    ) -> None:
+        self._database, self._clock, self._key = database, clock, key
+        # Below it all is sealed, and nothing can appear any more. 0: look at the whole trail.
+        self._floor = 0
+        # Within a backlog, above the batch before; back to the floor once nothing is left there.
+        self._above = 0
+        self._rests_until = 0.0
+
+    def __call__(self) -> None:
+        """Seal what has come in, about once a second and a few batches at a time."""
+        if time.monotonic() < self._rests_until:
+            return
+        self._rests_until = time.monotonic() + _EVERY_SECONDS
+        if self._another_is_at_it():
+            return
+        for _ in range(_SEALS_A_ROUND):
+            if not self.seal_once():
+                return
+        self._rests_until = 0.0
+
+    def finish(self) -> None:
+        """Seal all that is there: at the stop, when nothing more is written."""
+        while self.seal_once():
+            pass
+
+    def seal_once(self) -> bool:
+        """Write one seal, where there is anything to seal; whether more may wait."""
+        now = self._clock()
+        with self._database.read() as connection:
+            batch = seals.prepare(connection, now, self._key, self._above, _ROWS_A_SEAL)
+            if self._above == self._floor:
+                self._raise_floor(connection, now, batch)
+        if batch is None:
+            return self._return_to_floor()
+        try:
+            won = self._database.write(
+                lambda connection: seals.append(connection, now, batch), _WRITE_TIMEOUT_SECONDS
+            )
+        except IntegrityError as error:
+            # Two at once, where the database lets transactions overlap: the other has sealed.
+            logger.warning("A seal of the audit trail was refused: %s", error.orig)
+            return False
+        if won and batch.seal["backlog"]:
+            self._above = batch.leaves[-1]["audit_id"]
+            return True
+        return self._return_to_floor() or not won
+
+    def _return_to_floor(self) -> bool:
+        """Look at all above the floor next; whether that is more than was just looked at."""
+        above, self._above = self._above, self._floor
+        return above > self._floor
+
+    def _raise_floor(
+        self, connection: Connection, now: datetime, batch: seals.Batch | None
+    ) -> None:
+        """Pass what is sealed and settled, as seen in one state of the database: between the floor
+        and the first row of the batch there is nothing unsealed in it."""
+        settled = seals.settled_id(connection, now)
+        sealed = settled if batch is None else min(settled, batch.leaves[0]["audit_id"] - 1)
+        self._floor = max(self._floor, sealed)
+
+    def _another_is_at_it(self) -> bool:
+        with self._database.read() as connection:
+            newest = seals.head(connection)
+        if newest is None or newest["backlog"]:
+            return False
+        age = self._clock() - parse_utc(newest["sealed_at"])
+        return timedelta() <= age < timedelta(seconds=_EVERY_SECONDS)

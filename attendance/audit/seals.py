@@ -1,0 +1,185 @@
+"""Seals: a Merkle root over each batch of the trail's rows, each seal naming the one before.
+
+Every sealed row has a leaf with a number of its own, without gaps, in the order of the sealing. The
+tables are append-only as the trail is. Each function takes the caller's connection.
+"""
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Connection, Select, String, func, insert, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from attendance.audit.canonical import as_stored, leaf_hash, plain, seal_hash
+from attendance.audit.merkle import root
+from attendance.audit.trail import AuditEntry
+from attendance.db import Base, UtcTime, format_utc
+from attendance.secret import Secret
+
+GENESIS = "0" * 64
+"""What the first seal names as the one before it."""
+
+LONGEST_TRANSACTION = timedelta(seconds=10)
+"""Where transactions overlap, an id is given out this long at most before its row can be seen; what
+takes longer is found when a sealer starts, and by `verify`."""
+
+
+class AuditSeal(Base):
+    """The seal over the leaves `first_seq` to `last_seq`; hashes are in hexadecimal. `backlog` is 1
+    where rows were left for the next seal. `mac` is that of `hash`, with the AUDIT_HMAC_KEY which
+    `key_id` names; all other columns go into the hash."""
+
+    __tablename__ = "audit_seal"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    sealed_at: Mapped[datetime] = mapped_column(UtcTime)
+    first_seq: Mapped[int]
+    last_seq: Mapped[int]
+    backlog: Mapped[int]
+    root: Mapped[str] = mapped_column(String(64))
+    prev_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hash: Mapped[str] = mapped_column(String(64))
+    key_id: Mapped[str | None] = mapped_column(String(16))
+    mac: Mapped[str | None] = mapped_column(String(64))
+
+    __table_args__ = (CheckConstraint("last_seq >= first_seq", name="not_empty"),)
+
+
+class AuditLeaf(Base):
+    """The hash of one row of the trail, at its place in the order of the sealing."""
+
+    __tablename__ = "audit_leaf"
+
+    seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    audit_id: Mapped[int] = mapped_column(unique=True)
+    hash: Mapped[str] = mapped_column(String(64))
+
+
+SEAL_COLUMNS = as_stored(AuditSeal.__table__)
+ROW_COLUMNS = as_stored(AuditEntry.__table__)
+_ROW_NAMES = [str(column.key) for column in ROW_COLUMNS]
+_UNHASHED = {"hash", "mac"}
+_insert_seal = insert(AuditSeal.__table__)  # type: ignore[arg-type]  # declared as a FromClause
+_insert_leaf = insert(AuditLeaf.__table__)  # type: ignore[arg-type]
+_newest = select(*SEAL_COLUMNS).order_by(AuditSeal.id.desc()).limit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A seal that is to be written, with its leaves."""
+
+    seal: dict[str, Any]
+    leaves: list[dict[str, Any]]
+
+
+def head(connection: Connection) -> dict[str, Any] | None:
+    """The newest seal, its time as text; None where nothing was ever sealed."""
+    row = connection.execute(_newest).mappings().first()
+    return None if row is None else plain(row)
+
+
+def first_id(connection: Connection) -> int | None:
+    """The id of the oldest seal that is kept."""
+    return connection.scalar(select(func.min(AuditSeal.id)))
+
+
+def one(connection: Connection, seal_id: int) -> dict[str, Any] | None:
+    """The seal, its time as text."""
+    row = (
+        connection.execute(select(*SEAL_COLUMNS).where(AuditSeal.id == seal_id)).mappings().first()
+    )
+    return None if row is None else plain(row)
+
+
+def unsealed(columns: Sequence[Any], above_id: int) -> Select[*tuple[Any, ...]]:
+    """A query for the rows above an id that have no leaf: by what is missing, and not by "id
+    greater than the last", since a row may become visible after one with a greater id."""
+    sealed = select(AuditLeaf.seq).where(AuditLeaf.audit_id == AuditEntry.id).exists()
+    return select(*columns).where(AuditEntry.id > above_id, ~sealed)
+
+
+def count_unsealed(connection: Connection, above_id: int) -> int:
+    counted = unsealed([func.count()], above_id)
+    return connection.scalar(counted) or 0
+
+
+def settled_id(connection: Connection, now: datetime) -> int:
+    """An id below which no row can become visible any more: one that was sealed longer ago than any
+    transaction lasts. 0 where there is none."""
+    old = select(AuditSeal.first_seq, AuditSeal.last_seq).where(
+        AuditSeal.sealed_at < now - LONGEST_TRANSACTION
+    )
+    seal = connection.execute(old.order_by(AuditSeal.id.desc()).limit(1)).first()
+    if seal is None:
+        return 0
+    highest = select(func.max(AuditLeaf.audit_id)).where(
+        AuditLeaf.seq.between(seal.first_seq, seal.last_seq)
+    )
+    return connection.scalar(highest) or 0
+
+
+def prepare(
+    connection: Connection, now: datetime, key: Secret | None, above_id: int, limit: int
+) -> Batch | None:
+    """The next seal, over at most `limit` rows; None where there is nothing to seal. Only reads."""
+    query = unsealed(ROW_COLUMNS, above_id).order_by(AuditEntry.id).limit(limit + 1)
+    rows = [row_of(values) for values in connection.execute(query)]
+    if not rows:
+        return None
+    before = head(connection)
+    first = 1 if before is None else before["last_seq"] + 1
+    leaves = [
+        {"seq": seq, "audit_id": row["id"], "hash": leaf_hash(row).hex()}
+        for seq, row in enumerate(rows[:limit], first)
+    ]
+    seal = {
+        "id": 1 if before is None else before["id"] + 1,
+        "sealed_at": format_utc(now),
+        "first_seq": first,
+        "last_seq": leaves[-1]["seq"],
+        "backlog": int(len(rows) > limit),
+        "root": root(bytes.fromhex(leaf["hash"]) for leaf in leaves).hex(),
+        "prev_hash": GENESIS if before is None else before["hash"],
+        "key_id": key and key_id_of(key),
+    }
+    digest = hash_of(seal)
+    return Batch({**seal, "hash": digest, "mac": key and mac_of(key, digest)}, leaves)
+
+
+def append(connection: Connection, now: datetime, batch: Batch) -> bool:
+    """Write the seal and its leaves; False, and nothing, where somebody else has sealed meanwhile.
+    `now` is the time that the batch was prepared with."""
+    newest = head(connection)
+    if (GENESIS if newest is None else newest["hash"]) != batch.seal["prev_hash"]:
+        return False
+    connection.execute(_insert_leaf, batch.leaves)
+    connection.execute(_insert_seal, {**batch.seal, "sealed_at": now})
+    return True
+
+
+def row_of(values: Iterable[Any]) -> dict[str, Any]:
+    """A row of the trail, from what a query for ROW_COLUMNS gave."""
+    return dict(zip(_ROW_NAMES, values, strict=True))
+
+
+def hash_of(seal: Mapping[str, Any]) -> str:
+    """The seal's `hash`, from its columns as stored."""
+    return seal_hash({name: seal[name] for name in seal if name not in _UNHASHED}).hex()
+
+
+def key_id_of(key: Secret) -> str:
+    """A name for the key, by which seals that another has signed are told apart."""
+    return _hmac(key, b"attendance-audit key")[:16]
+
+
+def mac_of(key: Secret, digest: str) -> str:
+    """The seal's `mac`: HMAC-SHA-256 of the hash's 32 bytes."""
+    return _hmac(key, bytes.fromhex(digest))
+
+
+def _hmac(key: Secret, message: bytes) -> str:
+    return hmac.new(key.reveal().encode(), message, hashlib.sha256).hexdigest()

@@ -1,0 +1,125 @@
+"""What every process of the service does beside its work: it notes its start and its stop in the
+audit trail, and sees to the trail's chores.
+
+May import `notices`, `audit`, `outbox` and what lies below. Where there is a dispatcher, the chores
+are done between its polls; else the caretaker has a thread of its own.
+"""
+
+import hashlib
+import json
+import logging
+import os
+import re
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import fields
+from datetime import datetime
+from functools import partial
+from importlib.metadata import version
+from typing import Any
+
+from attendance import audit
+from attendance.audit.anchors import Anchors
+from attendance.audit.refusals import Refusals, record_repeated
+from attendance.audit.sealer import Sealer
+from attendance.config import Settings
+from attendance.db import Database, DatabaseError
+from attendance.notices import anchor_message
+from attendance.secret import Secret
+
+_NOTE_TIMEOUT_SECONDS = 2.0
+_EVERY_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+Chore = Callable[[], object]
+
+
+class Caretaker:
+    """Of one process, which plays `part` (`worker` or `dispatcher`). Processes with DISPATCHER=off
+    leave the sealing to others."""
+
+    def __init__(
+        self,
+        part: str,
+        settings: Settings,
+        database: Database,
+        clock: Callable[[], datetime],
+        refusals: Refusals,
+    ) -> None:
+        self._part, self._settings = part, settings
+        self._database, self._clock = database, clock
+        self._refusals = refusals
+        self._stopping = threading.Event()
+        self._sealer = Sealer(database, clock, settings.audit_hmac_key)
+        self._anchors = Anchors(
+            database, clock, socket.gethostname(), settings.audit_anchor_chat, anchor_message
+        )
+        seals = settings.dispatcher
+        shared: Sequence[Chore] = (self._sealer, self._anchors) if seals else ()
+        self.chores: Sequence[Chore] = (self._write_refusals, *shared)
+
+    def note_start(self) -> None:
+        """For once the process is ready to work."""
+        self._note("service.started")
+
+    def run(self) -> None:
+        """Do the chores about once a second until `stop` is called."""
+        while not self._stopping.wait(_EVERY_SECONDS):
+            for chore in self.chores:
+                _attempt(chore)
+
+    def stop(self, timeout_seconds: float) -> bool:  # noqa: ARG002 - as a dispatcher's
+        """End `run`; it has nothing under way."""
+        self._stopping.set()
+        return True
+
+    def finish(self) -> None:
+        """Note the stop, and seal it with all that came before."""
+        _attempt(partial(self._write_refusals, all_of_them=True))
+        self._note("service.stopped")
+        if self._settings.dispatcher:
+            _attempt(self._sealer.finish)
+            _attempt(self._anchors.publish)
+
+    def _write_refusals(self, *, all_of_them: bool = False) -> None:
+        """Write what was counted and not written, where its minute is over."""
+        now = self._clock()
+        if repeated := self._refusals.take_over(now, all_of_them=all_of_them):
+            self._database.write(lambda connection: record_repeated(connection, now, repeated))
+
+    def _note(self, action: str) -> None:
+        now, context = self._clock(), audit.service_context(self._part)
+        after = {
+            "pid": os.getpid(),
+            "version": version("attendance"),
+            "configuration": configuration_hash(self._settings),
+        }
+        try:
+            self._database.write(
+                lambda connection: audit.record(connection, now, context, action, after=after),
+                _NOTE_TIMEOUT_SECONDS,
+            )
+        except DatabaseError as error:
+            logger.warning("Not in the audit trail: %s (%s)", action, error)
+
+
+def configuration_hash(settings: Settings) -> str:
+    """SHA-256 over all settings, the same where they are the same. Of a secret it holds only
+    whether it is set: a hash of a weak one could be guessed."""
+    plain = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
+
+
+def _plain(value: Any) -> str | None:
+    if value is None:
+        return None
+    # The address of a database server holds a password.
+    return "set" if isinstance(value, Secret) else re.sub(r"//[^/@]*@", "//", str(value))
+
+
+def _attempt(chore: Chore) -> None:
+    try:
+        chore()
+    except Exception:
+        logger.exception("A chore of the audit trail failed and will be tried again")

@@ -1,0 +1,205 @@
+"""`manage.py audit verify`, `anchor`, `prune`: whether the trail is what was sealed."""
+
+import socket
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import click
+from sqlalchemy.exc import SQLAlchemyError
+
+from attendance.audit import archive, pruning, seals
+from attendance.audit.archive import BadArchive
+from attendance.audit.checkpoint import Checkpoint, read
+from attendance.audit.report import Report
+from attendance.audit.verify import CannotVerify, Scope, rows_to_verify
+from attendance.audit.verify import verify as verify_trail
+from attendance.cli.common import (
+    When,
+    examples,
+    json_option,
+    load_settings,
+    opened_database,
+    os_user,
+    print_json,
+)
+from attendance.config import ConfigError
+from attendance.db import Database, DatabaseError, utc_now
+from attendance.secret import redact
+
+
+@examples(
+    "audit verify",
+    "audit verify --anchor /mnt/witness/head.txt",
+    "audit verify --since 1200 --json",
+)
+@click.command()
+@click.option(
+    "--anchor",
+    "anchor_files",
+    multiple=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Checkpoints that were kept elsewhere: a file of `audit anchor`, or a chat's text.",
+)
+@click.option(
+    "--archive",
+    "archive_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Verify what `audit prune` has written, instead of the trail.",
+)
+@click.option("--since", type=click.IntRange(1), metavar="SEAL", help="Begin with this seal.")
+@json_option
+def verify(
+    anchor_files: tuple[Path, ...], archive_file: Path | None, since: int | None, as_json: bool
+) -> None:
+    """Recompute all hashes of the trail; exit 0 intact, 1 tampered with, 2 could not run.
+
+    Without an anchor, nothing can show that the end of the trail was cut off, or that all of it
+    was made anew. AUDIT_HMAC_KEY is needed to check the seals' signatures.
+    """
+    with _exit_2_where_it_cannot_run():
+        key = load_settings().audit_hmac_key
+        anchors = [one for path in anchor_files for one in _checkpoints(path)]
+        if archive_file is None:
+            report = _verified(Scope(since, key, anchors))
+        else:
+            report = archive.verify(archive_file, key)
+    if as_json:
+        print_json(report.as_dict())
+    else:
+        for line in _lines(report):
+            click.echo(line)
+    if not report.intact:
+        raise click.exceptions.Exit(1)
+
+
+@examples("audit anchor", "audit anchor /mnt/witness/head.txt")
+@click.command()
+@click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
+def anchor(file: Path | None) -> None:
+    """Print the newest seal as a checkpoint, or add it to FILE: keep it where no admin can write.
+
+    `audit verify --anchor FILE` then finds whether the trail still leads to it.
+    """
+    with opened_database() as database, database.read() as connection:
+        newest = seals.head(connection)
+    if newest is None:
+        raise click.ClickException("Nothing is sealed yet: a running service seals within seconds.")
+    checkpoint = Checkpoint.of(newest, socket.gethostname())
+    if file is None:
+        click.echo(checkpoint, nl=False)
+        return
+    try:
+        with file.open("a", encoding="utf-8") as kept:
+            kept.write(f"{checkpoint}\n")
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
+    click.echo(f"{checkpoint.size:,} rows, up to seal {newest['id']}, are anchored in {file}.")
+
+
+@examples(
+    "audit prune --older-than 365d --archive /mnt/archive/trail-2025.jsonl --dry-run",
+    "audit prune --older-than 365d --archive /mnt/archive/trail-2025.jsonl",
+)
+@click.command()
+@click.option("--older-than", "before", type=When(), required=True, help="A time, or 365d.")
+@click.option(
+    "--archive",
+    "file",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="A new file for what is cut off; `audit verify --archive` verifies it.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+def prune(before: datetime, file: Path, dry_run: bool) -> None:
+    """Cut whole seals from the front of the trail, once they are in an archive and verified.
+
+    Writers wait while the rows are deleted: some seconds for a million.
+    """
+    with opened_database() as database:
+        with database.read() as connection:
+            cut = pruning.plan(connection, before)
+        if cut is None:
+            click.echo("Nothing was sealed before then.")
+        elif dry_run:
+            span = f"{cut.first_id} to {cut.last_id}"
+            rows = cut.kept["first_seq"] - 1
+            click.echo(f"Seals {span} would go, and the rows up to leaf {rows:,}.")
+        else:
+            _cut(database, cut, file)
+
+
+def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
+    try:
+        digest, report = archive.write(database, file, cut.first_id, cut.last_id)
+    except BadArchive as error:
+        raise click.ClickException(str(error)) from None
+    if not report.intact:
+        file.unlink()
+        raise click.ClickException(
+            f"Nothing was cut: {report.findings[0].detail}. See `manage.py audit verify`."
+        )
+    now, context = utc_now(), os_user()
+    kept = {"archive": file.name, "archive_sha256": digest}
+    rows = database.write(lambda c: pruning.carry_out(c, now, context, cut, kept))
+    if rows is None:
+        raise click.ClickException("Somebody else has pruned the trail meanwhile: nothing was cut.")
+    click.echo(f"{rows:,} rows up to seal {cut.last_id} are in {file}, SHA-256 {digest}.")
+
+
+@contextmanager
+def _exit_2_where_it_cannot_run() -> Iterator[None]:
+    try:
+        yield
+    except (ConfigError, DatabaseError, BadArchive, CannotVerify) as error:
+        raise _CouldNotRun(redact(str(error))) from None
+    except SQLAlchemyError as error:
+        reason = getattr(error, "orig", None) or error
+        raise _CouldNotRun(redact(f"The database cannot be read: {reason}.")) from None
+
+
+class _CouldNotRun(click.ClickException):
+    exit_code = 2
+
+
+def _checkpoints(path: Path) -> Sequence[Checkpoint]:
+    try:
+        return read(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotVerify(f"{path} cannot be read: {error.strerror}.") from None
+    except ValueError as error:
+        raise CannotVerify(f"{path} {error}") from None
+
+
+def _verified(scope: Scope) -> Report:
+    with opened_database() as database:
+        length, hidden = rows_to_verify(database), not sys.stderr.isatty()
+        with click.progressbar(
+            length=length, label="Verifying", file=sys.stderr, hidden=hidden
+        ) as bar:
+            return verify_trail(database, scope, bar.update)
+
+
+def _lines(report: Report) -> Iterator[str]:
+    yield f"{report.rows:,} rows under {report.seals:,} seals recomputed."
+    if report.pruned is not None:
+        cut = report.pruned
+        yield (
+            f"Seals before {cut['first_seal']} were pruned {cut['at']} by {cut['by']}: "
+            f"{cut['archive']}, SHA-256 {cut['archive_sha256']}."
+        )
+    if report.macs_unchecked:
+        yield f"{report.macs_unchecked:,} signatures are of a key that is not AUDIT_HMAC_KEY here."
+    if report.anchors_matched or report.anchors_uncovered:
+        yield f"{report.anchors_matched} anchors fit, {report.anchors_uncovered} lie before this."
+    if report.unsealed:
+        yield f"{report.unsealed:,} rows are not sealed yet."
+    for finding in report.findings:
+        yield f"{finding.name}: {finding.detail}"
+    unsaid = report.counts.total() - len(report.findings)
+    if unsaid:
+        yield f"… and {unsaid:,} more."
+    names = ", ".join(sorted(report.counts))
+    yield "The trail is intact." if report.intact else f"The trail was tampered with: {names}."

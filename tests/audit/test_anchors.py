@@ -1,0 +1,103 @@
+"""The head of the seals, told to a file, the log and a chat."""
+
+import logging
+import stat
+from datetime import timedelta
+
+import pytest
+from trails import Trail
+
+from attendance.audit import seals
+from attendance.audit.anchors import Anchors
+from attendance.audit.checkpoint import Checkpoint, read
+from attendance.audit.verify import Scope, verify
+from attendance.notices import anchor_message
+from attendance.telegram.markdown import plain
+
+
+def anchors(trail: Trail, chat: str | None = "-1001") -> Anchors:
+    return Anchors(trail.database, lambda: trail.now, "host", chat, anchor_message)
+
+
+def head(trail: Trail) -> Checkpoint:
+    with trail.database.read() as connection:
+        newest = seals.head(connection)
+    assert newest is not None
+    return Checkpoint.of(newest, "host")
+
+
+def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
+    trail: Trail, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    trail.grow(2)
+    chore = anchors(trail)
+    chore()
+
+    assert chore.file.name == "attendance.db.checkpoint"
+    assert read(chore.file.read_text()) == [head(trail)]
+    assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
+    assert str(head(trail)).split()[2] in caplog.text
+
+
+def test_the_file_is_written_anew_once_an_hour_and_at_the_stop(trail: Trail) -> None:
+    trail.grow(1)
+    anchors(trail)()
+    first = head(trail)
+    trail.grow(1)
+    anchors(trail)()
+    assert read(anchors(trail).file.read_text()) == [first]
+
+    anchors(trail).publish()
+    assert read(anchors(trail).file.read_text()) == [head(trail)]
+
+
+def test_before_the_first_seal_nothing_is_told(trail: Trail) -> None:
+    anchors(trail)()
+
+    assert not anchors(trail).file.exists()
+    assert trail.rows("SELECT * FROM outbox") == []
+
+
+def test_a_chat_is_told_once_a_day_by_whichever_process_comes_first(trail: Trail) -> None:
+    trail.grow(2)
+    for hours in (0, 0, 23, 1, 0):
+        trail.now += timedelta(hours=hours)
+        anchors(trail)()
+
+    assert trail.value("SELECT count(*) FROM outbox WHERE chat_id = '-1001'") == 2
+    told = trail.rows("SELECT * FROM audit WHERE action = 'audit.anchored'")
+    assert [row["target_id"] for row in told] == ["-1001", "-1001"]
+
+
+def test_without_a_chat_nobody_is_told(trail: Trail) -> None:
+    trail.grow(2)
+    anchors(trail, chat=None)()
+
+    assert trail.rows("SELECT * FROM outbox") == []
+
+
+def test_what_a_person_copies_from_the_chat_is_an_anchor(trail: Trail) -> None:
+    trail.grow(2)
+    anchors(trail)()
+    [message] = trail.rows("SELECT text FROM outbox")
+    copied = plain(message["text"]) + "\n#17"
+
+    [anchor] = read(copied)
+    assert anchor == head(trail)
+    report = verify(trail.database, Scope(key=None, anchors=[anchor]))
+    assert (report.findings, report.anchors_matched) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a\nb\nc", "origin\n12\nnot base64!\n", "origin\n12\nYWJj\n", "\n12\n" + "A" * 44]
+)
+def test_what_holds_no_checkpoint_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="holds no checkpoint"):
+        read(text)
+
+
+def test_a_host_with_spaces_makes_no_two_words() -> None:
+    seal = {"last_seq": 1, "hash": "00" * 32}
+
+    assert str(Checkpoint.of(seal, "my host+1")).startswith("attendance-audit/my-host-1\n1\n")

@@ -1,0 +1,108 @@
+"""Start and stop in the trail, and the sealing in between: in the real processes."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from service_process import Process, wait_until
+from trails import NINE
+
+from attendance.audit.refusals import Refusals
+from attendance.caretaker import Caretaker, configuration_hash
+from attendance.config import Settings
+from attendance.db import Database
+
+TELEGRAM = {
+    "TELEGRAM_BOT_TOKEN": "123456789:AAE-notARealTokenOfAnyBot-0123456789",
+    "TELEGRAM_CHAT_ID": "1000",
+    "TELEGRAM_API_BASE": "http://127.0.0.1:1",
+}
+
+
+def rows(path: Path, query: str) -> list[dict[str, Any]]:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.row_factory = sqlite3.Row
+        return [dict(row) for row in connection.execute(query)]
+
+
+@pytest.mark.parametrize("telegram", [{}, TELEGRAM], ids=["unconfigured", "configured"])
+def test_a_service_notes_its_start_and_stop_and_seals_them(
+    tmp_path: Path, telegram: dict[str, str]
+) -> None:
+    with Process(tmp_path, "serve", WEB_CONCURRENCY="2", **telegram) as service:
+        service.await_ready()
+        wait_until(lambda: rows(service.database, "SELECT 1 FROM audit_seal"))
+        service.terminate()
+
+    noted = rows(service.database, "SELECT * FROM audit WHERE action LIKE 'service.%'")
+    assert sorted(row["action"] for row in noted) == [
+        *("service.started", "service.started", "service.stopped", "service.stopped")
+    ]
+    after = [json.loads(row["after_json"]) for row in noted]
+    assert len({one["configuration"] for one in after}) == 1
+    assert len({one["pid"] for one in after}) == 2
+    [counts] = rows(
+        service.database,
+        "SELECT (SELECT count(*) FROM audit) AS rows, (SELECT count(*) FROM audit_leaf) AS leaves",
+    )
+    assert counts["rows"] == counts["leaves"]
+
+
+def test_a_service_without_a_dispatcher_leaves_the_sealing_to_others(tmp_path: Path) -> None:
+    with Process(tmp_path, "serve", DISPATCHER="off", WEB_CONCURRENCY="1") as service:
+        service.await_ready()
+        service.terminate()
+
+    assert len(rows(service.database, "SELECT * FROM audit WHERE action LIKE 'service.%'")) == 2
+    assert rows(service.database, "SELECT * FROM audit_seal") == []
+
+
+def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str) -> None:
+    with Process(tmp_path, "dispatch", DATABASE_URL=database_url, **TELEGRAM) as dispatcher:
+        wait_until(lambda: rows(dispatcher.database, "SELECT 1 FROM audit_seal"))
+        dispatcher.terminate()
+
+    query = "SELECT actor_id, action FROM audit JOIN audit_leaf ON audit_id = audit.id ORDER BY seq"
+    assert [tuple(row.values()) for row in rows(dispatcher.database, query)] == [
+        ("dispatcher", "service.started"),
+        ("dispatcher", "service.stopped"),
+    ]
+
+
+def test_a_database_that_cannot_be_written_keeps_nothing_from_starting(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caretaker = Caretaker("worker", Settings.from_env({}), database, lambda: NINE, Refusals())
+    with closing(sqlite3.connect(database.path, isolation_level=None)) as stranger:
+        stranger.execute("BEGIN IMMEDIATE")
+        caretaker.note_start()
+        stranger.execute("ROLLBACK")
+
+    assert "Not in the audit trail: service.started" in caplog.text
+
+
+CHANGED = {"TIMEZONE": "Europe/Berlin", "SECRET_KEY": "a-secret-of-some-length"}
+
+
+@pytest.mark.parametrize("variable", CHANGED)
+def test_another_configuration_has_another_hash(variable: str) -> None:
+    plain = configuration_hash(Settings.from_env({}))
+
+    assert configuration_hash(Settings.from_env({})) == plain
+    assert configuration_hash(Settings.from_env({variable: CHANGED[variable]})) != plain
+
+
+@pytest.mark.parametrize(
+    ("variable", "one", "other"),
+    [
+        ("SECRET_KEY", "a-secret-of-some-length", "another-secret-of-some-length"),
+        ("DATABASE_URL", "postgresql+psycopg://u:one@h/d", "postgresql+psycopg://u:two@h/d"),
+    ],
+)
+def test_the_hash_tells_nothing_of_a_secret(variable: str, one: str, other: str) -> None:
+    hashes = {configuration_hash(Settings.from_env({variable: text})) for text in (one, other)}
+
+    assert len(hashes) == 1

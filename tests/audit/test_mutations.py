@@ -1,0 +1,348 @@
+"""Whatever is changed in a sealed trail is found, and named: by `verify`, and by a verifier that
+shares no line with it.
+
+Each mutant is one act of somebody who can write the file and has lifted the triggers. An auditor
+has the key of the seals and a checkpoint that was kept elsewhere.
+"""
+
+import base64
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+import verifier
+from trails import KEY, Trail, tampering
+
+from attendance.audit import seals
+from attendance.audit.checkpoint import Checkpoint
+from attendance.audit.report import Report
+from attendance.audit.verify import Scope, verify
+from attendance.db import Database, parse_utc, schema
+
+Mutate = Callable[[sqlite3.Connection], object]
+Mutant = tuple[str, str, Mutate]
+"""What it does, the name under which it is to be found, and the act."""
+
+BATCHES = (3, 1, 4, 2)
+ROWS = sum(BATCHES)
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Checkpoint]:
+    """A sealed trail that nobody has open, and its head."""
+    path = tmp_path_factory.mktemp("sealed") / "attendance.db"
+    schema.upgrade(f"sqlite:///{path}")
+    with closing(Database(path)) as database:
+        Trail(database).grow(*BATCHES)
+        with database.read() as connection:
+            head = seals.head(connection)
+    assert head is not None
+    return path, Checkpoint.of(head, "host")
+
+
+def verified(path: Path, *anchors: Checkpoint) -> tuple[Report, list[str]]:
+    """What `verify` says, and the other verifier."""
+    with closing(Database(path)) as database:
+        report = verify(database, Scope(key=KEY, anchors=anchors))
+    text = "".join(map(str, anchors))
+    return report, verifier.verify(path, KEY.reveal().encode(), text)
+
+
+def update(table: str, column: str, value: str, where: str) -> Mutate:
+    return lambda c: c.execute(f"UPDATE {table} SET {column} = {value} WHERE {where}")  # noqa: S608
+
+
+def script(text: str) -> Mutate:
+    def run(connection: sqlite3.Connection) -> None:
+        for statement in text.split(";"):
+            connection.execute(statement)
+
+    return run
+
+
+def columns_of(path: Path, table: str) -> list[tuple[str, bool]]:
+    """Each column, and whether it may be null."""
+    with closing(sqlite3.connect(path)) as connection:
+        info = connection.execute(f"PRAGMA table_info({table})").fetchall()
+    return [(name, not (notnull or key)) for _, name, _, notnull, _, key in info]
+
+
+PLACES = {
+    "audit": ("id", [1, 6, ROWS]),
+    "audit_leaf": ("seq", [1, 6, ROWS]),
+    "audit_seal": ("id", [1, 2, len(BATCHES)]),
+}
+NAMED = {
+    ("audit", "id"): "row_missing",
+    ("audit_leaf", "seq"): "leaf_missing",
+    ("audit_leaf", "audit_id"): "row_missing",
+    ("audit_leaf", "hash"): "seal_broken",
+    ("audit_seal", "mac"): "mac_invalid",
+}
+USUAL = {"audit": "row_modified", "audit_leaf": "seal_broken", "audit_seal": "seal_broken"}
+NUMBERS = {"id", "seq", "audit_id", "first_seq", "last_seq", "backlog", "schema_version"}
+
+
+def column_mutants(path: Path) -> Iterator[Mutant]:
+    """Every column of every table, in the first, a middle and the last row."""
+    for table, (key, places) in PLACES.items():
+        for column, may_be_null in columns_of(path, table):
+            name = NAMED.get((table, column), USUAL[table])
+            for place in places:
+                for value in values_for(column, may_be_null=may_be_null):
+                    what = f"{table}.{column} = {value} where {key} is {place}"
+                    where = f"{key} = {place} AND {column} IS NOT {value}"
+                    yield what, name, update(table, column, value, where)
+
+
+def values_for(column: str, *, may_be_null: bool) -> Iterator[str]:
+    if column in NUMBERS:
+        yield f"{column} + 1000" if column in {"id", "seq", "audit_id"} else f"{column} + 1"
+    else:
+        yield f"coalesce({column}, '') || 'x'"
+        yield "'0' || substr(coalesce(hash, ''), 2)" if column == "hash" else "''"
+        yield "x'ff'"
+        yield "CAST(x'ff' AS TEXT)" if column in {"reason", "after_json"} else "'1'"
+    if may_be_null:
+        yield "NULL"
+
+
+STRUCTURE: list[Mutant] = [
+    ("a row deleted", "row_missing", script("DELETE FROM audit WHERE id = 5")),
+    ("a leaf deleted", "leaf_missing", script("DELETE FROM audit_leaf WHERE seq = 5")),
+    (
+        "a row and its leaf deleted",
+        "leaf_missing",
+        script("DELETE FROM audit WHERE id = 5; DELETE FROM audit_leaf WHERE audit_id = 5"),
+    ),
+    ("a seal deleted", "seal_broken", script("DELETE FROM audit_seal WHERE id = 2")),
+    (
+        "a seal deleted with all under it",
+        "seal_broken",
+        script(
+            "DELETE FROM audit_seal WHERE id = 2; DELETE FROM audit_leaf WHERE seq = 4;"
+            "DELETE FROM audit WHERE id = 4"
+        ),
+    ),
+    (
+        "a seal deleted, and the next moved up",
+        "seal_broken",
+        script(
+            "DELETE FROM audit_seal WHERE id = 2; UPDATE audit_seal SET id = id - 1 WHERE id > 2"
+        ),
+    ),
+    (
+        "the tail cut",
+        "truncated",
+        script(
+            "DELETE FROM audit WHERE id > 8; DELETE FROM audit_leaf WHERE seq > 8;"
+            "DELETE FROM audit_seal WHERE id > 3"
+        ),
+    ),
+    ("the last seal cut", "truncated", script("DELETE FROM audit_seal WHERE id > 3")),
+    (
+        "the front cut",
+        "truncated",
+        script(
+            "DELETE FROM audit WHERE id <= 3; DELETE FROM audit_leaf WHERE seq <= 3;"
+            "DELETE FROM audit_seal WHERE id = 1"
+        ),
+    ),
+    (
+        "all seals deleted",
+        "truncated",
+        script("DELETE FROM audit_seal; DELETE FROM audit_leaf"),
+    ),
+    ("the seals deleted, and not the leaves", "seal_broken", script("DELETE FROM audit_seal")),
+    (
+        "a time that is none in the newest seal, and an unsealed row",
+        "seal_broken",
+        script(
+            "UPDATE audit_seal SET sealed_at = 'noon' WHERE id = 4;"
+            "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version)"
+            " VALUES ('2026-11-23T09:00:00.000000Z', 'service', 'a.b', 'success', 'h', 1)"
+        ),
+    ),
+    (
+        "the front cut, with a note of it that says nothing",
+        "truncated",
+        script(
+            "DELETE FROM audit WHERE id <= 3; DELETE FROM audit_leaf WHERE seq <= 3;"
+            "DELETE FROM audit_seal WHERE id = 1;"
+            "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version,"
+            " target_type, target_id, after_json) VALUES ('2026-11-23T09:40:00.000000Z',"
+            " 'service', 'audit.pruned', 'success', 'h', 1, 'audit_seal', '2', '{}')"
+        ),
+    ),
+    (
+        "two rows exchanged",
+        "row_modified",
+        script(
+            "UPDATE audit SET id = 100 WHERE id = 5; UPDATE audit SET id = 5 WHERE id = 6;"
+            "UPDATE audit SET id = 6 WHERE id = 100"
+        ),
+    ),
+    (
+        "a row slipped in",
+        "unsealed_old",
+        script("INSERT INTO audit SELECT 11, * FROM (SELECT occurred_at, actor_type, actor_id,"
+               "actor_name, action, outcome, reason, target_type, target_id, request_id, trace_id,"
+               "source_ip, user_agent, host, before_json, after_json, schema_version FROM audit"
+               " WHERE id = 2)"),
+    ),
+    (
+        "a row slipped in with a leaf",
+        "seal_broken",
+        script("INSERT INTO audit_leaf SELECT 11, 11, hash FROM audit_leaf WHERE seq = 2"),
+    ),
+    (
+        "the time of a row written otherwise",
+        "row_modified",
+        update("audit", "occurred_at", "replace(occurred_at, 'Z', '+00:00')", "id = 6"),
+    ),
+    (
+        "a fork beside the chain",
+        "fork",
+        script(
+            "CREATE TABLE forked AS SELECT * FROM audit_seal;"
+            "INSERT INTO forked SELECT 5, sealed_at, first_seq, last_seq, backlog, root,"
+            " prev_hash, hash, key_id, mac FROM audit_seal WHERE id = 4;"
+            "DROP TABLE audit_seal; ALTER TABLE forked RENAME TO audit_seal"
+        ),
+    ),
+]  # fmt: skip
+
+
+def rebuild(connection: sqlite3.Connection, key: bytes | None) -> None:
+    """Change a row, and make all hashes anew, so that everything fits."""
+    connection.execute("UPDATE audit SET reason = 'nothing of note' WHERE id = 5")
+    for row in [*verifier.query(connection, "SELECT * FROM audit")]:
+        digest = (verifier.digest(0, row), row["id"])
+        connection.execute("UPDATE audit_leaf SET hash = ? WHERE audit_id = ?", digest)
+    before = seals.GENESIS
+    for seal in [*verifier.query(connection, "SELECT * FROM audit_seal ORDER BY id")]:
+        span = (seal["first_seq"], seal["last_seq"])
+        text = "SELECT hash FROM audit_leaf WHERE seq BETWEEN ? AND ? ORDER BY seq"
+        hashes = [row["hash"] for row in verifier.query(connection, text, *span)]
+        key_id = key and verifier.sign(key, b"attendance-audit key")[:16]
+        seal |= {"root": verifier.root(hashes), "prev_hash": before, "key_id": key_id}
+        before = verifier.hash_of(seal)
+        mac = key and verifier.sign(key, bytes.fromhex(before))
+        connection.execute(
+            "UPDATE audit_seal SET root=?, prev_hash=?, hash=?, key_id=?, mac=? WHERE id=?",
+            (seal["root"], seal["prev_hash"], before, key_id, mac, seal["id"]),
+        )
+
+
+REBUILT: list[Mutant] = [
+    ("rebuilt without the key", "mac_invalid", lambda c: rebuild(c, None)),
+    ("rebuilt with another key", "mac_invalid", lambda c: rebuild(c, b"another")),
+    ("rebuilt with the stolen key", "fork", lambda c: rebuild(c, KEY.reveal().encode())),
+]
+
+
+def test_an_untouched_copy_passes(sealed: tuple[Path, Checkpoint], tmp_path: Path) -> None:
+    path, anchor = sealed
+    report, names = verified(Path(shutil.copy(path, tmp_path)), anchor)
+
+    assert (report.findings, names) == ([], [])
+    assert (report.rows, report.seals, report.unsealed) == (ROWS, len(BATCHES), 0)
+    assert (report.anchors_matched, report.macs_checked) == (1, len(BATCHES))
+
+
+def test_every_mutant_is_found_and_named(sealed: tuple[Path, Checkpoint], tmp_path: Path) -> None:
+    path, anchor = sealed
+    killed, made = 0, 0
+    survivors: list[str] = []
+    for what, name, mutate in [*column_mutants(path), *STRUCTURE, *REBUILT]:
+        copy = Path(shutil.copy(path, tmp_path))
+        with tampering(copy) as connection:
+            before = connection.total_changes
+            mutate(connection)
+            if connection.total_changes == before:
+                continue  # the column has that value already
+        made += 1
+        found = findings(copy, anchor)
+        if all(name in names for names in found):
+            killed += 1
+        else:
+            survivors.append(f"{what}: {name} is not in both of {found}")
+        copy.unlink()
+
+    print(f"\n{killed} of {made} mutants are found and named")
+    assert survivors == []
+    assert made > 150
+
+
+def findings(path: Path, anchor: Checkpoint) -> list[list[str]]:
+    """What both verifiers say. Text that is no UTF-8 stops the short one, which is an answer, too:
+    it exits 2, and never 0."""
+    with closing(Database(path)) as database:
+        report = verify(database, Scope(key=KEY, anchors=[anchor]))
+    ours: list[str] = sorted(report.counts)
+    try:
+        return [ours, verifier.verify(path, KEY.reveal().encode(), str(anchor))]
+    except (sqlite3.Error, TypeError, ValueError):
+        assert not report.intact
+        return [ours]
+
+
+@pytest.mark.parametrize(("what", "name", "mutate"), REBUILT, ids=lambda one: str(one)[:30])
+def test_a_chain_alone_does_not_show_that_it_was_rebuilt(
+    sealed: tuple[Path, Checkpoint], tmp_path: Path, what: str, name: str, mutate: Mutate
+) -> None:
+    """The control of key and anchor: without them, it fits."""
+    copy = Path(shutil.copy(sealed[0], tmp_path))
+    with tampering(copy) as connection:
+        mutate(connection)
+    with closing(Database(copy)) as database:
+        report = verify(database, Scope())
+
+    assert report.intact, (what, name)
+
+
+def test_rows_that_wait_for_their_seal_are_no_tampering(
+    sealed: tuple[Path, Checkpoint], tmp_path: Path
+) -> None:
+    """A service that was killed a moment after it wrote."""
+    copy = Path(shutil.copy(sealed[0], tmp_path))
+    with closing(Database(copy)) as database:
+        trail = Trail(database)
+        [newest] = trail.rows("SELECT max(sealed_at) AS at FROM audit_seal")
+        trail.now = parse_utc(newest["at"])
+        trail.record(3)
+    report, names = verified(copy, sealed[1])
+
+    assert (report.findings, names, report.unsealed) == ([], [], 3)
+
+
+def test_a_backlog_that_was_not_sealed_to_its_end_is_no_tampering(database: Database) -> None:
+    """Rows that waited long for a sealer, which was then killed between two seals."""
+    trail = Trail(database)
+    trail.record(1200)
+    trail.now = trail.now.replace(hour=12)
+    trail.sealer.seal_once()
+
+    report = verify(database, Scope(key=KEY))
+    assert (report.findings, report.rows, report.unsealed) == ([], 500, 700)
+
+
+def test_the_verifier_is_a_program(sealed: tuple[Path, Checkpoint], tmp_path: Path) -> None:
+    path, anchor = sealed
+    kept = tmp_path / "head.txt"
+    kept.write_text(str(anchor))
+
+    assert verifier.main(str(path), str(kept)) == 0
+    kept.write_text(str(anchor).replace(f"\n{ROWS}\n", f"\n{ROWS + 1}\n"))
+    assert verifier.main(str(path), str(kept)) == 1
+    assert verifier.main(str(tmp_path / "nothing.db")) == 2
+
+
+def test_a_checkpoint_has_the_form_of_c2sp(sealed: tuple[Path, Checkpoint]) -> None:
+    origin, size, encoded, rest = str(sealed[1]).split("\n")
+
+    assert (origin, size, rest) == ("attendance-audit/host", str(ROWS), "")
+    assert base64.b64decode(encoded).hex() == sealed[1].hash

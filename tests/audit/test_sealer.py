@@ -1,0 +1,204 @@
+"""The sealer: every row once, in seals that follow each other, at its own pace."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+from trails import KEY, NINE, Trail
+
+from attendance.audit import seals
+from attendance.audit.sealer import Sealer
+from attendance.db import Database
+
+EVERY_ROW = "SELECT id FROM audit ORDER BY id"
+SEALED_ROWS = "SELECT audit_id AS id FROM audit_leaf ORDER BY seq"
+
+
+def test_every_row_gets_a_leaf_and_a_number_without_gaps(trail: Trail) -> None:
+    trail.grow(3, 1, 700)
+
+    assert trail.rows(SEALED_ROWS) == trail.rows(EVERY_ROW)
+    assert [row["seq"] for row in trail.rows("SELECT seq FROM audit_leaf")] == [*range(1, 705)]
+
+
+def test_a_seal_holds_500_rows_at_most_and_says_whether_more_wait(trail: Trail) -> None:
+    trail.record(1001)
+    trail.seal()
+
+    found = trail.rows("SELECT first_seq, last_seq, backlog FROM audit_seal")
+    assert [tuple(row.values()) for row in found] == [(1, 500, 1), (501, 1000, 1), (1001, 1001, 0)]
+
+
+def test_each_seal_names_the_one_before(trail: Trail) -> None:
+    trail.grow(1, 1, 1)
+
+    first, second, third = trail.rows("SELECT prev_hash, hash FROM audit_seal ORDER BY id")
+    assert first["prev_hash"] == seals.GENESIS
+    assert second["prev_hash"] == first["hash"]
+    assert third["prev_hash"] == second["hash"]
+
+
+def test_nothing_is_sealed_where_nothing_happened(trail: Trail) -> None:
+    trail.grow(1)
+    trail.seal()
+
+    assert trail.value("SELECT count(*) FROM audit_seal") == 1
+
+
+def test_without_a_key_a_seal_has_no_mac(database: Database) -> None:
+    trail = Trail(database, key=None).grow(1)
+
+    assert trail.value("SELECT mac FROM audit_seal") is None
+
+
+def test_with_a_key_it_is_that_of_the_hash(trail: Trail) -> None:
+    trail.grow(1)
+
+    [seal] = trail.rows("SELECT hash, mac FROM audit_seal")
+    assert seal["mac"] == seals.mac_of(KEY, seal["hash"])
+
+
+def test_whoever_comes_second_writes_nothing(trail: Trail) -> None:
+    """Two sealers have prepared the same seal; the lock lets one of them go first."""
+    trail.record(2)
+    with trail.database.read() as connection:
+        batch = seals.prepare(connection, NINE, None, 0, 500)
+    assert batch is not None
+
+    won = [trail.database.write(lambda c: seals.append(c, NINE, batch)) for _ in range(2)]
+
+    assert won == [True, False]
+    assert trail.value("SELECT count(*) FROM audit_leaf") == 2
+
+
+def test_a_fork_is_an_error_in_the_database_itself(trail: Trail) -> None:
+    trail.grow(1, 1)
+    fork = (
+        "INSERT INTO audit_seal SELECT 9, sealed_at, 9, 9, 0, root, prev_hash, hash, key_id, mac "
+        "FROM audit_seal WHERE id = 2"
+    )
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql(fork)
+
+    with pytest.raises(IntegrityError):
+        trail.database.write(work)
+
+
+def test_as_a_chore_it_seals_about_once_a_second(trail: Trail) -> None:
+    trail.record()
+    trail.sealer()
+    trail.record()
+    trail.now += timedelta(seconds=30)
+    trail.sealer()  # the monotonic clock has not moved by a second
+
+    assert trail.value("SELECT count(*) FROM audit_seal") == 1
+
+
+def test_another_s_fresh_seal_is_enough(trail: Trail) -> None:
+    trail.grow(1)
+    trail.now = NINE + timedelta(seconds=0.9)
+    trail.record()
+    other = Sealer(trail.database, lambda: trail.now, KEY)
+    other()
+    assert trail.value("SELECT count(*) FROM audit_seal") == 1
+
+    late = Sealer(trail.database, lambda: NINE + timedelta(seconds=1), KEY)
+    late()
+    assert trail.value("SELECT count(*) FROM audit_seal") == 2
+
+
+def test_a_backlog_is_not_left_to_others(trail: Trail) -> None:
+    trail.record(2600)
+    for _ in range(2):
+        trail.sealer()
+
+    assert trail.value("SELECT count(*) FROM audit_leaf") == 2600
+
+
+def insert_late(trail: Trail, row_id: int) -> None:
+    """A row that becomes visible only now, with an id that was given out earlier."""
+
+    def work(connection: Connection) -> None:
+        connection.exec_driver_sql(
+            "INSERT INTO audit (id, occurred_at, actor_type, action, outcome, host, schema_version)"
+            " VALUES (?, '2026-11-23T09:00:00.000000Z', 'service', 'a.b', 'success', 'h', 1)",
+            (row_id,),
+        )
+
+    trail.database.write(work)
+
+
+def test_a_row_that_becomes_visible_late_is_sealed(trail: Trail) -> None:
+    """TRAP 22: where transactions overlap, id order is not the order of the commits."""
+    trail.grow(1)
+    insert_late(trail, 100)
+    trail.seal()
+    insert_late(trail, 50)
+    trail.now += seals.LONGEST_TRANSACTION
+    trail.seal()
+
+    assert [row["id"] for row in trail.rows(SEALED_ROWS)] == [1, 100, 50]
+
+
+def test_by_the_last_id_it_would_be_missed(trail: Trail) -> None:
+    """The control: a sealer that looks above the last id that it has sealed."""
+    trail.grow(1)
+    insert_late(trail, 100)
+    trail.seal()
+    insert_late(trail, 50)
+
+    with trail.database.read() as connection:
+        assert seals.prepare(connection, NINE, None, above_id=100, limit=500) is None
+
+
+def test_the_floor_passes_only_what_is_sealed_and_settled(trail: Trail) -> None:
+    trail.record(10)
+    trail.seal()
+    assert trail.sealer._floor == 0
+
+    trail.now += seals.LONGEST_TRANSACTION  # not longer ago than the longest transaction
+    trail.record()
+    trail.seal()
+    assert trail.sealer._floor == 0
+
+    trail.now += timedelta(seconds=1)
+    trail.record()
+    trail.seal()
+    assert trail.sealer._floor == 10
+
+
+def test_the_floor_stays_below_a_row_that_is_not_sealed(trail: Trail) -> None:
+    trail.record(3)
+    insert_late(trail, 100)
+    trail.seal()
+    insert_late(trail, 50)
+    trail.now += timedelta(hours=1)
+
+    trail.sealer.seal_once()
+
+    assert trail.sealer._floor == 49
+    assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 50") == 1
+
+
+def test_after_a_restart_the_whole_trail_is_looked_at(trail: Trail) -> None:
+    trail.grow(5, 5)
+    insert_late(trail, 1000)
+    trail.grow(1)
+    insert_late(trail, 500)
+
+    Sealer(trail.database, lambda: trail.now, KEY).finish()
+
+    assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 500") == 1
+
+
+def test_a_row_that_becomes_visible_below_a_backlog_is_sealed(trail: Trail) -> None:
+    insert_late(trail, 5000)
+    trail.record(1200)
+    trail.sealer.seal_once()  # of a backlog, which goes on above what it has sealed
+    insert_late(trail, 100)
+    trail.seal()
+
+    assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 100") == 1
+    assert trail.value("SELECT count(*) FROM audit_leaf") == 1202

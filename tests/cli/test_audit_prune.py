@@ -1,0 +1,153 @@
+"""`manage.py audit prune`: whole seals, into an archive that verifies, and never unseen."""
+
+import json
+import sqlite3
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from commands import Desk
+
+from attendance.audit import ANONYMOUS, Context, guards, record
+from attendance.audit.sealer import Sealer
+
+OLD = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def grow(desk: Desk, days: int, rows: int = 2) -> None:
+    """So many rows and their seal, as of that many days after the first."""
+    then = OLD + timedelta(days=days)
+    with desk.database() as database:
+        for _ in range(rows):
+            database.write(lambda c: record(c, then, Context(ANONYMOUS), "test.happened"))
+        Sealer(database, lambda: then, None).finish()
+
+
+@pytest.fixture
+def years(desk: Desk) -> Desk:
+    """Four seals of two rows, a hundred days apart."""
+    for days in (0, 100, 200, 300):
+        grow(desk, days)
+    return desk
+
+
+def prune(desk: Desk, before: str = "2024-06-01", *more: str) -> Path:
+    path = desk.directory / "old.jsonl"
+    desk.done("audit", "prune", "--older-than", before, "--archive", str(path), *more)
+    return path
+
+
+def ids(desk: Desk, table: str) -> list[int]:
+    return [row["id"] for row in desk.rows(f"SELECT rowid AS id FROM {table} ORDER BY 1")]  # noqa: S608
+
+
+def test_what_was_cut_is_in_the_archive_and_both_verify(years: Desk) -> None:
+    path = prune(years)
+
+    assert (ids(years, "audit_seal"), ids(years, "audit_leaf")) == ([3, 4], [5, 6, 7, 8])
+    assert ids(years, "audit") == [5, 6, 7, 8, 9]
+    assert "4 rows under 2 seals" in years.done("audit", "verify", "--archive", str(path))
+    report = years.json("audit", "verify")
+    assert (report["intact"], report["rows"], report["pruned"]["first_seal"]) == (True, 4, 3)
+
+
+def test_the_cut_is_an_act_in_the_trail(years: Desk) -> None:
+    prune(years)
+
+    [entry] = years.audited("audit.pruned")
+    after = json.loads(entry["after_json"])
+    assert (entry["actor_type"], entry["target_id"], after["rows"]) == ("os_user", "3", 4)
+    assert "Seals before 3 were pruned" in years.done("audit", "verify")
+    assert after["archive_sha256"] in years.done("audit", "verify")
+
+
+def test_the_triggers_stand_again(years: Desk) -> None:
+    prune(years)
+
+    with years.database() as database, database.read() as connection:
+        assert guards.missing(connection) == []
+    with (
+        closing(sqlite3.connect(years.path)) as connection,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
+        connection.execute("DELETE FROM audit")
+
+
+def test_a_second_cut_goes_on_from_the_first(years: Desk) -> None:
+    first = prune(years)
+    first.rename(years.directory / "first.jsonl")
+    prune(years, "2024-09-01")
+
+    assert ids(years, "audit_seal") == [4]
+    assert years.json("audit", "verify")["pruned"]["first_seal"] == 4
+
+
+def test_the_newest_seal_always_stays(years: Desk) -> None:
+    prune(years, "2025-01-01")
+
+    assert ids(years, "audit_seal") == [4]
+
+
+def test_a_dry_run_changes_nothing(years: Desk) -> None:
+    path = prune(years, "2024-06-01", "--dry-run")
+
+    assert not path.exists()
+    assert ids(years, "audit_seal") == [1, 2, 3, 4]
+
+
+def test_where_nothing_is_that_old_nothing_is_cut(years: Desk) -> None:
+    path = prune(years, "2023-01-01")
+
+    assert not path.exists()
+
+
+def test_a_file_that_is_there_is_left_alone(years: Desk) -> None:
+    path = years.directory / "old.jsonl"
+    path.write_text("mine")
+    result = years.run("audit", "prune", "--older-than", "2024-06-01", "--archive", str(path))
+
+    assert (result.exit_code, path.read_text()) == (1, "mine")
+    assert ids(years, "audit_seal") == [1, 2, 3, 4]
+
+
+def tamper(desk: Desk, statement: str) -> None:
+    with closing(sqlite3.connect(desk.path, isolation_level=None)) as connection:
+        for table in guards.TABLES:
+            connection.execute(f"DROP TRIGGER {table}_no_delete")
+            connection.execute(f"DROP TRIGGER {table}_no_update")
+        connection.execute(statement)
+
+
+def test_what_does_not_verify_is_not_cut(years: Desk) -> None:
+    tamper(years, "UPDATE audit SET action = 'nothing' WHERE id = 2")
+    path = years.directory / "old.jsonl"
+    result = years.run("audit", "prune", "--older-than", "2024-06-01", "--archive", str(path))
+
+    assert result.exit_code == 1
+    assert "Nothing was cut: row 2 (leaf 2, seal 1) is not what was sealed" in result.stderr
+    assert not path.exists()
+    assert ids(years, "audit_seal") == [1, 2, 3, 4]
+
+
+def test_another_front_that_is_gone_is_tampering(years: Desk) -> None:
+    prune(years)
+    tamper(years, "DELETE FROM audit_seal WHERE id = 3")
+
+    assert years.run("audit", "verify", "--json").exit_code == 1
+
+
+def test_an_archive_that_was_changed_is_found(years: Desk) -> None:
+    path = prune(years)
+    path.write_text(path.read_text().replace("test.happened", "test.nothing", 1))
+
+    result = years.run("audit", "verify", "--archive", str(path))
+    assert (result.exit_code, "row_modified" in result.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", '{"seal": {}}\n', "[]\n"])
+def test_what_is_no_archive_cannot_be_verified(desk: Desk, text: str) -> None:
+    path = desk.directory / "x.jsonl"
+    path.write_text(text)
+
+    assert desk.run("audit", "verify", "--archive", str(path)).exit_code == 2

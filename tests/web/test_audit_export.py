@@ -1,0 +1,97 @@
+"""GET /audit/export: exactly the filter's rows, as CSV or JSON lines, and noted in the trail."""
+
+import csv
+import io
+import json
+from typing import Any
+
+import pytest
+from calling import ADA, Api, assert_problem
+
+FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
+
+
+def lines(api: Api, query: str = "") -> list[dict[str, Any]]:
+    answer = api.get(f"/audit/export?format=jsonl{query}", role="auditor")
+    assert answer.status_code == 200, answer.text
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def cells(api: Api, query: str = "") -> list[dict[str, str]]:
+    answer = api.get(f"/audit/export?format=csv{query}", role="auditor")
+    assert answer.mimetype == "text/csv"
+    return list(csv.DictReader(io.StringIO(answer.text, newline="")))
+
+
+def test_every_row_is_in_it_once_the_oldest_first(api: Api) -> None:
+    api.execute(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) "
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version) "
+        "SELECT '2026-11-23T12:00:00.000000Z', 'service', 'a.b', 'success', 'h', 1 FROM n"
+    )
+    ids = [row["id"] for row in api.rows("SELECT id FROM audit ORDER BY id")]
+
+    assert [row["id"] for row in lines(api)] == ids
+    assert [int(row["id"]) for row in cells(api)] == [*ids, ids[-1] + 1]  # and the first export
+
+
+@pytest.mark.parametrize(
+    ("query", "outcomes"),
+    [
+        ("&outcome=refused", ["refused"]),
+        ("&actor=frontend", ["success"]),
+        ("&action=nothing", []),
+        ("&from=2026-11-23T12:00:01Z&outcome=refused", ["refused"]),
+    ],
+)
+def test_it_takes_the_list_s_filters(api: Api, query: str, outcomes: list[str]) -> None:
+    api.post(ADA)
+    api.clock.advance(60)
+    api.post(ADA, role=None)
+
+    assert [row["outcome"] for row in lines(api, query)] == outcomes
+    assert [row["outcome"] for row in cells(api, query)] == outcomes
+
+
+def test_an_export_is_an_act_in_the_trail_and_not_in_itself(api: Api) -> None:
+    api.post(ADA)
+    exported = lines(api, "&actor=frontend")
+
+    [entry] = [row for row in api.audited() if row["action"] == "audit.exported"]
+    assert entry["id"] not in {row["id"] for row in exported}
+    assert entry["actor_name"] == "auditor"
+    after = json.loads(entry["after_json"])
+    assert (after["format"], after["filter"]) == ("jsonl", {"actor": "frontend"})
+
+
+@pytest.mark.parametrize("text", FORMULAS)
+def test_what_a_spreadsheet_takes_for_a_formula_begins_with_an_apostrophe(
+    api: Api, text: str
+) -> None:
+    api.execute(
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version, reason)"
+        " VALUES ('2026-11-23T12:00:00.000000Z', 'service', 'a.b', 'success', 'h', 1, ?)",
+        text,
+    )
+
+    assert cells(api, "&action=a.b")[0]["reason"] == f"'{text}"
+    assert cells(api, "&action=a.b&raw=1")[0]["reason"] == text
+    assert lines(api, "&action=a.b")[0]["reason"] == text
+
+
+def test_every_column_is_there(api: Api) -> None:
+    columns = [row["name"] for row in api.rows("SELECT name FROM pragma_table_info('audit')")]
+
+    assert list(lines(api)[0]) == columns
+    assert list(cells(api)[0]) == columns
+
+
+@pytest.mark.parametrize("query", ["format=xml", "limit=5", "cursor=x", "raw=maybe"])
+def test_what_it_does_not_take_is_refused(api: Api, query: str) -> None:
+    assert_problem(api.get(f"/audit/export?{query}"), 422)
+
+
+def test_a_frontend_gets_none(api: Api) -> None:
+    assert_problem(api.get("/audit/export", role="frontend"), 403)
+    [entry] = api.audited()
+    assert (entry["action"], entry["outcome"]) == ("audit.exported", "refused")
