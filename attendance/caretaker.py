@@ -24,7 +24,7 @@ from attendance.audit.anchors import Anchors
 from attendance.audit.refusals import Refusals, record_repeated
 from attendance.audit.sealer import Sealer
 from attendance.config import Settings
-from attendance.db import Database, DatabaseError
+from attendance.db import Database
 from attendance.notices import anchor_message
 from attendance.secret import Secret
 
@@ -36,8 +36,8 @@ Chore = Callable[[], object]
 
 
 class Caretaker:
-    """Of one process, which plays `part` (`worker` or `dispatcher`). Processes with DISPATCHER=off
-    leave the sealing to others."""
+    """Of one process, which plays `part` (`worker` or `dispatcher`). Workers with DISPATCHER=off
+    leave to others what is done for all: the sealing, and `shared`."""
 
     def __init__(
         self,
@@ -46,6 +46,7 @@ class Caretaker:
         database: Database,
         clock: Callable[[], datetime],
         refusals: Refusals,
+        shared: Sequence[Chore] = (),
     ) -> None:
         self._part, self._settings = part, settings
         self._database, self._clock = database, clock
@@ -55,9 +56,9 @@ class Caretaker:
         self._anchors = Anchors(
             database, clock, socket.gethostname(), settings.audit_anchor_chat, anchor_message
         )
-        seals = settings.dispatcher
-        shared: Sequence[Chore] = (self._sealer, self._anchors) if seals else ()
-        self.chores: Sequence[Chore] = (self._write_refusals, *shared)
+        self._seals = settings.dispatcher or part == "dispatcher"
+        for_all: Sequence[Chore] = (self._sealer, self._anchors, *shared) if self._seals else ()
+        self.chores: Sequence[Chore] = (self._write_refusals, *for_all)
 
     def note_start(self) -> None:
         """For once the process is ready to work."""
@@ -78,7 +79,7 @@ class Caretaker:
         """Note the stop, and seal it with all that came before."""
         _attempt(partial(self._write_refusals, all_of_them=True))
         self._note("service.stopped")
-        if self._settings.dispatcher:
+        if self._seals:
             _attempt(self._sealer.finish)
             _attempt(self._anchors.publish)
 
@@ -86,7 +87,11 @@ class Caretaker:
         """Write what was counted and not written, where its minute is over."""
         now = self._clock()
         if repeated := self._refusals.take_over(now, all_of_them=all_of_them):
-            self._database.write(lambda connection: record_repeated(connection, now, repeated))
+            try:
+                self._database.write(lambda connection: record_repeated(connection, now, repeated))
+            except Exception:
+                self._refusals.put_back(repeated)
+                raise
 
     def _note(self, action: str) -> None:
         now, context = self._clock(), audit.service_context(self._part)
@@ -100,7 +105,7 @@ class Caretaker:
                 lambda connection: audit.record(connection, now, context, action, after=after),
                 _NOTE_TIMEOUT_SECONDS,
             )
-        except DatabaseError as error:
+        except Exception as error:  # noqa: BLE001 - a note keeps nothing from starting or stopping
             logger.warning("Not in the audit trail: %s (%s)", action, error)
 
 

@@ -17,6 +17,7 @@ from sqlalchemy import Connection
 from attendance import probing
 from attendance.audit import service_context
 from attendance.audit.changes import record_outcome
+from attendance.audit.refusals import Refusals
 from attendance.caretaker import Caretaker
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError, utc_now
@@ -63,7 +64,6 @@ def create_dispatcher(
     client = _client(settings, token, partial(_may_resend, database, policy.pace))
     name = dispatcher_name(socket.gethostname())
     heartbeat = Heartbeat(database.path, name)
-    retention = timedelta(days=settings.outbox_retention_days)
     return Dispatcher(
         Workings(
             name=name,
@@ -77,7 +77,7 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            chores=(heartbeat.beat, *_chores(database, chat_id, policy, retention), *chores),
+            chores=(heartbeat.beat, *_chores(database, chat_id, policy), *chores),
             probes=_probes(database, client),
             on_stop=heartbeat.stop,
             is_alive=is_alive,
@@ -85,11 +85,8 @@ def create_dispatcher(
     )
 
 
-def _chores(
-    database: Database, chat_id: str, policy: Policy, retention: timedelta
-) -> tuple[Chore, ...]:
+def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Chore, ...]:
     return (
-        Pruning(database, retention, utc_now),
         ClockWatch(database, policy, utc_now).look,
         _once(partial(_probe_soon, database)),
         _seldom(partial(_take_up, database, chat_id)),
@@ -123,12 +120,18 @@ class Running:
         self.thread.join(1.0)
 
 
+def create_caretaker(
+    part: str, settings: Settings, database: Database, refusals: Refusals
+) -> Caretaker:
+    """What a process sees to whether or not it delivers."""
+    pruning = Pruning(database, timedelta(days=settings.outbox_retention_days), utc_now)
+    return Caretaker(part, settings, database, utc_now, refusals, shared=(pruning,))
+
+
 def start_in_worker(worker: Any) -> None:
     """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
     services = worker.wsgi.extensions["attendance"]
-    caretaker = Caretaker(
-        "worker", services.settings, services.database, utc_now, services.refusals
-    )
+    caretaker = create_caretaker("worker", services.settings, services.database, services.refusals)
     caretaker.note_start()
     worker.caretaker = caretaker
     dispatcher = _dispatcher(services, caretaker, lambda: worker.alive)
@@ -156,10 +159,12 @@ def stop_in_worker(worker: Any) -> None:
     if running is None and app is None:
         return
     services = app.extensions["attendance"]  # type: ignore[union-attr]
-    if running is not None:
-        running.stop(services.settings.telegram_timeout.total_seconds + 2)
-        worker.caretaker.finish()
-    services.database.close()
+    try:
+        if running is not None:
+            running.stop(services.settings.telegram_timeout.total_seconds + 2)
+            worker.caretaker.finish()
+    finally:
+        services.database.close()
 
 
 def _client(

@@ -46,11 +46,15 @@ class Anchors:
         """Holds the newest checkpoint that was told."""
         return self.database.path.with_name(self.database.path.name + ".checkpoint")
 
+    def _age_seconds(self) -> float:
+        """However the clock went: one that was ahead must not keep the file for good."""
+        return abs(time.time() - self.file.stat().st_mtime)
+
     def __call__(self) -> None:
         if time.monotonic() < self._rests_until:
             return
         self._rests_until = time.monotonic() + _LOOK_SECONDS
-        if not self.file.exists() or time.time() - self.file.stat().st_mtime > _FILE_EVERY_SECONDS:
+        if not self.file.exists() or self._age_seconds() > _FILE_EVERY_SECONDS:
             self.publish()
         if self.chat is not None:
             self._tell(self.chat)
@@ -94,4 +98,4 @@ def _is_due(connection: Connection, now: datetime, chat: str) -> bool:
         AuditEntry.target_type == _TARGET, AuditEntry.target_id == chat
     )
     last = connection.scalar(told.order_by(AuditEntry.id.desc()).limit(1))
-    return last is None or now - last >= _CHAT_EVERY
+    return last is None or abs(now - last) >= _CHAT_EVERY

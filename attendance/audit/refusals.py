@@ -71,13 +71,22 @@ class Refusals:
     def take_over(self, now: datetime, *, all_of_them: bool = False) -> Sequence[Repeated]:
         """What was counted in a minute that is over (or until now): it is the caller's to write."""
         with self._lock:
-            if self._since is None or not (all_of_them or now - self._since >= _WINDOW):
+            # A clock that was ahead, and is right again, must not keep the minute open.
+            if self._since is None or not (all_of_them or abs(now - self._since) >= _WINDOW):
                 return ()
             taken = list(self._repeated.values())
             self._since, self._rows = None, 0
             self._seen.clear()
             self._repeated.clear()
             return taken
+
+    def put_back(self, repeated: Sequence[Repeated]) -> None:
+        """They could not be written: they are counted with those of the next minute."""
+        with self._lock:
+            for one in repeated:
+                self._since = min(self._since or one.first, one.first)
+                since = self._repeated.setdefault(one.kind, Repeated(one.kind, one.first, one.last))
+                since.count, since.first = since.count + one.count, min(since.first, one.first)
 
 
 def record_repeated(connection: Connection, now: datetime, repeated: Sequence[Repeated]) -> None:

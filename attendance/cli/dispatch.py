@@ -7,11 +7,9 @@ import threading
 import click
 
 from attendance.audit.refusals import Refusals
-from attendance.caretaker import Caretaker
 from attendance.cli.common import examples, load_settings, opened_database
-from attendance.db import utc_now
 from attendance.logs import logging_config
-from attendance.worker import UNCONFIGURED, Running, create_dispatcher
+from attendance.worker import UNCONFIGURED, Running, create_caretaker, create_dispatcher
 
 
 @examples("dispatch")
@@ -28,7 +26,7 @@ def dispatch() -> None:
     with opened_database() as database:
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
-        caretaker = Caretaker("dispatcher", settings, database, utc_now, Refusals())
+        caretaker = create_caretaker("dispatcher", settings, database, Refusals())
         dispatcher = create_dispatcher(
             settings,
             database,

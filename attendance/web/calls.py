@@ -23,6 +23,7 @@ from attendance.audit.refusals import Kind, record_repeated
 from attendance.models import Role
 from attendance.outbox import listing
 from attendance.outbox.queue import Draft, enqueue
+from attendance.secret import redact
 from attendance.web.address import client_address
 from attendance.web.problems import Problem, problem_of
 from attendance.web.services import services
@@ -55,7 +56,8 @@ def install(app: Flask) -> None:
     @app.before_request
     def identify() -> None:
         given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) else uuid.uuid4().hex
+        sane = re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) and redact(given) == given
+        g.request_id = given if sane else uuid.uuid4().hex
         g.started_at = services().clock()
 
     @app.after_request
@@ -143,7 +145,7 @@ def _context(actor: audit.Actor) -> audit.Context:
             request.headers.get("X-Forwarded-For"),
             services().settings.trusted_proxies,
         ),
-        user_agent=(request.user_agent.string or None) and request.user_agent.string[:256],
+        user_agent=redact(request.user_agent.string)[:256] or None,
         trace_id=_trace_id(request.headers.get("Traceparent")),
     )
 
@@ -189,6 +191,7 @@ def _note_failure(action: str, problem: Problem, **more: str) -> None:
         services().database.write(work, _AUDIT_TIMEOUT_SECONDS)
         services().wake.set()
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is to get its answer
+        services().refusals.put_back(repeated)
         logger.error(  # noqa: TRY400 - the failure that was to be audited has the traceback
             "Not in the audit trail (%s): %s %s",
             type(error).__name__,

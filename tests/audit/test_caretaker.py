@@ -3,6 +3,7 @@
 import json
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,17 @@ import pytest
 from service_process import Process, wait_until
 from trails import NINE
 
-from attendance.audit.refusals import Refusals
+from attendance.audit import ANONYMOUS
+from attendance.audit.refusals import Kind, Refusals
+from attendance.audit.sealer import Sealer
 from attendance.caretaker import Caretaker, configuration_hash
 from attendance.config import Settings
 from attendance.db import Database
+from attendance.retention import Pruning
+from attendance.worker import create_caretaker
 
+MINUTE = timedelta(minutes=1)
+STRANGER = Kind("attendance.recorded", 401, "unauthenticated", ANONYMOUS, "192.0.2.7")
 TELEGRAM = {
     "TELEGRAM_BOT_TOKEN": "123456789:AAE-notARealTokenOfAnyBot-0123456789",
     "TELEGRAM_CHAT_ID": "1000",
@@ -60,8 +67,11 @@ def test_a_service_without_a_dispatcher_leaves_the_sealing_to_others(tmp_path: P
     assert rows(service.database, "SELECT * FROM audit_seal") == []
 
 
-def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str) -> None:
-    with Process(tmp_path, "dispatch", DATABASE_URL=database_url, **TELEGRAM) as dispatcher:
+@pytest.mark.parametrize("setting", ["on", "off"])
+def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str, setting: str) -> None:
+    """Beside a service with DISPATCHER=off, whose settings it may share."""
+    environ = {**TELEGRAM, "DATABASE_URL": database_url, "DISPATCHER": setting}
+    with Process(tmp_path, "dispatch", **environ) as dispatcher:
         wait_until(lambda: rows(dispatcher.database, "SELECT 1 FROM audit_seal"))
         dispatcher.terminate()
 
@@ -82,6 +92,45 @@ def test_a_database_that_cannot_be_written_keeps_nothing_from_starting(
         stranger.execute("ROLLBACK")
 
     assert "Not in the audit trail: service.started" in caplog.text
+
+
+def test_a_database_that_is_broken_keeps_nothing_from_starting(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with closing(sqlite3.connect(database.path)) as stranger, stranger:
+        stranger.execute("ALTER TABLE audit RENAME TO elsewhere")
+    Caretaker("worker", Settings.from_env({}), database, lambda: NINE, Refusals()).note_start()
+
+    assert "Not in the audit trail: service.started" in caplog.text
+
+
+def test_refusals_that_could_not_be_written_are_counted_on(database: Database) -> None:
+    refusals, clock = Refusals(), iter([NINE + MINUTE, NINE + 2 * MINUTE])
+    for _ in range(15):
+        refusals.admit(NINE, STRANGER)
+    caretaker = Caretaker("worker", Settings.from_env({}), database, lambda: next(clock), refusals)
+    write_refusals = caretaker.chores[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Database, "write", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            write_refusals()
+    write_refusals()
+
+    [row] = rows(database.path, "SELECT reason FROM audit")
+    assert row["reason"] == "5 more like those before"
+
+
+@pytest.mark.parametrize("part", ["worker", "dispatcher"])
+def test_what_is_done_for_all_is_left_to_those_who_deliver(database: Database, part: str) -> None:
+    settings = Settings.from_env({"DISPATCHER": "off"})
+    kinds = [type(chore) for chore in create_caretaker(part, settings, database, Refusals()).chores]
+    for done_for_all in (Sealer, Pruning):
+        assert (done_for_all in kinds) is (part == "dispatcher")
+
+
+def test_a_service_without_a_bot_seals_and_prunes_all_the_same(database: Database) -> None:
+    caretaker = create_caretaker("worker", Settings.from_env({}), database, Refusals())
+    assert {Sealer, Pruning} <= {type(chore) for chore in caretaker.chores}
 
 
 CHANGED = {"TIMEZONE": "Europe/Berlin", "SECRET_KEY": "a-secret-of-some-length"}

@@ -51,6 +51,26 @@ def test_at_the_stop_the_minute_need_not_be_over(refusals: Refusals) -> None:
     assert [told.count for told in refusals.take_over(NINE, all_of_them=True)] == [1]
 
 
+def test_a_clock_that_was_ahead_does_not_keep_the_minute_open(refusals: Refusals) -> None:
+    for _ in range(11):
+        refusals.admit(NINE + timedelta(days=1), STRANGER)
+
+    assert [told.count for told in refusals.take_over(NINE)] == [1]
+
+
+def test_what_could_not_be_written_is_counted_with_the_next(refusals: Refusals) -> None:
+    for _ in range(12):
+        refusals.admit(NINE, STRANGER)
+    later = NINE + timedelta(minutes=1)
+    refusals.put_back(refusals.take_over(later))
+    refusals.put_back(())
+    for _ in range(12):
+        refusals.admit(later, STRANGER)
+
+    [told] = refusals.take_over(later)
+    assert (told.count, told.first, told.last) == (4, NINE, later)
+
+
 def test_many_callers_cannot_make_many_rows(refusals: Refusals) -> None:
     admitted = sum(refusals.admit(NINE, from_address(number)) for number in range(10_000))
     told = refusals.take_over(NINE, all_of_them=True)

@@ -238,3 +238,13 @@ def test_a_refusal_is_no_page(api: Api) -> None:
     answer = api.post(ADA, role=None, headers={"Accept": "text/html"})
 
     assert answer.content_type == PROBLEM
+
+
+def test_a_key_that_is_sent_in_other_headers_reaches_no_trail(api: Api) -> None:
+    key = api.keys["frontend"]
+    answer = api.post(ADA, headers={"User-Agent": f"kiosk {key}", "X-Request-Id": key})
+
+    (entry,) = api.audited()
+    assert key not in str(entry)
+    assert entry["user_agent"].startswith("kiosk ")
+    assert answer.headers["X-Request-Id"] == entry["request_id"] != key
