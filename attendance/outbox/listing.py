@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, and_, func, or_, select
 
 from attendance.outbox.message import (
+    IS_UNSETTLED,
     STATUSES,
     Attempt,
     Chat,
@@ -18,7 +19,6 @@ from attendance.outbox.message import (
 )
 
 # Each as the index on it is: SQLite uses a partial one only for a condition that it knows.
-_UNSETTLED = Message.status.in_(literal_status("pending", "sending"))
 _ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
 _DONE = Message.status.in_(literal_status("sent", "cancelled"))
 _SHOWN = [column for column in Message.__table__.columns if column.name != "token"]
@@ -80,13 +80,13 @@ def about(connection: Connection, subject_type: str, subject_id: str) -> list[di
 
 def chats(connection: Connection) -> list[dict[str, Any]]:
     """Every chat with its state and the number of messages that wait for it."""
-    waiting = select(func.count()).where(Message.lane == Chat.chat_id, _UNSETTLED)
+    waiting = select(func.count()).where(Message.lane == Chat.chat_id, IS_UNSETTLED)
     query = select(Chat.__table__, waiting.scalar_subquery().label("waiting"))
     return [dict(row) for row in connection.execute(query.order_by(Chat.created_at)).mappings()]
 
 
 def stats(connection: Connection, now: datetime) -> Stats:
-    waiting = and_(_UNSETTLED, Message.status == "pending")
+    waiting = and_(IS_UNSETTLED, Message.status == "pending")
     oldest = connection.scalar(
         select(func.min(Message.due_at)).where(waiting, Message.chat_id.is_not(None))
     )
@@ -113,7 +113,7 @@ def stats(connection: Connection, now: datetime) -> Stats:
 def _counts(connection: Connection) -> dict[str, int]:
     """By status: what was sent is not read, but is all that is left."""
     counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
-    for condition in (_UNSETTLED, _ATTENTION):
+    for condition in (IS_UNSETTLED, _ATTENTION):
         grouped = select(Message.status, func.count()).where(condition).group_by(Message.status)
         counts |= dict(connection.execute(grouped).all())
     total = connection.scalar(select(func.count()).select_from(Message)) or 0
@@ -140,4 +140,4 @@ def parked_chats_of(connection: Connection, message_ids: list[int]) -> list[str]
 def waiting_for_others(connection: Connection, chat_id: str) -> int:
     """How many messages are not settled and are for another chat than this, or for none yet."""
     elsewhere = or_(Message.chat_id.is_(None), Message.chat_id != chat_id)
-    return connection.scalar(select(func.count()).where(_UNSETTLED, elsewhere)) or 0
+    return connection.scalar(select(func.count()).where(IS_UNSETTLED, elsewhere)) or 0

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, insert, select, update
 from attendance.db import Prepared
 from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Policy
-from attendance.outbox.message import Message, literal_status
+from attendance.outbox.message import IS_UNSETTLED, Message
 from attendance.outbox.pacing import HORIZON, next_start
 
 _insert_message = Prepared(
@@ -79,9 +79,7 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
 
 def waits_for_configuration(connection: Connection) -> bool:
     """Whether a message has no chat, or its clock stands still, for want of a configuration."""
-    homeless = select(Message.id).where(
-        Message.lane.is_(None), Message.status.in_(literal_status("pending", "sending"))
-    )
+    homeless = select(Message.id).where(Message.lane.is_(None), IS_UNSETTLED)
     return stoppage.is_open(connection, "unconfigured") or bool(
         connection.scalar(select(homeless.exists()))
     )
