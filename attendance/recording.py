@@ -19,6 +19,8 @@ from attendance.outbox.queue import Draft, enqueue
 from attendance.routing import destinations
 
 _table = Attendance.__table__
+_ACTION = "attendance.recorded"
+_TARGET = "attendance"
 
 
 class ClientEventConflict(Exception):
@@ -95,6 +97,7 @@ class Recording:
     row: dict[str, Any]
     text: str
     line: str
+    audited: audit.Entry
 
     @classmethod
     def of(
@@ -107,7 +110,9 @@ class Recording:
     ) -> "Recording":
         row = _row(entry, reporter, now, context, rules)
         facts = _facts(row)
-        return cls(now, entry, context, rules, row, rules.notices.message(facts), _line(facts))
+        text, line = rules.notices.message(facts), _line(facts)
+        audited = audit.entry(now, context, _ACTION, _TARGET, after=_as_said(row))
+        return cls(now, entry, context, rules, row, text, line, audited)
 
 
 def record_attendance(connection: Connection, recording: Recording) -> Recorded:
@@ -126,14 +131,7 @@ def record_attendance(connection: Connection, recording: Recording) -> Recorded:
     row = {"id": _insert(connection, recording.row).lastrowid, **recording.row}
     _remember_client_event(connection, recording, row["id"])
     notifications = _notify(connection, recording, row["id"])
-    audit.record(
-        connection,
-        recording.now,
-        recording.context,
-        "attendance.recorded",
-        target=("attendance", row["id"]),
-        after=_as_said(row),
-    )
+    recording.audited.append(connection, row["id"])
     return Recorded(row, notifications)
 
 
@@ -215,9 +213,9 @@ def _already(
         connection,
         recording.now,
         recording.context,
-        "attendance.recorded",
+        _ACTION,
         outcome="deduplicated" if deduplicated else "known",
-        target=("attendance", known["id"]),
+        target=(_TARGET, known["id"]),
     )
     return Recorded(known, created=False, deduplicated=deduplicated)
 
@@ -254,7 +252,7 @@ def _notify(
 ) -> tuple[Notification, ...]:
     """A message to each chat, or topic, that is to be told."""
     now, row, text, line = recording.now, recording.row, recording.text, recording.line
-    subject = ("attendance", str(attendance_id), row["request_id"])
+    subject = (_TARGET, str(attendance_id), row["request_id"])
     places = destinations(
         connection, recording.rules.default_chat, row["site"], row["group_name"], row["event"]
     )

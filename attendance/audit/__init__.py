@@ -1,11 +1,20 @@
 """The audit trail: who did what, when, from where, with what outcome.
 
 May import `outbox`, `models`, `db`, `config`. The tables refuse UPDATE and DELETE in the database
-itself; `trail.record` is the only code that writes `audit`, and `seals.append` what seals it.
+itself; `trail.Entry` is the only code that writes `audit`, and `seals.append` what seals it.
 """
 
 from attendance.audit.seals import AuditLeaf, AuditSeal
-from attendance.audit.trail import ANONYMOUS, Actor, AuditEntry, Context, record, service_context
+from attendance.audit.trail import (
+    ANONYMOUS,
+    Actor,
+    AuditEntry,
+    Context,
+    Entry,
+    entry,
+    record,
+    service_context,
+)
 
 __all__ = [
     "ANONYMOUS",
@@ -14,6 +23,8 @@ __all__ = [
     "AuditLeaf",
     "AuditSeal",
     "Context",
+    "Entry",
+    "entry",
     "record",
     "service_context",
 ]

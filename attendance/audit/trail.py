@@ -82,6 +82,20 @@ def service_context(part: str) -> Context:
     return Context(Actor("service", part, part))
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row to be, made before the transaction in whose turn it is appended. For what has no id
+    until then, `target_type` is told now and the id with the rest."""
+
+    values: dict[str, Any]
+
+    def append(self, connection: Connection, target_id: str | int | None = None) -> None:
+        values = self.values
+        if target_id is not None:
+            values = {**values, "target_id": str(target_id)}
+        _insert(connection, values)
+
+
 def record(
     connection: Connection,
     now: datetime,
@@ -96,8 +110,32 @@ def record(
 ) -> None:
     """Append one row. `action` is dotted (`attendance.recorded`), `target` a type and an id."""
     target_type, target_id = target or (None, None)
-    _insert(
-        connection,
+    made = entry(
+        now,
+        context,
+        action,
+        target_type,
+        outcome=outcome,
+        reason=reason,
+        before=before,
+        after=after,
+    )
+    made.append(connection, target_id)
+
+
+def entry(
+    now: datetime,
+    context: Context,
+    action: str,
+    target_type: str | None = None,
+    *,
+    outcome: str = "success",
+    reason: str | None = None,
+    before: Mapping[str, Any] | None = None,
+    after: Mapping[str, Any] | None = None,
+) -> Entry:
+    """The same row, to be appended later."""
+    return Entry(
         {
             "occurred_at": now,
             "actor_type": context.actor.type,
@@ -107,7 +145,7 @@ def record(
             "outcome": outcome,
             "reason": None if reason is None else redact(reason),
             "target_type": target_type,
-            "target_id": None if target_id is None else str(target_id),
+            "target_id": None,
             "request_id": context.request_id,
             "trace_id": context.trace_id,
             "source_ip": context.source_ip,
@@ -116,7 +154,7 @@ def record(
             "before_json": _json(before),
             "after_json": _json(after),
             "schema_version": SCHEMA_VERSION,
-        },
+        }
     )
 
 
@@ -126,4 +164,7 @@ _HOST = socket.gethostname()
 def _json(value: Mapping[str, Any] | None) -> str | None:
     if value is None:
         return None
-    return redact(json.dumps(value, ensure_ascii=False, sort_keys=True, default=str))
+    return redact(_encode(value))
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode

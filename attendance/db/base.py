@@ -33,7 +33,8 @@ def format_utc(time: datetime) -> str:
     """`time` as text of 27 characters that sorts by time. Raises ValueError for a naive time."""
     if time.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
-    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    in_utc = time if time.tzinfo is UTC else time.astimezone(UTC)
+    return in_utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
 
 
 def parse_utc(text: str) -> datetime:

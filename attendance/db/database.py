@@ -34,12 +34,13 @@ class Database:
     """One SQLite file. Opens nothing until it is first used, and belongs to the process that
     uses it first: make it after a fork."""
 
-    def __init__(self, path: Path, *, readers: int = 16) -> None:
+    def __init__(self, path: Path, *, readers: int = 24) -> None:
         self.path = path
         self._pid: int | None = None
         self._turnstile = Turnstile(path)
         self._writer = Writer(writing_engine(path), self._turnstile)
         self._reading = reading_engine(path, readers)
+        self._looking: list[Connection] = []
 
     @classmethod
     def at(cls, url: str) -> "Database":
@@ -92,14 +93,25 @@ class Database:
 
     @contextmanager
     def look(self) -> Iterator[Connection]:
-        """The same for one `Prepared` query, which sees one state by itself: nothing is begun."""
+        """The same for one `Prepared` query, which sees one state by itself: nothing is begun, and
+        the connection is kept for the next look."""
         self._claim_process()
-        with self._reading.connect() as connection:
+        try:
+            connection = self._looking.pop()
+        except IndexError:
+            connection = self._reading.connect()
+        try:
             yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._looking.append(connection)
 
     def close(self) -> None:
         """Finish what waits to be written and close all connections."""
         # Whoever closes the last connection checkpoints: readers first, the writer under its lock.
+        while self._looking:
+            self._looking.pop().close()
         self._reading.dispose()
         self._writer.close(_CLOSE_TIMEOUT_SECONDS)
 

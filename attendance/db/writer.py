@@ -1,7 +1,6 @@
 """The one thread of a process that writes, committing all that waits in one sync of the disk.
 
-Each unit of work runs in a savepoint of its own, so that one that fails takes no other with it.
-A unit is a future: it can be withdrawn until it begins, and is waited for from then on.
+How a group of units of work runs in one transaction is said in `units`.
 """
 
 import logging
@@ -9,18 +8,14 @@ import queue
 import sqlite3
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import suppress
-from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.engine import RootTransaction
 
-from attendance.db.engines import close_cursors, driver_connection
+from attendance.db.engines import driver_connection
 from attendance.db.errors import TooBusy, Unavailable
 from attendance.db.turnstile import Turnstile
+from attendance.db.units import Failed, Unit, begin, commit, fail
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -32,25 +27,7 @@ withdrawn, where it gives up: more than there are threads are there only while n
 _GROUP_SIZE = 64
 _CHECKPOINT_EVERY_COMMITS = 256
 _TRUNCATE_BEYOND_PAGES = 16384
-_STORAGE_CODES = frozenset(
-    {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_READONLY,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_CANTOPEN,
-        sqlite3.SQLITE_PROTOCOL,
-    }
-)
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Unit:
-    work: Work[Any]
-    future: "Future[Any]" = field(default_factory=Future)
 
 
 class Writer:
@@ -59,8 +36,9 @@ class Writer:
     def __init__(self, engine: Engine, turnstile: Turnstile) -> None:
         self._engine = engine
         self._turnstile = turnstile
-        self._waiting: queue.SimpleQueue[_Unit | None] = queue.SimpleQueue()
-        self._in_hand: list[_Unit] = []
+        self._waiting: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
+        self._in_hand: list[Unit] = []
+        self._connection: Connection | None = None
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
         self._serving = False
@@ -78,7 +56,7 @@ class Writer:
             Unavailable: the storage failed; nothing is written.
             Exception: whatever `work` raised; nothing is written.
         """
-        unit = _Unit(work)
+        unit = Unit(work)
         with self._starting:  # never behind the call to stop, where nobody would look any more
             if self._closed:
                 raise RuntimeError("The database was closed.")
@@ -86,12 +64,11 @@ class Writer:
                 raise TooBusy("The database is busy, and too many wait: nothing was written.")
             self._start()
             self._waiting.put(unit)
-        try:
-            return unit.future.result(timeout_seconds)  # type: ignore[no-any-return]
-        except FutureTimeout:
-            if unit.future.cancel():
-                raise TooBusy("The database is busy: nothing was written.") from None
-            return unit.future.result()  # type: ignore[no-any-return]
+        if not unit.wait(timeout_seconds):
+            if unit.withdraw():
+                raise TooBusy("The database is busy: nothing was written.")
+            unit.wait(None)
+        return unit.result()  # type: ignore[no-any-return]
 
     def close(self, timeout_seconds: float) -> None:
         """Finish what waits, and close the connection.
@@ -130,27 +107,44 @@ class Writer:
             while not self._gather(abandoned, limit=LONGEST_QUEUE + _GROUP_SIZE):
                 pass  # the call to stop, which ends nothing any more
         for unit in abandoned:
-            with suppress(InvalidStateError):
-                unit.future.set_exception(Unavailable("The writer of the database has ended."))
+            unit.end(Failed(Unavailable("The writer of the database has ended.")))
         logger.critical("The writer of the database has ended", exc_info=error)
 
     def _serve(self) -> None:
         running = True
         while running and (unit := self._waiting.get()) is not None:
             self._in_hand = group = [unit]
+            answers: list[tuple[Unit, object]] = []
             try:
                 with self._turnstile:
                     running = self._gather(group)
-                    self._commit(group)
+                    answers = self._commit(group)
                     self._checkpoint()
             except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure
                 self.failing = True
-                _fail(group, error)
+                self._disconnect()
+                if not answers:  # else they are on disk, and what failed came after
+                    fail(group, error)
+            # Out of the turn: those who wait for theirs need not wait for ours to wake up.
+            for unit, answer in answers:
+                unit.end(answer)
         with self._turnstile:
+            self._disconnect()
             self._engine.dispose()  # closing the last connection checkpoints: under the turnstile
         self._turnstile.close()
 
-    def _gather(self, group: list[_Unit], limit: int = _GROUP_SIZE) -> bool:
+    def _connected(self) -> Connection:
+        """Kept from group to group: to check one out for each takes a tenth of the turn."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _disconnect(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+    def _gather(self, group: list[Unit], limit: int = _GROUP_SIZE) -> bool:
         """Add what has queued up meanwhile; False where the last of it was the call to stop."""
         while len(group) < limit:
             try:
@@ -162,117 +156,32 @@ class Writer:
             group.append(unit)
         return True
 
-    def _commit(self, group: list[_Unit]) -> None:
-        with self._engine.connect() as connection:
-            transaction = _begin(connection, group)
-            if transaction is None:
-                return
-            with transaction:
-                begun = [unit for unit in group if unit.future.set_running_or_notify_cancel()]
-                before = driver_connection(connection).total_changes
-                answers = [_attempt(connection, unit) for unit in begun]
-            self._commits += 1
-            if driver_connection(connection).total_changes > before:
-                self.failing = False
-        for unit, answer in zip(begun, answers, strict=True):
-            _answer(unit, answer)
+    def _commit(self, group: list[Unit]) -> list[tuple[Unit, object]]:
+        """What each unit that was not withdrawn is to be answered, once it is on disk."""
+        connection = self._connected()
+        transaction = begin(connection, group)
+        if transaction is None:
+            return []
+        begun = [unit for unit in group if unit.begin()]
+        before = driver_connection(connection).total_changes
+        answers = commit(connection, transaction, begun)
+        self._commits += 1
+        if driver_connection(connection).total_changes > before:
+            self.failing = False
+        return list(zip(begun, answers, strict=True))
 
     def _checkpoint(self) -> None:
         """Move the log into the database now and then, never waiting for anyone."""
         if self._commits < _CHECKPOINT_EVERY_COMMITS:
             return
         self._commits = 0
-        with self._engine.connect() as connection:
-            raw = driver_connection(connection)
-            raw.execute("PRAGMA busy_timeout=0")
-            try:
-                _, pages, _ = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-                if pages > _TRUNCATE_BEYOND_PAGES:
-                    raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except sqlite3.Error as error:
-                logger.warning("The checkpoint failed and will be tried again: %s", error)
-            finally:
-                raw.execute("PRAGMA busy_timeout=1000")
-
-
-def _begin(connection: Connection, group: list[_Unit]) -> RootTransaction | None:
-    """Take SQLite's write lock. A stranger who holds it is waited for as long as anyone waits for
-    us: until then every unit can still be withdrawn. None where all were."""
-    while True:
+        raw = driver_connection(self._connected())
+        raw.execute("PRAGMA busy_timeout=0")
         try:
-            return connection.begin()
+            _, pages, _ = raw.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+            if pages > _TRUNCATE_BEYOND_PAGES:
+                raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         except sqlite3.Error as error:
-            if _storage_code(error) != sqlite3.SQLITE_BUSY:
-                raise
-            if all(unit.future.cancelled() for unit in group):
-                return None
-
-
-@dataclass(frozen=True, slots=True)
-class _Failed:
-    error: Exception
-
-
-def _attempt(connection: Connection, unit: _Unit) -> object:
-    """The unit's result, or `_Failed` with its savepoint undone.
-
-    Raises whatever ended the whole transaction: the next savepoint would otherwise open, and
-    commit, a transaction of its own (SQLITE_FULL does this, and at times IOERR and NOMEM).
-    """
-    driver = driver_connection(connection)
-    driver.execute("SAVEPOINT unit")
-    try:
-        result = _call(connection, unit)
-    except Exception as error:
-        if not driver.in_transaction:
-            raise
-        driver.execute("ROLLBACK TO unit")
-        driver.execute("RELEASE unit")
-        return _Failed(error)
-    driver.execute("RELEASE unit")
-    return result
-
-
-def _call(connection: Connection, unit: _Unit) -> object:
-    try:
-        return unit.work(connection)
-    finally:
-        # Its traceback or its result may keep one alive, and all that follow would fail with it.
-        close_cursors(connection)
-
-
-def _answer(unit: _Unit, answer: object) -> None:
-    if isinstance(answer, _Failed):
-        unit.future.set_exception(_as_ours(answer.error))
-    else:
-        unit.future.set_result(answer)
-
-
-def _fail(group: list[_Unit], error: BaseException) -> None:
-    """The group's transaction is gone: everyone who still waits is told so."""
-    logger.error(
-        "A group of %d units of work was rolled back: %s",
-        len(group),
-        getattr(error, "orig", None) or type(error).__name__,
-    )
-    for unit in group:
-        # Done already: withdrawn, perhaps at this very moment, or answered.
-        with suppress(InvalidStateError):
-            unit.future.set_exception(_unavailable(error))
-
-
-def _as_ours(error: Exception) -> Exception:
-    return _unavailable(error) if _storage_code(error) in _STORAGE_CODES else error
-
-
-def _unavailable(error: BaseException) -> Unavailable:
-    reason = getattr(error, "orig", None) or error
-    unavailable = Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
-    unavailable.__cause__ = error
-    return unavailable
-
-
-def _storage_code(error: BaseException) -> int | None:
-    """SQLite's primary result code, of the driver's own error or of SQLAlchemy's around it."""
-    code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
-    return None if code is None else code & 0xFF
+            logger.warning("The checkpoint failed and will be tried again: %s", error)
+        finally:
+            raw.execute("PRAGMA busy_timeout=1000")

@@ -15,7 +15,10 @@ from attendance.web.services import services
 
 def dumps(value: Any) -> str:
     """Compact JSON; times as RFC 3339 in UTC with microseconds."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=json_form)
+    return _encode(value)
+
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=json_form).encode
 
 
 def respond(value: Any, status: int = 200) -> Response:

@@ -7,9 +7,9 @@ handler knows nothing of it.
 """
 
 import logging
+import random
 import re
 import socket
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -57,7 +57,7 @@ def install(app: Flask) -> None:
     def identify() -> None:
         given = request.headers.get("X-Request-Id", "")
         sane = re.fullmatch(r"[A-Za-z0-9._-]{1,64}", given) and redact(given) == given
-        g.request_id = given if sane else uuid.uuid4().hex
+        g.request_id = given if sane else f"{random.getrandbits(128):032x}"
         g.started_at = services().clock()
 
     @app.after_request

@@ -4,6 +4,7 @@ import json
 import logging
 import socket
 import struct
+import time
 import uuid
 from typing import Any
 
@@ -16,6 +17,7 @@ from attendance.web.problems import MEDIA_TYPE, Problem
 READ_SECONDS = 20
 """How long a request may send nothing, headers and body alike."""
 
+_YIELD_SECONDS = 0.001
 _READ_TIMEOUT = struct.pack("ll", READ_SECONDS, 0)
 
 
@@ -35,6 +37,13 @@ class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
     def init_process(self) -> None:
         self.log.error_log.addFilter(_is_no_stalled_client)
         super().init_process()
+
+    def accept(self, listener: Any) -> None:
+        """A worker with more connections than threads lets its siblings take a new one first: who
+        wakes first would otherwise take them all, and the others stand idle."""
+        if self.nr_conns >= self.cfg.threads:
+            time.sleep(_YIELD_SECONDS)
+        super().accept(listener)
 
     def enqueue_req(self, conn: Any) -> None:
         conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import Connection, event
 
 from attendance.db import Database
+from attendance.db.engines import driver_connection
 from attendance.db.turnstile import Turnstile
 
 PATIENCE_SECONDS = 30.0
@@ -45,7 +46,10 @@ def statements(database: Database) -> list[str]:
     def listen(connection: sqlite3.Connection, *_: Any) -> None:
         connection.set_trace_callback(seen.append)
 
-    event.listen(database._writer._engine, "checkout", listen)
+    if database._writer._connection is None:
+        event.listen(database._writer._engine, "checkout", listen)
+    else:
+        listen(driver_connection(database._writer._connection))
     return seen
 
 

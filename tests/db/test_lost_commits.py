@@ -187,6 +187,8 @@ def our_inheritance(path: Path) -> list[str]:
     make_notes_in_wal(path)
     database = Database(path)
     database.write(add("parent"))
+    with database.read():
+        pass
     pid = os.fork()
     if pid == 0:
         os._exit(_refusals(database))
@@ -201,7 +203,7 @@ def _refusals(database: Database) -> int:
             pass
 
     def check_out() -> None:
-        database._writer._engine.connect()
+        database._reading.connect()
 
     return sum(_is_refused(way) for way in (lambda: database.write(add("child")), read, check_out))
 

@@ -12,7 +12,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from attendance.db import Database, TooBusy, Unavailable, assert_no_connections
-from attendance.db.writer import LONGEST_QUEUE, _fail, _Unit
+from attendance.db.units import Unit, fail
+from attendance.db.writer import LONGEST_QUEUE
 
 
 @pytest.fixture(autouse=True)
@@ -64,19 +65,19 @@ def test_a_unit_that_began_is_waited_for(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, given_up = threading.Event(), threading.Event()
-    cancel = Future.cancel
+    withdraw = Unit.withdraw
 
-    def cancel_once_it_began(future: "Future[Any]") -> bool:
+    def withdraw_once_it_began(unit: Unit) -> bool:
         assert began.wait(30)
         given_up.set()
-        return cancel(future)
+        return withdraw(unit)
 
     def work(connection: Connection) -> str:
         began.set()
         assert given_up.wait(30)
         return add("slow")(connection)
 
-    monkeypatch.setattr(Future, "cancel", cancel_once_it_began)
+    monkeypatch.setattr(Unit, "withdraw", withdraw_once_it_began)
     assert database.write(work, timeout_seconds=0.01) == "slow"
     assert notes(database.path) == ["slow"]
 
@@ -185,19 +186,29 @@ def test_the_writer_outlives_a_lock_file_that_cannot_be_opened(
     assert notes(database.path) == ["b"]
 
 
-class WithdrawnAtTheLastMoment(Future[Any]):
-    """A caller gives up right after somebody has looked whether it still waits."""
+def test_a_caller_who_gave_up_while_its_group_fails_does_not_end_the_writer() -> None:
+    unit = Unit(add("a"))
+    assert unit.withdraw()
+    fail([unit], OSError("disk"))
+    assert unit.wait(0)
+    with pytest.raises(Unavailable):
+        unit.result()
 
-    def done(self) -> bool:
-        answer = super().done()
-        self.cancel()
-        return answer
+
+def test_a_unit_is_withdrawn_or_begins_but_never_both() -> None:
+    withdrawn, begun = Unit(add("a")), Unit(add("b"))
+    assert withdrawn.withdraw()
+    assert not withdrawn.begin()
+    assert begun.begin()
+    assert not begun.withdraw()
 
 
-def test_a_caller_who_gives_up_while_its_group_fails_does_not_end_the_writer() -> None:
-    unit = _Unit(add("a"), WithdrawnAtTheLastMoment())
-    _fail([unit], OSError("disk"))
-    assert isinstance(unit.future.exception(0), Unavailable)
+def test_only_the_first_answer_to_a_unit_is_heard() -> None:
+    unit = Unit(add("a"))
+    unit.end("a")
+    fail([unit], OSError("disk"))
+    assert unit.wait(0)
+    assert unit.result() == "a"
 
 
 def test_a_returning_result_that_somebody_keeps_unread_does_not_break_commits(

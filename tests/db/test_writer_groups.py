@@ -78,9 +78,7 @@ def test_a_group_has_a_limit(database: Database, together: Together) -> None:
 
 
 def test_a_unit_that_raises_takes_no_other_with_it(database: Database, together: Together) -> None:
-    seen = statements(database)
     answers = together(add("a"), refuse, add("a"), add("b"))
-    assert seen.count("BEGIN IMMEDIATE") == 1
     assert [str(error.__name__) if error else None for error in errors(answers)] == [
         None,
         "LookupError",
@@ -88,6 +86,18 @@ def test_a_unit_that_raises_takes_no_other_with_it(database: Database, together:
         None,
     ]
     assert notes(database.path) == ["a", "b"]
+
+
+def test_a_group_is_done_again_one_by_one_only_where_a_unit_of_it_fails(
+    database: Database, together: Together
+) -> None:
+    seen = statements(database)
+    together(add("a"), add("b"))
+    assert "SAVEPOINT unit" not in seen
+    together(add("c"), refuse, add("d"))
+    assert seen.count("ROLLBACK") == 1
+    assert seen.count("SAVEPOINT unit") == 3
+    assert notes(database.path) == ["a", "b", "c", "d"]
 
 
 def limit_pages(database: Database, more: int) -> None:

@@ -1,6 +1,7 @@
 """`/attendance`: record one, read them."""
 
 import hashlib
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +35,12 @@ def post(call: Call) -> Response:
     ticket = _ticket(call, body)
     reporter = Reporter(call.key.id, call.key.lineage)
     recording = Recording.of(call.now, entry, reporter, call.context, made.rules)
+    shown = dumps(as_json(recording.row))
 
     def work(connection: Connection) -> Answer:
         def record() -> Answer:
             keys.note_use(connection, call.now, call.key)
-            return _answer(record_attendance(connection, recording))
+            return _answer(record_attendance(connection, recording), shown)
 
         return once(connection, call.now, ticket, record)
 
@@ -112,21 +114,20 @@ def _ticket(call: Call, body: bytes) -> Ticket | None:
     return Ticket(call.key.lineage, key, fingerprint)
 
 
-def _answer(recorded: Recorded) -> Answer:
+def _answer(recorded: Recorded, shown: str) -> Answer:
+    """`shown` is the new record as JSON, made before the writer's turn: it lacks the id."""
     row = recorded.attendance
-    body: dict[str, Any] = {
-        "status": "SUCCESS",
-        "message": notices.sentence(row["person_name"] or row["person_id"], row["event"]),
-        "attendance": as_json(row),
-        "notifications": [
-            {"id": made.id, "chat_id": made.chat_id, "status": made.status}
-            for made in recorded.notifications
-        ],
+    record = f'{{"id":{row["id"]},{shown[1:]}' if recorded.created else dumps(as_json(row))
+    parts = {
+        "status": '"SUCCESS"',
+        "message": dumps(notices.sentence(row["person_name"] or row["person_id"], row["event"])),
+        "attendance": record,
+        "notifications": dumps([asdict(made) for made in recorded.notifications]),
     }
     if recorded.deduplicated:
-        body["deduplicated"] = True
-    location = f"/attendance/{row['id']}"
-    return Answer(201 if recorded.created else 200, dumps(body), location)
+        parts["deduplicated"] = "true"
+    body = ",".join(f'"{name}":{value}' for name, value in parts.items())
+    return Answer(201 if recorded.created else 200, f"{{{body}}}", f"/attendance/{row['id']}")
 
 
 def _response(answer: Answer) -> Response:
