@@ -8,6 +8,7 @@ from attendance.config import ConfigError, Settings
 from attendance.db import assert_no_connections
 from attendance.logs import logging_config
 from attendance.notices import Notices
+from attendance.web import cpus
 from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
 
 try:
@@ -39,6 +40,11 @@ def on_starting(server):
 
 def pre_fork(server, worker):
     assert_no_connections()
+    cpus.assign(server, worker)
+
+
+def post_fork(server, worker):
+    cpus.keep(worker)
 
 
 def post_worker_init(worker):

@@ -1,7 +1,6 @@
 """`/attendance`: record one, read them."""
 
 import hashlib
-from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +10,14 @@ from sqlalchemy import Connection
 from attendance import keys, notices, records
 from attendance.idempotency import Answer, Ticket, once
 from attendance.outbox import listing
-from attendance.recording import Entry, Recorded, Recording, Reporter, record_attendance
+from attendance.recording import (
+    Entry,
+    Notification,
+    Recorded,
+    Recording,
+    Reporter,
+    record_attendance,
+)
 from attendance.web.answers import dumps, page, position, respond
 from attendance.web.body import query, raw_body
 from attendance.web.calls import Call, reads, writes
@@ -122,12 +128,16 @@ def _answer(recorded: Recorded, shown: str) -> Answer:
         "status": '"SUCCESS"',
         "message": dumps(notices.sentence(row["person_name"] or row["person_id"], row["event"])),
         "attendance": record,
-        "notifications": dumps([asdict(made) for made in recorded.notifications]),
+        "notifications": dumps([_as_told(made) for made in recorded.notifications]),
     }
     if recorded.deduplicated:
         parts["deduplicated"] = "true"
     body = ",".join(f'"{name}":{value}' for name, value in parts.items())
     return Answer(201 if recorded.created else 200, f"{{{body}}}", f"/attendance/{row['id']}")
+
+
+def _as_told(made: Notification) -> dict[str, Any]:
+    return {"id": made.id, "chat_id": made.chat_id, "status": made.status}
 
 
 def _response(answer: Answer) -> Response:

@@ -1,0 +1,30 @@
+"""Which CPU a gunicorn worker runs on.
+
+The threads of a worker take turns at the interpreter's lock: only one of them computes. Spread over
+several CPUs each turn wakes another CPU, which costs more than many a turn's work. With as many
+workers as CPUs each gets one of its own; with more or fewer the kernel knows better.
+"""
+
+import os
+from collections.abc import Collection
+from typing import Any
+
+
+def assign(server: Any, worker: Any) -> None:
+    """gunicorn's `pre_fork`, in the master, where workers come one after the other: choose the CPU
+    that the fewest of them have. The one that replaces a worker gets what that one had."""
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
+    taken = [other.cpu for other in server.WORKERS.values() if other is not worker]
+    worker.cpu = least_taken(allowed, taken) if len(allowed) == worker.cfg.workers else None
+
+
+def keep(worker: Any) -> None:
+    """gunicorn's `post_fork`, in the worker, before it has threads."""
+    if worker.cpu is not None:
+        os.sched_setaffinity(0, {worker.cpu})
+
+
+def least_taken(allowed: Collection[int], taken: Collection[int | None]) -> int:
+    """The first of the CPUs that are taken least often."""
+    counts = list(taken)
+    return min(sorted(allowed), key=counts.count)
