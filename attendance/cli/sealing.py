@@ -63,7 +63,7 @@ def verify(
         key = load_settings().audit_hmac_key
         anchors = [one for path in anchor_files for one in _checkpoints(path)]
         if archive_file is None:
-            report = _verified(Scope(since, key, anchors))
+            report = _verified(Scope(since, key, anchors, utc_now()))
         else:
             report = archive.verify(archive_file, key)
     if as_json:
@@ -96,7 +96,7 @@ def anchor(file: Path | None) -> None:
             kept.write(f"{checkpoint}\n")
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
-    click.echo(f"{checkpoint.size:,} rows, up to seal {newest['id']}, are anchored in {file}.")
+    click.echo(f"{_many(checkpoint.size, 'row')}, up to seal {newest['id']}: anchored in {file}.")
 
 
 @examples(
@@ -146,7 +146,7 @@ def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
     rows = database.write(lambda c: pruning.carry_out(c, now, context, cut, kept))
     if rows is None:
         raise click.ClickException("Somebody else has pruned the trail meanwhile: nothing was cut.")
-    click.echo(f"{rows:,} rows up to seal {cut.last_id} are in {file}, SHA-256 {digest}.")
+    click.echo(f"{_many(rows, 'row')} up to seal {cut.last_id}: now in {file}, SHA-256 {digest}.")
 
 
 @contextmanager
@@ -183,7 +183,7 @@ def _verified(scope: Scope) -> Report:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"{report.rows:,} rows under {report.seals:,} seals recomputed."
+    yield f"{_many(report.rows, 'row')} under {_many(report.seals, 'seal')} recomputed."
     if report.pruned is not None:
         cut = report.pruned
         yield (
@@ -191,11 +191,14 @@ def _lines(report: Report) -> Iterator[str]:
             f"{cut['archive']}, SHA-256 {cut['archive_sha256']}."
         )
     if report.macs_unchecked:
-        yield f"{report.macs_unchecked:,} signatures are of a key that is not AUDIT_HMAC_KEY here."
+        yield f"Signatures of a key that is not AUDIT_HMAC_KEY here: {report.macs_unchecked:,}."
     if report.anchors_matched or report.anchors_uncovered:
-        yield f"{report.anchors_matched} anchors fit, {report.anchors_uncovered} lie before this."
+        before = report.anchors_uncovered
+        yield f"Anchors that fit: {report.anchors_matched:,}; that lie before this: {before:,}."
     if report.unsealed:
-        yield f"{report.unsealed:,} rows are not sealed yet."
+        yield f"Rows not sealed yet: {report.unsealed:,}."
+    if report.overdue:
+        yield f"Of these over a minute old: {report.overdue:,}. Does a dispatcher run?"
     for finding in report.findings:
         yield f"{finding.name}: {finding.detail}"
     unsaid = report.counts.total() - len(report.findings)
@@ -203,3 +206,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"… and {unsaid:,} more."
     names = ", ".join(sorted(report.counts))
     yield "The trail is intact." if report.intact else f"The trail was tampered with: {names}."
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

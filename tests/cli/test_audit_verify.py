@@ -41,8 +41,8 @@ def test_a_trail_that_nobody_touched_is_intact(sealed: Desk) -> None:
     sealed.done("keys", "revoke", "roof")
 
     assert sealed.done("audit", "verify").splitlines() == [
-        "3 rows under 1 seals recomputed.",
-        "1 rows are not sealed yet.",
+        "3 rows under 1 seal recomputed.",
+        "Rows not sealed yet: 1.",
         "The trail is intact.",
     ]
 
@@ -72,7 +72,7 @@ def test_a_program_reads_the_same(sealed: Desk) -> None:
 def test_an_anchor_shows_that_the_end_was_cut_off(sealed: Desk) -> None:
     head = sealed.directory / "head.txt"
     head.write_text(sealed.done("audit", "anchor"))
-    assert "1 anchors fit" in sealed.done("audit", "verify", "--anchor", str(head))
+    assert "Anchors that fit: 1;" in sealed.done("audit", "verify", "--anchor", str(head))
     tamper(sealed, "DELETE FROM audit_seal")
     tamper(sealed, "DELETE FROM audit_leaf")
     tamper(sealed, "DELETE FROM audit WHERE id > 1")
@@ -92,7 +92,7 @@ def test_anchors_are_added_to_a_file(sealed: Desk) -> None:
     sealed.done("audit", "anchor", str(head))
 
     assert len(re.findall("^attendance-audit/", head.read_text(), re.MULTILINE)) == 2
-    assert "2 anchors fit" in sealed.done("audit", "verify", "--anchor", str(head))
+    assert "Anchors that fit: 2;" in sealed.done("audit", "verify", "--anchor", str(head))
 
 
 def test_before_the_first_seal_there_is_nothing_to_anchor(desk: Desk) -> None:
@@ -107,7 +107,7 @@ def test_with_since_older_seals_are_not_looked_at(sealed: Desk) -> None:
     seal(sealed)
     tamper(sealed, "UPDATE audit SET actor_name = 'mallory' WHERE id = 1")
 
-    assert "1 rows under 1 seals" in sealed.done("audit", "verify", "--since", "2")
+    assert "1 row under 1 seal " in sealed.done("audit", "verify", "--since", "2")
     assert sealed.run("audit", "verify", "--since", "1").exit_code == 1
 
 
