@@ -2,10 +2,13 @@
 
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +31,8 @@ from attendance.cli.common import (
 from attendance.config import ConfigError
 from attendance.db import Database, DatabaseError, utc_now
 from attendance.secret import redact
+
+_TURN_OF_OTHERS_SECONDS = 0.5
 
 
 @examples(
@@ -116,7 +121,8 @@ def anchor(file: Path | None) -> None:
 def prune(before: datetime, file: Path, dry_run: bool) -> None:
     """Cut whole seals from the front of the trail, once they are in an archive and verified.
 
-    Writers wait while the rows are deleted: some seconds for a million.
+    The rows are deleted some ten thousand at a time, so that no writer waits long; each time is an
+    act of its own in the trail, after which the trail verifies.
     """
     with opened_database() as database:
         with database.read() as connection:
@@ -141,12 +147,27 @@ def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
         raise click.ClickException(
             f"Nothing was cut: {report.findings[0].detail}. See `manage.py audit verify`."
         )
-    now, context = utc_now(), os_user()
-    kept = {"archive": file.name, "archive_sha256": digest}
-    rows = database.write(lambda c: pruning.carry_out(c, now, context, cut, kept))
-    if rows is None:
-        raise click.ClickException("Somebody else has pruned the trail meanwhile: nothing was cut.")
+    rows = _carry_out(database, cut, {"archive": file.name, "archive_sha256": digest})
     click.echo(f"{_many(rows, 'row')} up to seal {cut.last_id}: now in {file}, SHA-256 {digest}.")
+
+
+def _carry_out(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> int:
+    """Cut step by step; how many rows there were."""
+    context, rows = os_user(), 0
+    while cut.first_id <= cut.last_id:
+        if rows:
+            time.sleep(_TURN_OF_OTHERS_SECONDS)
+        with database.read() as connection:
+            step = pruning.first_step(connection, cut)
+        gone = database.write(
+            partial(pruning.carry_out, now=utc_now(), context=context, cut=step, archive=kept)
+        )
+        if gone is None:
+            raise click.ClickException(
+                f"Somebody else prunes the trail, too: {_many(rows, 'row')} went before that."
+            )
+        rows, cut = rows + gone, pruning.Cut(step.kept["id"], cut.kept)
+    return rows
 
 
 @contextmanager
