@@ -11,13 +11,14 @@ from commands import Desk
 
 from attendance.audit.sealer import Sealer
 from attendance.db import utc_now
+from attendance.secret import Secret
 
 SIGNED = {"AUDIT_HMAC_KEY": "a-key-that-is-kept-elsewhere"}
 
 
-def seal(desk: Desk) -> None:
+def seal(desk: Desk, key: str | None = None) -> None:
     with desk.database() as database:
-        Sealer(database, utc_now, None).finish()
+        Sealer(database, utc_now, Secret(key) if key else None).finish()
 
 
 def tamper(desk: Desk, statement: str) -> None:
@@ -136,6 +137,20 @@ def test_a_key_that_signed_nothing_is_said_to_be_so(sealed: Desk) -> None:
 
     assert result.exit_code == 1
     assert "mac_invalid: seal 1, the newest, was not signed" in result.stdout
+
+
+def test_another_key_signs_what_is_sealed_from_then_on(desk: Desk) -> None:
+    """As FORMAT.md says: with its first seal the new key speaks for all before."""
+    for name, key in (("door", "the-old-key-of-16"), ("gate", "the-new-key-of-16")):
+        desk.done("keys", "create", name, "--role", "frontend")
+        seal(desk, key)
+    new, old = (
+        desk.run("audit", "verify", AUDIT_HMAC_KEY=f"the-{age}-key-of-16") for age in ("new", "old")
+    )
+
+    assert (new.exit_code, old.exit_code) == (0, 1)
+    assert "Signatures of a key that is not AUDIT_HMAC_KEY here: 1." in new.stdout
+    assert "mac_invalid: seal 2, the newest, was not signed with this" in old.stdout
 
 
 def test_a_progress_bar_is_only_for_a_terminal(sealed: Desk) -> None:
