@@ -69,14 +69,15 @@ def install(app: Flask) -> None:
 
 
 def reads(*roles: Role) -> Callable[[Handler], Handler]:
-    """A route that answers those with one of `roles` and changes nothing. Who was refused the look,
-    and a crash, are audited as `api.read`."""
+    """A route that answers those with one of `roles`, or where none is named everybody, and changes
+    nothing. Who was refused the look, and a crash, are audited as `api.read`."""
 
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         def wrapped(**arguments: object) -> Response:
             try:
-                _authorized(roles)
+                if roles:
+                    _authorized(roles)
                 return handler(**arguments)
             except Exception as error:
                 problem = problem_of(error)

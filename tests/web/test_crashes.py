@@ -146,6 +146,22 @@ def test_a_crash_of_a_read_is_a_500_in_json_and_audited(
     assert (entry["action"], entry["outcome"]) == ("api.read", "crashed")
 
 
+@pytest.mark.parametrize(
+    ("module", "broken", "path"),
+    [("metrics", "watch", "/metrics"), ("health", "heartbeat", "/readyz?verbose")],
+)
+def test_a_crash_of_what_everybody_may_read_is_audited_too(
+    api: Api, monkeypatch: pytest.MonkeyPatch, module: str, broken: str, path: str
+) -> None:
+    monkeypatch.setattr(import_module(f"attendance.web.api.{module}"), broken, None)
+
+    assert_problem(api.get(path, role=None), 500, "internal_error")
+
+    (entry,) = api.audited()
+    assert (entry["action"], entry["outcome"]) == ("api.read", "crashed")
+    assert json.loads(entry["after_json"])["address"] == f"GET {path.partition('?')[0]}"
+
+
 def test_the_duration_is_that_of_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*_: object) -> None:
         api.clock.advance(1.5)
