@@ -114,6 +114,26 @@ def test_no_text_of_sql_changes_the_trail() -> None:
     assert [path for path in CODE if changing.search(path.read_text(encoding="utf-8"))] == []
 
 
+BELOW_THE_TRAIL = {"db", "outbox", "telegram", "models.py", "turns.py", "config.py", "logs.py"}
+NO_ACTIONS = {"attendance.arguments", "attendance.cli", "manage.py"}
+
+
+def test_the_trail_s_format_lists_every_action_that_the_code_can_write() -> None:
+    action = re.compile(r"[a-z]+\.[a-z_]+")
+    code = ROOT / "attendance"
+    texts = {
+        node.value
+        for path in CODE
+        if path.relative_to(code).parts[0] not in BELOW_THE_TRAIL
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+    table = (TRAIL / "FORMAT.md").read_text(encoding="utf-8").partition("| action | is |")[2]
+    listed = [name for line in table.splitlines() for name in action.findall(line.split(" | ")[0])]
+
+    assert sorted(listed) == sorted({one for one in texts if action.fullmatch(one)} - NO_ACTIONS)
+
+
 def test_only_the_database_s_own_code_begins_or_ends_a_transaction() -> None:
     ending = re.compile(r"\.(?:commit|rollback|begin)\(\)")
     found = {

@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -68,7 +69,10 @@ class Anchors:
         logger.info("The audit trail is sealed up to %s", str(checkpoint).replace("\n", " "))
         part = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         part.write_text(str(checkpoint), encoding="utf-8")
-        part.chmod(self.database.path.stat().st_mode & 0o660)
+        database = self.database.path.stat()
+        with suppress(PermissionError):  # of somebody who has left the group
+            os.chown(part, -1, database.st_gid)
+        part.chmod(database.st_mode & 0o660)
         part.replace(self.file)
 
     def _tell(self, chat: str) -> None:

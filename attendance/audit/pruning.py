@@ -14,6 +14,9 @@ from attendance.audit.seals import AuditLeaf, AuditSeal
 from attendance.audit.trail import AuditEntry, Context, record
 
 ACTION = "audit.pruned"
+_ROWS_A_STEP = 20_000
+"""Deleted in one transaction, for which all writers wait."""
+
 _shown = as_stored(
     AuditEntry.__table__, ("id", "occurred_at", "actor_name", "target_id", "after_json")
 )
@@ -69,6 +72,18 @@ def plan(connection: Connection, before: datetime) -> Cut | None:
     if kept is None or first_id is None or first_id >= kept["id"]:
         return None
     return Cut(first_id, kept)
+
+
+def first_step(connection: Connection, cut: Cut) -> Cut:
+    """So much of the cut's front as may go in one transaction: a seal at least."""
+    first = seals.one(connection, cut.first_id)
+    if first is None:
+        return cut
+    near = AuditSeal.first_seq <= first["first_seq"] + _ROWS_A_STEP
+    last = connection.scalar(select(func.max(AuditSeal.id)).where(near)) or 0
+    kept_id = max(last, cut.first_id + 1)
+    kept = None if kept_id >= cut.kept["id"] else seals.one(connection, kept_id)
+    return cut if kept is None else Cut(cut.first_id, kept)
 
 
 def carry_out(

@@ -1,10 +1,12 @@
-"""Keeps whoever repeats a refused request from filling the disk with its rows.
+"""Keeps whoever repeats a refused or a crashing request from filling the disk with its rows.
 
 In each minute the first few refusals of a kind are rows of their own; the others of that minute are
-counted, and are one row for each kind when it is over. The counts are this process's own.
+counted, and are one row for each kind when it is over. The counts are this process's own. Crashes
+are counted apart, so that no flood of refusals takes the rows of the first of them.
 """
 
 import threading
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +15,7 @@ from sqlalchemy import Connection
 
 from attendance.audit.trail import ANONYMOUS, Actor, Context, record
 
+_CRASHED = 500
 _WINDOW = timedelta(minutes=1)
 _ROWS_A_KIND = 10
 _ROWS_A_WINDOW = 60
@@ -28,6 +31,10 @@ class Kind:
     code: str
     actor: Actor
     source_ip: str | None
+
+    @property
+    def outcome(self) -> str:
+        return "crashed" if self.status == _CRASHED else "refused"
 
     def of_anybody(self) -> "Kind":
         """The same, for where there are too many callers to tell apart."""
@@ -50,23 +57,32 @@ class Refusals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._since: datetime | None = None
-        self._seen: dict[Kind, int] = {}
+        self._seen: Counter[Kind] = Counter()
         self._repeated: dict[Kind, Repeated] = {}
-        self._rows = 0
+        # Of refusals and of crashes, by their outcome.
+        self._kinds: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
 
     def admit(self, now: datetime, kind: Kind) -> bool:
         """Whether this refusal is to have a row of its own; if not, it is counted."""
         with self._lock:
             self._since = self._since or now
-            if kind not in self._seen and len(self._seen) >= _KINDS_A_WINDOW:
-                kind = kind.of_anybody()
-            seen = self._seen[kind] = self._seen.get(kind, 0) + 1
-            if seen <= _ROWS_A_KIND and self._rows < _ROWS_A_WINDOW:
-                self._rows += 1
+            kind = self._kind_or_anybody(kind)
+            self._seen[kind] += 1
+            if self._seen[kind] <= _ROWS_A_KIND and self._rows[kind.outcome] < _ROWS_A_WINDOW:
+                self._rows[kind.outcome] += 1
                 return True
             repeated = self._repeated.setdefault(kind, Repeated(kind, now, now))
             repeated.count, repeated.last = repeated.count + 1, now
             return False
+
+    def _kind_or_anybody(self, kind: Kind) -> Kind:
+        if kind in self._seen:
+            return kind
+        if self._kinds[kind.outcome] >= _KINDS_A_WINDOW:
+            return kind.of_anybody()
+        self._kinds[kind.outcome] += 1
+        return kind
 
     def take_over(self, now: datetime, *, all_of_them: bool = False) -> Sequence[Repeated]:
         """What was counted in a minute that is over (or until now): it is the caller's to write."""
@@ -75,9 +91,9 @@ class Refusals:
             if self._since is None or not (all_of_them or abs(now - self._since) >= _WINDOW):
                 return ()
             taken = list(self._repeated.values())
-            self._since, self._rows = None, 0
-            self._seen.clear()
-            self._repeated.clear()
+            self._since = None
+            for counts in (self._seen, self._kinds, self._rows, self._repeated):
+                counts.clear()
             return taken
 
     def put_back(self, repeated: Sequence[Repeated]) -> None:
@@ -97,7 +113,7 @@ def record_repeated(connection: Connection, now: datetime, repeated: Sequence[Re
             now,
             Context(one.kind.actor, source_ip=one.kind.source_ip),
             one.kind.action,
-            outcome="refused",
+            outcome=one.kind.outcome,
             reason=f"{one.count} more like those before",
             after={
                 "status": one.kind.status,

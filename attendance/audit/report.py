@@ -27,12 +27,14 @@ class Finding:
 
 @dataclass(slots=True)
 class Report:
-    """`rows` and `seals` were recomputed, `unsealed` rows wait for their seal, `head` is the newest
-    seal; `macs_unchecked` and `anchors_uncovered` could not be looked at."""
+    """`rows` and `seals` were recomputed, `unsealed` rows wait for their seal, `overdue` of them
+    for too long; `head` is the newest seal; `macs_unchecked` and `anchors_uncovered` could not be
+    looked at."""
 
     rows: int = 0
     seals: int = 0
     unsealed: int = 0
+    overdue: int = 0
     head: dict[str, Any] | None = None
     pruned: dict[str, Any] | None = None
     macs_checked: int = 0

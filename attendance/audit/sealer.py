@@ -57,11 +57,9 @@ class Sealer:
         """Write one seal, where there is anything to seal; whether more may wait."""
         now = self._clock()
         with self._database.read() as connection:
-            batch = seals.prepare(connection, now, self._key, self._above, _ROWS_A_SEAL)
-            if self._above == self._floor:
-                self._raise_floor(connection, now, batch)
+            batch = self._next_batch(connection, now)
         if batch is None:
-            return self._return_to_floor()
+            return False
         try:
             won = self._database.write(
                 lambda connection: seals.append(connection, now, batch), _WRITE_TIMEOUT_SECONDS
@@ -70,15 +68,21 @@ class Sealer:
             # Two at once, where the database lets transactions overlap: the other has sealed.
             logger.warning("A seal of the audit trail was refused: %s", error.orig)
             return False
-        if won and batch.seal["backlog"]:
-            self._above = batch.leaves[-1]["audit_id"]
-            return True
-        return self._return_to_floor() or not won
+        more = bool(batch.seal["backlog"])
+        self._above = batch.leaves[-1]["audit_id"] if won and more else self._floor
+        return more or not won
 
-    def _return_to_floor(self) -> bool:
-        """Look at all above the floor next; whether that is more than was just looked at."""
-        above, self._above = self._above, self._floor
-        return above > self._floor
+    def _next_batch(self, connection: Connection, now: datetime) -> seals.Batch | None:
+        """What is above the batch before, while there is a backlog. Its last batch is what is above
+        the floor: where a seal says that it left none, nothing was left below it either."""
+        if self._above > self._floor:
+            batch = seals.prepare(connection, now, self._key, self._above, _ROWS_A_SEAL)
+            if batch is not None and batch.seal["backlog"]:
+                return batch
+        self._above = self._floor
+        batch = seals.prepare(connection, now, self._key, self._floor, _ROWS_A_SEAL)
+        self._raise_floor(connection, now, batch)
+        return batch
 
     def _raise_floor(
         self, connection: Connection, now: datetime, batch: seals.Batch | None

@@ -95,16 +95,16 @@ def one(connection: Connection, seal_id: int) -> dict[str, Any] | None:
     return None if row is None else plain(row)
 
 
+def without_leaf(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
+    """A query for the rows that have no leaf, with whatever id a stranger gave them."""
+    sealed = select(AuditLeaf.seq).where(AuditLeaf.audit_id == AuditEntry.id).exists()
+    return select(*columns).select_from(AuditEntry).where(~sealed)
+
+
 def unsealed(columns: Sequence[Any], above_id: int) -> Select[*tuple[Any, ...]]:
     """A query for the rows above an id that have no leaf: by what is missing, and not by "id
     greater than the last", since a row may become visible after one with a greater id."""
-    sealed = select(AuditLeaf.seq).where(AuditLeaf.audit_id == AuditEntry.id).exists()
-    return select(*columns).where(AuditEntry.id > above_id, ~sealed)
-
-
-def count_unsealed(connection: Connection, above_id: int) -> int:
-    counted = unsealed([func.count()], above_id)
-    return connection.scalar(counted) or 0
+    return without_leaf(columns).where(AuditEntry.id > above_id)
 
 
 def settled_id(connection: Connection, now: datetime) -> int:

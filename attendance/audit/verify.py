@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, or_, select
+from sqlalchemy import Connection, Select, func, or_, select
 
 from attendance.audit import pruning, seals
 from attendance.audit.canonical import as_stored
@@ -18,7 +18,7 @@ from attendance.audit.walk import Walk
 from attendance.db import Database, parse_utc
 from attendance.secret import Secret
 
-_OLD_AFTER = timedelta(seconds=60)
+_MARGIN = timedelta(seconds=60)
 
 
 class CannotVerify(Exception):
@@ -27,11 +27,13 @@ class CannotVerify(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """From which seal on, with which key, and against which anchors."""
+    """From which seal on, with which key, and against which anchors; and what time it is, where
+    rows that wait too long for their seal are to be counted."""
 
     since: int | None = None
     key: Secret | None = None
     anchors: Sequence[Checkpoint] = ()
+    now: datetime | None = None
 
 
 def rows_to_verify(database: Database) -> int:
@@ -62,7 +64,7 @@ def verify(database: Database, scope: Scope, progress: Progress = lambda _: None
     with database.read() as connection:
         if seals.first_id(connection) != first:
             raise CannotVerify("The trail was pruned while it was read: verify it again.")
-        _check_the_rest(connection, report)
+        _check_the_rest(connection, report, scope.now)
     return report
 
 
@@ -87,27 +89,47 @@ def _begin(connection: Connection, report: Report, walk: Walk, since: int | None
     return oldest
 
 
-def _check_the_rest(connection: Connection, report: Report) -> None:
+def _check_the_rest(connection: Connection, report: Report, now: datetime | None) -> None:
     """What no seal leads to: seals that share one before them, leaves and rows under none."""
     for prev_hash in connection.scalars(_forks):
         report.add("fork", f"several seals follow the seal with the hash {prev_hash}")
     for seq in connection.scalars(_stray):
         report.add("seal_broken", f"leaf {seq} is under no seal")
-    report.unsealed = seals.count_unsealed(connection, above_id=0)
-    caught_up = _time_of(connection.scalar(_newest_without_backlog)) if report.unsealed else None
-    if caught_up is not None:
-        old = seals.unsealed([AuditEntry.id], above_id=0).where(
-            AuditEntry.occurred_at < caught_up - _OLD_AFTER
-        )
-        for row_id in connection.scalars(old):
-            report.add("unsealed_old", f"row {row_id} is older than the newest seal, and unsealed")
+    report.unsealed = _count(connection, seals.without_leaf([func.count()]))
+    if now is not None:
+        overdue = seals.without_leaf([func.count()]).where(AuditEntry.occurred_at < now - _MARGIN)
+        report.overdue = _count(connection, overdue)
+    if report.unsealed:
+        passed = seals.without_leaf([AuditEntry.id]).where(AuditEntry.id <= _passed_id(connection))
+        for row_id in connection.scalars(passed):
+            report.add("unsealed_old", f"row {row_id} is where all was sealed, and has no leaf")
 
 
-def _time_of(stored: Any) -> datetime | None:
+def _count(connection: Connection, query: Select[*tuple[Any, ...]]) -> int:
+    return connection.scalar(query) or 0
+
+
+def _passed_id(connection: Connection) -> int:
+    """The id up to which each row that is there had its leaf when the newest seal without backlog
+    was made. Not by the rows' times: an act may be written long after its time, and a clock may be
+    set back. Where transactions overlap, a row can become visible after one with a greater id, but
+    not by so much that the margin between the two seals does not hold it."""
+    newest = connection.execute(_newest_without_backlog).first()
+    limit = None if newest is None else _margin_before(newest.sealed_at)
+    if newest is None or limit is None:
+        return 0
+    passed = select(func.max(AuditSeal.last_seq)).where(
+        AuditSeal.id < newest.id, AuditSeal.sealed_at < limit
+    )
+    highest = select(func.max(AuditLeaf.audit_id)).where(AuditLeaf.seq <= passed.scalar_subquery())
+    return connection.scalar(highest) or 0
+
+
+def _margin_before(stored: Any) -> datetime | None:
     """None also for what a stranger wrote in a time's place: the seal's hash tells of that."""
     try:
-        return stored if isinstance(stored, datetime) else parse_utc(stored)
-    except (TypeError, ValueError):
+        return (stored if isinstance(stored, datetime) else parse_utc(stored)) - _MARGIN
+    except (OverflowError, TypeError, ValueError):
         return None
 
 
@@ -116,7 +138,7 @@ _first = select(func.min(AuditSeal.first_seq)).scalar_subquery()
 _last = select(func.coalesce(func.max(AuditSeal.last_seq), 0)).scalar_subquery()
 _stray = select(AuditLeaf.seq).where(or_(AuditLeaf.seq < _first, AuditLeaf.seq > _last))
 _newest_without_backlog = (
-    select(*as_stored(AuditSeal.__table__, ["sealed_at"]))
+    select(*as_stored(AuditSeal.__table__, ["id", "sealed_at"]))
     .where(AuditSeal.backlog == 0)
     .order_by(AuditSeal.id.desc())
     .limit(1)

@@ -2,10 +2,13 @@
 
 import socket
 import sys
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from sqlalchemy.exc import SQLAlchemyError
@@ -28,6 +31,8 @@ from attendance.cli.common import (
 from attendance.config import ConfigError
 from attendance.db import Database, DatabaseError, utc_now
 from attendance.secret import redact
+
+_TURN_OF_OTHERS_SECONDS = 0.5
 
 
 @examples(
@@ -63,7 +68,7 @@ def verify(
         key = load_settings().audit_hmac_key
         anchors = [one for path in anchor_files for one in _checkpoints(path)]
         if archive_file is None:
-            report = _verified(Scope(since, key, anchors))
+            report = _verified(Scope(since, key, anchors, utc_now()))
         else:
             report = archive.verify(archive_file, key)
     if as_json:
@@ -96,7 +101,7 @@ def anchor(file: Path | None) -> None:
             kept.write(f"{checkpoint}\n")
     except OSError as error:
         raise click.ClickException(f"{file} cannot be written: {error.strerror}.") from None
-    click.echo(f"{checkpoint.size:,} rows, up to seal {newest['id']}, are anchored in {file}.")
+    click.echo(f"{_many(checkpoint.size, 'row')}, up to seal {newest['id']}: anchored in {file}.")
 
 
 @examples(
@@ -116,7 +121,8 @@ def anchor(file: Path | None) -> None:
 def prune(before: datetime, file: Path, dry_run: bool) -> None:
     """Cut whole seals from the front of the trail, once they are in an archive and verified.
 
-    Writers wait while the rows are deleted: some seconds for a million.
+    The rows are deleted some ten thousand at a time, so that no writer waits long; each time is an
+    act of its own in the trail, after which the trail verifies.
     """
     with opened_database() as database:
         with database.read() as connection:
@@ -141,12 +147,27 @@ def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
         raise click.ClickException(
             f"Nothing was cut: {report.findings[0].detail}. See `manage.py audit verify`."
         )
-    now, context = utc_now(), os_user()
-    kept = {"archive": file.name, "archive_sha256": digest}
-    rows = database.write(lambda c: pruning.carry_out(c, now, context, cut, kept))
-    if rows is None:
-        raise click.ClickException("Somebody else has pruned the trail meanwhile: nothing was cut.")
-    click.echo(f"{rows:,} rows up to seal {cut.last_id} are in {file}, SHA-256 {digest}.")
+    rows = _carry_out(database, cut, {"archive": file.name, "archive_sha256": digest})
+    click.echo(f"{_many(rows, 'row')} up to seal {cut.last_id}: now in {file}, SHA-256 {digest}.")
+
+
+def _carry_out(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> int:
+    """Cut step by step; how many rows there were."""
+    context, rows = os_user(), 0
+    while cut.first_id <= cut.last_id:
+        if rows:
+            time.sleep(_TURN_OF_OTHERS_SECONDS)
+        with database.read() as connection:
+            step = pruning.first_step(connection, cut)
+        gone = database.write(
+            partial(pruning.carry_out, now=utc_now(), context=context, cut=step, archive=kept)
+        )
+        if gone is None:
+            raise click.ClickException(
+                f"Somebody else prunes the trail, too: {_many(rows, 'row')} went before that."
+            )
+        rows, cut = rows + gone, pruning.Cut(step.kept["id"], cut.kept)
+    return rows
 
 
 @contextmanager
@@ -183,7 +204,7 @@ def _verified(scope: Scope) -> Report:
 
 
 def _lines(report: Report) -> Iterator[str]:
-    yield f"{report.rows:,} rows under {report.seals:,} seals recomputed."
+    yield f"{_many(report.rows, 'row')} under {_many(report.seals, 'seal')} recomputed."
     if report.pruned is not None:
         cut = report.pruned
         yield (
@@ -191,11 +212,14 @@ def _lines(report: Report) -> Iterator[str]:
             f"{cut['archive']}, SHA-256 {cut['archive_sha256']}."
         )
     if report.macs_unchecked:
-        yield f"{report.macs_unchecked:,} signatures are of a key that is not AUDIT_HMAC_KEY here."
+        yield f"Signatures of a key that is not AUDIT_HMAC_KEY here: {report.macs_unchecked:,}."
     if report.anchors_matched or report.anchors_uncovered:
-        yield f"{report.anchors_matched} anchors fit, {report.anchors_uncovered} lie before this."
+        before = report.anchors_uncovered
+        yield f"Anchors that fit: {report.anchors_matched:,}; that lie before this: {before:,}."
     if report.unsealed:
-        yield f"{report.unsealed:,} rows are not sealed yet."
+        yield f"Rows not sealed yet: {report.unsealed:,}."
+    if report.overdue:
+        yield f"Of these over a minute old: {report.overdue:,}. Does a dispatcher run?"
     for finding in report.findings:
         yield f"{finding.name}: {finding.detail}"
     unsaid = report.counts.total() - len(report.findings)
@@ -203,3 +227,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield f"… and {unsaid:,} more."
     names = ", ".join(sorted(report.counts))
     yield "The trail is intact." if report.intact else f"The trail was tampered with: {names}."
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

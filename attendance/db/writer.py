@@ -26,6 +26,9 @@ withdrawn, where it gives up: more than there are threads are there only while n
 
 _GROUP_SIZE = 64
 _CHECKPOINT_EVERY_COMMITS = 256
+_MANY_ROWS = 10_000
+"""A commit that changes more has filled the log as 256 others do."""
+
 _TRUNCATE_BEYOND_PAGES = 16384
 logger = logging.getLogger(__name__)
 
@@ -165,8 +168,9 @@ class Writer:
         begun = [unit for unit in group if unit.begin()]
         before = driver_connection(connection).total_changes
         answers = commit(connection, transaction, begun)
-        self._commits += 1
-        if driver_connection(connection).total_changes > before:
+        changed = driver_connection(connection).total_changes - before
+        self._commits += _CHECKPOINT_EVERY_COMMITS if changed > _MANY_ROWS else 1
+        if changed:
             self.failing = False
         return list(zip(begun, answers, strict=True))
 

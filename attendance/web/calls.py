@@ -69,14 +69,15 @@ def install(app: Flask) -> None:
 
 
 def reads(*roles: Role) -> Callable[[Handler], Handler]:
-    """A route that answers those with one of `roles` and changes nothing. Who was refused the look,
-    and a crash, are audited as `api.read`."""
+    """A route that answers those with one of `roles`, or where none is named everybody, and changes
+    nothing. Who was refused the look, and a crash, are audited as `api.read`."""
 
     def decorate(handler: Handler) -> Handler:
         @wraps(handler)
         def wrapped(**arguments: object) -> Response:
             try:
-                _authorized(roles)
+                if roles:
+                    _authorized(roles)
                 return handler(**arguments)
             except Exception as error:
                 problem = problem_of(error)
@@ -165,26 +166,27 @@ def _note_failure(action: str, problem: Problem, **more: str) -> None:
     now, context = services().clock(), _context(g.get("actor", audit.ANONYMOUS))
     took_ms = round((now - g.started_at).total_seconds() * 1000)
     failure = {"status": problem.status, "code": problem.code, "duration_ms": took_ms, **more}
-    crashed = problem.status == 500
-    outcome = "crashed" if crashed else "refused"
     chat = services().settings.telegram_chat_id
     kind = Kind(action, problem.status, problem.code, context.actor, context.source_ip)
     repeated = services().refusals.take_over(now)
-    if not (crashed or services().refusals.admit(now, kind) or repeated):
+    admitted = services().refusals.admit(now, kind)
+    if not (admitted or repeated):
         return
 
     def work(connection: Connection) -> None:
         record_repeated(connection, now, repeated)
+        if not admitted:
+            return
         audit.record(
             connection,
             now,
             context,
             action,
-            outcome=outcome,
+            outcome=kind.outcome,
             reason=problem.detail,
             after=failure,
         )
-        if crashed:
+        if kind.outcome == "crashed":
             _announce_crash(connection, now, action, context, chat)
 
     try:
@@ -196,7 +198,7 @@ def _note_failure(action: str, problem: Problem, **more: str) -> None:
             "Not in the audit trail (%s): %s %s",
             type(error).__name__,
             action,
-            outcome,
+            kind.outcome,
             extra={**failure, **_fields(context)},
         )
 

@@ -1,10 +1,14 @@
-"""One process of many on one trail: `python crew.py write|seal DATABASE`, until it is killed.
+"""One process of many on one trail: `python crew.py write|seal|set-back DATABASE`, until it is
+killed.
 
-A writer prints a line for each row that it was told is on disk; a sealer one for each look.
+A writer prints a line for each row that it was told is on disk; a sealer one for each look. Between
+the two acts of the third, the clock is set back.
 """
 
 import sys
+from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 from sqlalchemy import Connection
 
@@ -33,5 +37,15 @@ def seal(database: Database) -> None:
         print("sealed", flush=True)
 
 
+def set_back(database: Database) -> None:
+    now, context = utc_now(), Context(Actor("service", "crew", "crew"))
+    database.write(lambda connection: record(connection, now, context, "crew.wrote"))
+    Sealer(database, utc_now, None).finish()
+    earlier = now - timedelta(hours=1)
+    database.write(lambda connection: record(connection, earlier, context, "crew.wrote"))
+    print("an hour earlier", flush=True)
+    Event().wait()
+
+
 if __name__ == "__main__":
-    {"write": write, "seal": seal}[sys.argv[1]](Database(Path(sys.argv[2])))
+    {"write": write, "seal": seal, "set-back": set_back}[sys.argv[1]](Database(Path(sys.argv[2])))

@@ -1,6 +1,7 @@
 """The head of the seals, told to a file, the log and a chat."""
 
 import logging
+import os
 import stat
 from datetime import timedelta
 
@@ -13,6 +14,8 @@ from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.verify import Scope, verify
 from attendance.notices import anchor_message
 from attendance.telegram.markdown import plain
+
+OTHER_GROUP = 100
 
 
 def anchors(trail: Trail, chat: str | None = "-1001") -> Anchors:
@@ -38,6 +41,18 @@ def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     assert read(chore.file.read_text()) == [head(trail)]
     assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
     assert str(head(trail)).split()[2] in caplog.text
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to a strange group")
+def test_the_file_is_open_to_whom_the_database_is(trail: Trail) -> None:
+    """DATABASE_GROUP: an auditor's account."""
+    trail.grow(1)
+    os.chown(trail.database.path, -1, OTHER_GROUP)
+    trail.database.path.chmod(0o660)
+    anchors(trail)()
+
+    found = anchors(trail).file.stat()
+    assert (found.st_gid, stat.S_IMODE(found.st_mode)) == (OTHER_GROUP, 0o660)
 
 
 def test_the_file_is_written_anew_once_an_hour_and_at_the_stop(trail: Trail) -> None:

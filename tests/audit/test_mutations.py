@@ -110,6 +110,14 @@ def values_for(column: str, *, may_be_null: bool) -> Iterator[str]:
         yield "NULL"
 
 
+def slip_in(connection: sqlite3.Connection, row_id: int) -> None:
+    """A copy of another row, and so with an old time."""
+    [row] = verifier.query(connection, "SELECT * FROM audit WHERE id = 2")
+    row["id"] = row_id
+    places = ", ".join("?" * len(row))
+    connection.execute(f"INSERT INTO audit VALUES ({places})", [*row.values()])  # noqa: S608
+
+
 STRUCTURE: list[Mutant] = [
     ("a row deleted", "row_missing", script("DELETE FROM audit WHERE id = 5")),
     ("a leaf deleted", "leaf_missing", script("DELETE FROM audit_leaf WHERE seq = 5")),
@@ -185,14 +193,8 @@ STRUCTURE: list[Mutant] = [
             "UPDATE audit SET id = 6 WHERE id = 100"
         ),
     ),
-    (
-        "a row slipped in",
-        "unsealed_old",
-        script("INSERT INTO audit SELECT 11, * FROM (SELECT occurred_at, actor_type, actor_id,"
-               "actor_name, action, outcome, reason, target_type, target_id, request_id, trace_id,"
-               "source_ip, user_agent, host, before_json, after_json, schema_version FROM audit"
-               " WHERE id = 2)"),
-    ),
+    ("a row slipped in before the first", "unsealed_old", lambda c: slip_in(c, 0)),
+    ("a row slipped in before that", "unsealed_old", lambda c: slip_in(c, -(2**63))),
     (
         "a row slipped in with a leaf",
         "seal_broken",

@@ -1,6 +1,7 @@
-"""Refusals: the first of a kind one by one, the rest of the minute counted."""
+"""Refusals and crashes: the first of a kind one by one, the rest of the minute counted."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,8 @@ from attendance.audit import ANONYMOUS
 from attendance.audit.refusals import Kind, Refusals, record_repeated
 
 STRANGER = Kind("attendance.recorded", 401, "unauthenticated", ANONYMOUS, "192.0.2.7")
+
+CRASH = Kind("attendance.recorded", 500, "internal_error", ANONYMOUS, "192.0.2.7")
 
 
 def from_address(number: int) -> Kind:
@@ -85,6 +88,35 @@ def test_one_who_is_loud_does_not_hide_another(refusals: Refusals) -> None:
         refusals.admit(NINE, STRANGER)
 
     assert refusals.admit(NINE, from_address(1))
+
+
+def test_however_much_is_refused_the_first_crash_has_a_row_of_its_own(refusals: Refusals) -> None:
+    for number in range(10_000):
+        refusals.admit(NINE, from_address(number))
+
+    assert [refusals.admit(NINE, CRASH) for _ in range(11)] == [True] * 10 + [False]
+
+
+def test_however_much_crashes_the_first_refusal_has_one(refusals: Refusals) -> None:
+    crashes = [replace(CRASH, source_ip=f"2001:db8::{number:x}") for number in range(10_000)]
+    admitted = sum(refusals.admit(NINE, crash) for crash in crashes)
+
+    assert admitted <= 60
+    assert refusals.admit(NINE, STRANGER)
+
+
+def test_repeated_crashes_are_told_as_crashes(refusals: Refusals, trail: Trail) -> None:
+    for kind in [STRANGER, CRASH]:
+        for _ in range(12):
+            refusals.admit(NINE, kind)
+    told = refusals.take_over(NINE, all_of_them=True)
+
+    trail.database.write(lambda connection: record_repeated(connection, NINE, told))
+
+    assert [row["outcome"] for row in trail.rows("SELECT outcome FROM audit ORDER BY id")] == [
+        "refused",
+        "crashed",
+    ]
 
 
 def test_the_row_says_how_many_and_when(refusals: Refusals, trail: Trail) -> None:

@@ -2,16 +2,19 @@
 
 import json
 import sqlite3
+import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from commands import Desk
+from sqlalchemy import Connection
 
-from attendance.audit import ANONYMOUS, Context, guards, record
+from attendance.audit import ANONYMOUS, Context, guards, pruning, record
 from attendance.audit.sealer import Sealer
 
+COMMAND = ("audit", "prune", "--older-than")
 OLD = datetime(2024, 1, 1, tzinfo=UTC)
 
 
@@ -81,6 +84,47 @@ def test_a_second_cut_goes_on_from_the_first(years: Desk) -> None:
 
     assert ids(years, "audit_seal") == [4]
     assert years.json("audit", "verify")["pruned"]["first_seal"] == 4
+
+
+def test_many_rows_go_step_by_step_so_that_no_writer_waits_long(
+    years: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each step the trail verifies, as where the command is killed between two."""
+    monkeypatch.setattr(pruning, "_ROWS_A_STEP", 2)
+    found: list[tuple[list[int], bool]] = []
+
+    def look(seconds: float) -> None:
+        assert seconds > 0
+        found.append((ids(years, "audit_seal"), years.json("audit", "verify")["intact"]))
+
+    monkeypatch.setattr(time, "sleep", look)
+    path = prune(years, "2024-09-01")
+
+    assert found == [([2, 3, 4], True), ([3, 4], True)]
+    assert ids(years, "audit_seal") == [4]
+    cuts = [json.loads(entry["after_json"]) for entry in years.audited("audit.pruned")]
+    assert [(cut["first_seal"], cut["rows"]) for cut in cuts] == [(2, 2), (3, 2), (4, 2)]
+    assert len({cut["archive_sha256"] for cut in cuts}) == 1
+    assert "6 rows under 3 seals" in years.done("audit", "verify", "--archive", str(path))
+
+
+def test_where_another_has_pruned_meanwhile_nothing_is_cut_twice(
+    years: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = pruning.plan
+
+    def plan_and_be_overtaken(connection: Connection, before: datetime) -> pruning.Cut | None:
+        monkeypatch.setattr(pruning, "plan", plan)
+        found = plan(connection, before)
+        years.done(*COMMAND, "2024-03-01", "--archive", str(years.directory / "first.jsonl"))
+        return found
+
+    monkeypatch.setattr(pruning, "plan", plan_and_be_overtaken)
+    result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
+
+    assert result.exit_code == 1
+    assert "Somebody else prunes the trail, too: 0 rows went before that." in result.stderr
+    assert (ids(years, "audit_seal"), len(years.audited("audit.pruned"))) == ([2, 3, 4], 1)
 
 
 def test_the_newest_seal_always_stays(years: Desk) -> None:

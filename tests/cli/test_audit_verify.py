@@ -11,13 +11,14 @@ from commands import Desk
 
 from attendance.audit.sealer import Sealer
 from attendance.db import utc_now
+from attendance.secret import Secret
 
 SIGNED = {"AUDIT_HMAC_KEY": "a-key-that-is-kept-elsewhere"}
 
 
-def seal(desk: Desk) -> None:
+def seal(desk: Desk, key: str | None = None) -> None:
     with desk.database() as database:
-        Sealer(database, utc_now, None).finish()
+        Sealer(database, utc_now, Secret(key) if key else None).finish()
 
 
 def tamper(desk: Desk, statement: str) -> None:
@@ -41,8 +42,8 @@ def test_a_trail_that_nobody_touched_is_intact(sealed: Desk) -> None:
     sealed.done("keys", "revoke", "roof")
 
     assert sealed.done("audit", "verify").splitlines() == [
-        "3 rows under 1 seals recomputed.",
-        "1 rows are not sealed yet.",
+        "3 rows under 1 seal recomputed.",
+        "Rows not sealed yet: 1.",
         "The trail is intact.",
     ]
 
@@ -72,7 +73,7 @@ def test_a_program_reads_the_same(sealed: Desk) -> None:
 def test_an_anchor_shows_that_the_end_was_cut_off(sealed: Desk) -> None:
     head = sealed.directory / "head.txt"
     head.write_text(sealed.done("audit", "anchor"))
-    assert "1 anchors fit" in sealed.done("audit", "verify", "--anchor", str(head))
+    assert "Anchors that fit: 1;" in sealed.done("audit", "verify", "--anchor", str(head))
     tamper(sealed, "DELETE FROM audit_seal")
     tamper(sealed, "DELETE FROM audit_leaf")
     tamper(sealed, "DELETE FROM audit WHERE id > 1")
@@ -92,7 +93,7 @@ def test_anchors_are_added_to_a_file(sealed: Desk) -> None:
     sealed.done("audit", "anchor", str(head))
 
     assert len(re.findall("^attendance-audit/", head.read_text(), re.MULTILINE)) == 2
-    assert "2 anchors fit" in sealed.done("audit", "verify", "--anchor", str(head))
+    assert "Anchors that fit: 2;" in sealed.done("audit", "verify", "--anchor", str(head))
 
 
 def test_before_the_first_seal_there_is_nothing_to_anchor(desk: Desk) -> None:
@@ -107,7 +108,7 @@ def test_with_since_older_seals_are_not_looked_at(sealed: Desk) -> None:
     seal(sealed)
     tamper(sealed, "UPDATE audit SET actor_name = 'mallory' WHERE id = 1")
 
-    assert "1 rows under 1 seals" in sealed.done("audit", "verify", "--since", "2")
+    assert "1 row under 1 seal " in sealed.done("audit", "verify", "--since", "2")
     assert sealed.run("audit", "verify", "--since", "1").exit_code == 1
 
 
@@ -136,6 +137,20 @@ def test_a_key_that_signed_nothing_is_said_to_be_so(sealed: Desk) -> None:
 
     assert result.exit_code == 1
     assert "mac_invalid: seal 1, the newest, was not signed" in result.stdout
+
+
+def test_another_key_signs_what_is_sealed_from_then_on(desk: Desk) -> None:
+    """As FORMAT.md says: with its first seal the new key speaks for all before."""
+    for name, key in (("door", "the-old-key-of-16"), ("gate", "the-new-key-of-16")):
+        desk.done("keys", "create", name, "--role", "frontend")
+        seal(desk, key)
+    new, old = (
+        desk.run("audit", "verify", AUDIT_HMAC_KEY=f"the-{age}-key-of-16") for age in ("new", "old")
+    )
+
+    assert (new.exit_code, old.exit_code) == (0, 1)
+    assert "Signatures of a key that is not AUDIT_HMAC_KEY here: 1." in new.stdout
+    assert "mac_invalid: seal 2, the newest, was not signed with this" in old.stdout
 
 
 def test_a_progress_bar_is_only_for_a_terminal(sealed: Desk) -> None:

@@ -66,6 +66,24 @@ def test_without_checkpoints_it_would(database: Database, monkeypatch: pytest.Mo
     assert sizes[-1] > 200
 
 
+@pytest.mark.parametrize(("rows", "put_away"), [(10, False), (11, True)])
+def test_a_commit_of_very_many_rows_does_not_leave_its_log_to_grow(
+    database: Database, monkeypatch: pytest.MonkeyPatch, *, rows: int, put_away: bool
+) -> None:
+    monkeypatch.setattr(writer, "_MANY_ROWS", 10)
+    make_notes(database.path)
+
+    def work(connection: Connection) -> None:
+        for number in range(rows):
+            add(f"{number} {'x' * 3000}")(connection)
+
+    database.write(work)
+    filled = wal_pages(database.path)
+    database.write(add("one more"))
+
+    assert (wal_pages(database.path) == filled) is put_away  # written over, or added to
+
+
 def test_a_log_that_grew_large_is_cut(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10)
     monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 5)

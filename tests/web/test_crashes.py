@@ -90,6 +90,29 @@ def test_crashes_are_announced_at_most_once_a_minute(
     assert len(crashing.audited()) == 2
 
 
+def test_an_input_that_crashes_us_does_not_fill_the_disk(crashing: Api) -> None:
+    for number in range(100):
+        assert_problem(crashing.post(ADA, headers={"X-Request-Id": f"req-{number}"}), 500)
+    alone = crashing.audited()
+    crashing.clock.advance(60)
+    crashing.post(ADA, headers={"X-Request-Id": "later"})
+
+    assert [entry["request_id"] for entry in alone] == [f"req-{number}" for number in range(10)]
+    repeated, later = crashing.audited()[10:]
+    assert {entry["outcome"] for entry in [*alone, repeated, later]} == {"crashed"}
+    assert (repeated["reason"], repeated["actor_name"]) == ("90 more like those before", "frontend")
+    assert later["request_id"] == "later"
+
+
+def test_a_flood_of_refusals_does_not_hide_a_crash(crashing: Api) -> None:
+    for number in range(100):
+        crashing.post(ADA, key=f"guess-{number}", environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
+    crashing.post(ADA)
+
+    assert crashing.audited()[-1]["outcome"] == "crashed"
+    assert len(crashing.rows("SELECT * FROM outbox")) == 1
+
+
 def test_other_messages_do_not_hold_back_the_announcement(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,6 +144,22 @@ def test_a_crash_of_a_read_is_a_500_in_json_and_audited(
 
     (entry,) = api.audited()
     assert (entry["action"], entry["outcome"]) == ("api.read", "crashed")
+
+
+@pytest.mark.parametrize(
+    ("module", "broken", "path"),
+    [("metrics", "watch", "/metrics"), ("health", "heartbeat", "/readyz?verbose")],
+)
+def test_a_crash_of_what_everybody_may_read_is_audited_too(
+    api: Api, monkeypatch: pytest.MonkeyPatch, module: str, broken: str, path: str
+) -> None:
+    monkeypatch.setattr(import_module(f"attendance.web.api.{module}"), broken, None)
+
+    assert_problem(api.get(path, role=None), 500, "internal_error")
+
+    (entry,) = api.audited()
+    assert (entry["action"], entry["outcome"]) == ("api.read", "crashed")
+    assert json.loads(entry["after_json"])["address"] == f"GET {path.partition('?')[0]}"
 
 
 def test_the_duration_is_that_of_the_request(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:

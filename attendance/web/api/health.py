@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from attendance.db import DatabaseError
 from attendance.outbox import heartbeat, listing
 from attendance.web.answers import respond
+from attendance.web.calls import reads
 from attendance.web.problems import Problem
 from attendance.web.services import Services, services
 
@@ -25,6 +26,7 @@ def livez() -> Response:
 
 
 @blueprint.get("/readyz")
+@reads()
 def readyz() -> Response:
     """200 where a POST would be recorded. Telegram being down does not change that: `?verbose`
     says `degraded` and why."""

@@ -23,18 +23,18 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """For whoever asks from this machine itself, and for admins."""
-    return _scraped() if is_local(request.remote_addr, request.headers.keys()) else _for_admins()
-
-
-@reads("admin")
-def _for_admins() -> Response:
-    return _scraped()
+    local = is_local(request.remote_addr, request.headers.keys())
+    return _for_this_machine() if local else _for_admins()
 
 
 def _scraped() -> Response:
     registry = CollectorRegistry()
     registry.register(_Gauges(services()))
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
+
+
+_for_this_machine = reads()(_scraped)
+_for_admins = reads("admin")(_scraped)
 
 
 class _Gauges(Collector):
