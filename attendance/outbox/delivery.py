@@ -66,15 +66,8 @@ class Delivery:
 
     def _claim_following(self, connection: Connection) -> Claim | None:
         """The next that is due, in the transaction that settles the last one: a sender that has
-        just become free need not wait for a round. What is wrong with it must not undo that."""
-        if not self.goes_on:
-            return None
-        try:
-            with connection.begin_nested():
-                return next(iter(self.claim(connection, 1)), None)
-        except Exception:
-            logger.exception("What follows could not be claimed")
-            return None
+        just become free need not wait for a round."""
+        return next(iter(self.claim(connection, 1)), None) if self.goes_on else None
 
     def _release(self, claim: Claim) -> None:
         now = self._w.clock()
@@ -102,7 +95,8 @@ class Delivery:
             return Uncertain(f"The transport failed: {type(error).__name__}.")
 
     def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
-        """Write the outcome, and claim what this sender can deliver next."""
+        """Write the outcome, and claim what this sender can deliver next. What is wrong with that
+        one must not undo the outcome: it is then written alone."""
         settle_it = self._settlement(claim, outcome)
 
         def settle_and_claim(connection: Connection) -> tuple[list[Settled], Claim | None]:
@@ -111,7 +105,9 @@ class Delivery:
         following = None
         try:
             settled, following = self._w.database.write(settle_and_claim, timeout_seconds=None)
-        except DatabaseError:
+        except Exception as error:
+            if not isinstance(error, DatabaseError):
+                logger.exception("What follows could not be claimed")
             settled = self._persist(settle_it, claim)
         for one in settled:
             _tell(one)

@@ -77,8 +77,12 @@ _first_due = Prepared(select(func.min(Chat.ready_at).label("due_at")).where(_OPE
 _due_heads = Prepared(
     _heads(*_HEAD).where(_OPEN, Chat.ready_at <= _now).order_by(Chat.ready_at).limit(_limit)
 )
-_lease_over = func.min(case((Message.status == "sending", Message.due_at)))
-_waits_since = func.min(case((Message.status == "pending", Message.give_up_from)))
+# Literals, too: SQLite would prepare the statement anew for each value of a parameter that an index
+# depends on.
+_is_sending = Message.status.in_(literal_status("sending"))
+_is_pending = Message.status.in_(literal_status("pending"))
+_lease_over = func.min(case((_is_sending, Message.due_at)))
+_waits_since = func.min(case((_is_pending, Message.give_up_from)))
 _parked_due = Prepared(
     _heads(_lease_over.label("due_at"), _waits_since.label("since")).where(_PARKED)
 )
@@ -86,13 +90,13 @@ _due_parked_heads = Prepared(
     _heads(*_HEAD).where(
         _PARKED,
         or_(
-            and_(Message.status == "sending", Message.due_at <= _now),
-            and_(Message.status == "pending", Message.give_up_from < bindparam("old")),
+            and_(_is_sending, Message.due_at <= _now),
+            and_(_is_pending, Message.give_up_from < bindparam("old")),
         ),
     )
 )
 _of_lane = select(Message.__table__).where(Message.lane == _lane, IS_UNSETTLED).order_by(Message.id)
-_front_of = Prepared(_of_lane.where(Message.status == "pending").limit(_limit))
+_front_of = Prepared(_of_lane.where(_is_pending).limit(_limit))
 _behind = Prepared(_of_lane.where(Message.id > bindparam("head")).limit(_limit))
 _of_digests = (Message.lane == _lane, IS_UNSETTLED, Message.digest_id.is_not(None))
 _first_digest = select(Message.digest_id).where(*_of_digests).order_by(Message.id).limit(1)
