@@ -1,6 +1,8 @@
 """Wires the web process."""
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 from flask import Flask
 
@@ -10,6 +12,12 @@ from attendance.web import api, calls, problems
 from attendance.web.services import Services, install
 
 LARGEST_BODY = 1024 * 1024
+
+
+class _App(Flask):
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Nothing here is asynchronous: Flask need not look for it at each call."""
+        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -24,7 +32,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database.at(settings.database_url)
     services = Services(settings, database, clock=utc_now)
     schema.require_current(database)
-    app = Flask(__name__, static_folder=None)
+    app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

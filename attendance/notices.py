@@ -21,6 +21,11 @@ FIELDS = (
     *("site", "group", "device", "note"),
 )
 
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = (
+    *("Jan", "Feb", "Mar", "Apr", "May", "Jun"),
+    *("Jul", "Aug", "Sep", "Oct", "Nov", "Dec"),
+)
 _WORDS: dict[Event, tuple[str, str]] = {
     "check_in": ("✅", "checked in"),
     "check_out": ("👋", "checked out"),
@@ -102,11 +107,13 @@ def _values(facts: Facts) -> dict[str, str | None]:
 
 
 def _time(local_time: datetime) -> str:
-    return f"{local_time:%H:%M}"
+    return f"{local_time.hour:02}:{local_time.minute:02}"
 
 
 def _date(local_time: datetime) -> str:
-    return f"{local_time:%a} {local_time.day} {local_time:%b}"
+    """In English whatever the locale, as the rest of the words."""
+    day, month = _DAYS[local_time.weekday()], _MONTHS[local_time.month - 1]
+    return f"{day} {local_time.day} {month}"
 
 
 def sentence(person: str, event: Event) -> str:

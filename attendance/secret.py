@@ -13,6 +13,10 @@ _PATTERNS = re.compile(
     r"(?<!\d)\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{16,}"  # a Telegram bot token, also percent-encoded
     r"|\batt_[A-Za-z0-9_-]{20,}"  # an API key of ours
 )
+_AFTER_A_COLON = re.compile(":[A-Za-z0-9_-]{16}")
+"""What the patterns need beside `att_` and `%3`, found in a twentieth of their time: every request
+is redacted, and next to none holds a secret."""
+
 _known: set[str] = set()
 
 
@@ -42,7 +46,9 @@ def redact(text: str) -> str:
     """`text` with every known secret, and all that looks like one of ours, struck out."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, _MASK)
-    return _PATTERNS.sub(_MASK, text)
+    if "att_" in text or "%3" in text or _AFTER_A_COLON.search(text):
+        text = _PATTERNS.sub(_MASK, text)
+    return text
 
 
 def _forms_of(value: str) -> set[str]:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ValidationError
 from attendance.web.problems import FieldError, Problem, pointer, problem_of
 
 BODY_LIMIT = 64 * 1024
+_JSON = "application/json"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -32,11 +33,12 @@ def optional_json_body(model: type[M]) -> M:
 def raw_body(limit: int = BODY_LIMIT) -> bytes:
     """The body's bytes, of at most `limit`, declared as JSON."""
     # Without a length Werkzeug would cut a longer body at its limit and take it for the whole.
-    if request.content_length is None:
+    length = request.content_length
+    if length is None:
         raise Problem(411, "length_required", "Send the body with a Content-Length.")
-    if request.content_length > limit:
+    if length > limit:
         raise Problem(413, "too_large", f"The body is larger than {limit} bytes.")
-    if request.mimetype != "application/json":
+    if request.content_type != _JSON and request.mimetype != _JSON:
         raise Problem(
             415, "unsupported_media_type", "Send the body as `Content-Type: application/json`."
         )

@@ -62,9 +62,10 @@ def install(app: Flask) -> None:
 
     @app.after_request
     def tell(response: Response) -> Response:
-        response.headers["X-Request-Id"] = g.request_id
-        response.headers["X-Content-Type-Options"] = "nosniff"
-        response.headers.setdefault("Cache-Control", "no-store")
+        headers = response.headers
+        headers.add("X-Request-Id", g.request_id)
+        headers.add("X-Content-Type-Options", "nosniff")
+        headers.setdefault("Cache-Control", "no-store")
         return response
 
 
@@ -138,16 +139,13 @@ def _authorized(roles: tuple[Role, ...]) -> keys.Key:
 
 
 def _context(actor: audit.Actor) -> audit.Context:
+    headers, trusted = request.headers, services().settings.trusted_proxies
     return audit.Context(
         actor=actor,
         request_id=g.request_id,
-        source_ip=client_address(
-            request.remote_addr,
-            request.headers.get("X-Forwarded-For"),
-            services().settings.trusted_proxies,
-        ),
-        user_agent=redact(request.user_agent.string)[:256] or None,
-        trace_id=_trace_id(request.headers.get("Traceparent")),
+        source_ip=client_address(request.remote_addr, headers.get("X-Forwarded-For"), trusted),
+        user_agent=redact(headers.get("User-Agent", ""))[:256] or None,
+        trace_id=_trace_id(headers.get("Traceparent")),
     )
 
 
