@@ -38,7 +38,7 @@ def raw_body(limit: int = BODY_LIMIT) -> bytes:
         raise Problem(411, "length_required", "Send the body with a Content-Length.")
     if length > limit:
         raise Problem(413, "too_large", f"The body is larger than {limit} bytes.")
-    if request.content_type != _JSON and request.mimetype != _JSON:
+    if _JSON not in (request.content_type, request.mimetype):
         raise Problem(
             415, "unsupported_media_type", "Send the body as `Content-Type: application/json`."
         )
