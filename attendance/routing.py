@@ -43,17 +43,10 @@ class Conditions:
     group: str | None = None
     event: Event | None = None
 
-    def hold(self, site: str | None, group: str | None, event: Event) -> bool:
-        return self.event in {None, event} and _fits(self.site, site) and _fits(self.group, group)
-
     @property
     def folded(self) -> tuple[str | None, ...]:
         """Equal for conditions that take the same."""
         return _folded(self.site), _folded(self.group), self.event
-
-    @property
-    def take_everything(self) -> bool:
-        return self == EVERYTHING
 
 
 EVERYTHING = Conditions()
@@ -84,6 +77,7 @@ _routes = Prepared(
         _default_lane.label("default_migrated_to"),
     )
     .outerjoin(Chat, Chat.chat_id == Route.chat_id)
+    .where(or_(Route.event.is_(None), Route.event == bindparam("event")))
     .order_by(Route.id)
 )
 
@@ -101,13 +95,13 @@ def destinations(
     no chat at all, one place that is still to be configured. A chat that was added under its old
     id is the one that it has become.
     """
-    rows = _routes.all(connection, {"default_chat": default_chat})
+    rows = _routes.all(connection, {"default_chat": default_chat, "event": event})
+    said_site, said_group = _folded(site), _folded(group)
     places: dict[Destination, Destination] = {}
     by_default = True
     for row in rows:
-        conditions = Conditions(row.site, row.group_name, row.event)
-        if conditions.hold(site, group, event):
-            by_default = by_default and conditions.take_everything
+        if _takes(row.site, said_site) and _takes(row.group_name, said_group):
+            by_default = by_default and (row.site, row.group_name, row.event) == (None, None, None)
             thread = row.thread_id if row.migrated_to is None else None
             lane = row.migrated_to or row.chat_id
             places.setdefault((lane, thread), (row.chat_id, row.thread_id))
@@ -188,8 +182,9 @@ def _as_dict(row: RowMapping) -> dict[str, Any]:
     return {"group": named.pop("group_name"), **named}
 
 
-def _fits(wanted: str | None, said: str | None) -> bool:
-    return wanted is None or (said is not None and _folded(wanted) == _folded(said))
+def _takes(wanted: str | None, folded: str | None) -> bool:
+    """Whether a condition takes what was said, which is given folded."""
+    return wanted is None or _folded(wanted) == folded
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ from urllib3.exceptions import HTTPError
 
 from attendance.outbox.transport import Delivered, Outcome, Outgoing, Rejected, Retry
 from attendance.secret import Secret
-from attendance.telegram.connection import keep_urls_out_of_logs, open_session
+from attendance.telegram.connection import Line, keep_urls_out_of_logs
 from attendance.telegram.deadline import Deadline, until
 from attendance.telegram.errors import (
     Failure,
@@ -98,7 +98,7 @@ class TelegramClient:
         self._monotonic = monotonic
         self._plain_only: set[int] = set()
         self._of_thread = threading.local()
-        self._sessions: WeakSet[requests.Session] = WeakSet()
+        self._lines: WeakSet[Line] = WeakSet()
         keep_urls_out_of_logs()
 
     def send(self, message: Outgoing, total_seconds: float) -> Outcome:
@@ -169,8 +169,8 @@ class TelegramClient:
 
     def close(self) -> None:
         """Close the idle connections of all threads; the client stays usable."""
-        for session in list(self._sessions):
-            session.close()
+        for line in list(self._lines):
+            line.close()
 
     def _remember_as_plain(self, message_id: int) -> None:
         """Another process may deliver it, and we are not told: forgetting costs one refusal."""
@@ -215,20 +215,16 @@ class TelegramClient:
             return outcome_of_exception(error)
 
     def _post(self, method: str, payload: dict[str, Any], seconds: float) -> requests.Response:
-        return self._session().post(
-            f"{self._api_base}/bot{self._token.reveal()}/{method}",
-            json=payload,
-            timeout=(min(self._connect_seconds, seconds), seconds),
-            allow_redirects=False,
-            stream=True,
-        )
+        url = f"{self._api_base}/bot{self._token.reveal()}/{method}"
+        timeout = (min(self._connect_seconds, seconds), seconds)
+        return self._line().post(url, payload, timeout)
 
-    def _session(self) -> requests.Session:
-        if not hasattr(self._of_thread, "session"):
-            self._of_thread.session = open_session()
-            self._sessions.add(self._of_thread.session)
-        session: requests.Session = self._of_thread.session
-        return session
+    def _line(self) -> Line:
+        if not hasattr(self._of_thread, "line"):
+            self._of_thread.line = Line()
+            self._lines.add(self._of_thread.line)
+        line: Line = self._of_thread.line
+        return line
 
 
 def markup_of(message: Outgoing) -> str:
