@@ -8,7 +8,7 @@ import pytest
 
 from attendance import routing
 from attendance.db import Database
-from attendance.db.engines import driver_connection
+from attendance.db.sqlite.engines import driver_connection
 from attendance.models import Event
 from attendance.outbox import lanes
 from attendance.routing import EVERYTHING, Added, Conditions

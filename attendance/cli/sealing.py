@@ -26,7 +26,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import ConfigError
-from attendance.db import Database, DatabaseError, utc_now
+from attendance.db import Database, DatabaseError
 from attendance.secret import redact
 
 
@@ -141,7 +141,7 @@ def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
         raise click.ClickException(
             f"Nothing was cut: {report.findings[0].detail}. See `manage.py audit verify`."
         )
-    now, context = utc_now(), os_user()
+    now, context = database.clock(), os_user()
     kept = {"archive": file.name, "archive_sha256": digest}
     rows = database.write(lambda c: pruning.carry_out(c, now, context, cut, kept))
     if rows is None:

@@ -15,3 +15,7 @@ class TooBusy(DatabaseError):
 
 class Unavailable(DatabaseError):
     """The storage failed (disk full, I/O error, locked for good): nothing is written."""
+
+
+class BadDatabaseUrl(DatabaseError):
+    """DATABASE_URL names something that cannot keep what is committed."""

@@ -4,7 +4,6 @@ A writer prints a line for each row that it was told is on disk; a sealer one fo
 """
 
 import sys
-from pathlib import Path
 
 from sqlalchemy import Connection
 
@@ -34,4 +33,4 @@ def seal(database: Database) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "seal": seal}[sys.argv[1]](Database(Path(sys.argv[2])))
+    {"write": write, "seal": seal}[sys.argv[1]](Database.at(sys.argv[2]))

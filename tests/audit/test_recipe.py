@@ -64,7 +64,7 @@ def test_the_recipe_sees_the_latest_rows_of_the_live_file(trail: Trail, read: Re
             lambda c: record(c, trail.now, ADA, "attendance.recorded", outcome="refused")
         )
 
-    assert read(trail.database.path, SQL) == [
+    assert read(trail.database.beside(""), SQL) == [
         {
             "day": "2026-11-23",
             "action": "attendance.recorded",

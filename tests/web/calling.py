@@ -156,7 +156,7 @@ class Api:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """A stranger holds SQLite's write lock."""
-        path = self.services.database.path
+        path = self.services.database.beside("")
         with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
             yield

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 from calling import Api, assert_problem
 
+from attendance.outbox.heartbeat import heartbeat_of
+
 health = import_module("attendance.web.api.health")
 
 
@@ -18,8 +20,7 @@ def _verbose(api: Api) -> dict[str, Any]:
 
 
 def _beat(api: Api, name: str = "host-1") -> None:
-    path = api.services.database.path
-    path.with_name(f"{path.name}.dispatcher-{name}").touch()
+    heartbeat_of(api.services.database, name).beat()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 from attendance.audit.sealer import Sealer
-from attendance.outbox.heartbeat import Heartbeat
+from attendance.outbox.heartbeat import heartbeat_of
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
@@ -52,7 +52,7 @@ def test_the_sealing_is_watched(api: Api) -> None:
 def test_a_dispatcher_s_sign_of_life_has_an_age(api: Api) -> None:
     assert "dispatcher_heartbeat_age_seconds" not in scraped(api.get("/metrics", role=None))
 
-    heartbeat = Heartbeat(api.services.database.path, "host-1")
+    heartbeat = heartbeat_of(api.services.database, "host-1")
     heartbeat.beat()
     assert "dispatcher_heartbeat_age_seconds" in scraped(api.get("/metrics", role=None))
     heartbeat.stop()

@@ -8,22 +8,19 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
 from concurrent.futures import Future, InvalidStateError
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.engine import RootTransaction
 
-from attendance.db.engines import close_cursors, driver_connection
+from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
-from attendance.db.turnstile import Turnstile
-
-T = TypeVar("T")
-Work = Callable[[Connection], T]
+from attendance.db.sqlite.engines import close_cursors, driver_connection
+from attendance.db.sqlite.turnstile import Turnstile
 
 LONGEST_QUEUE = 256
 """Units that may wait. Each thread of this process waits for one at most, but leaves it behind,
