@@ -15,6 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from attendance.db.errors import without_values
+
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": sqlite.dialect(),
     "postgresql": psycopg.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
@@ -82,6 +84,7 @@ class Prepared:
 
     def _named(self, connection: Connection, error: Exception) -> BaseException:
         """The driver's error as SQLAlchemy's own of the same name, without the values."""
+        without_values(error)
         return DBAPIError.instance(
             self._form(connection).sql,
             (),
@@ -96,6 +99,8 @@ class _Form:
     """The statement as one dialect has it."""
 
     def __init__(self, statement: Any, columns: tuple[str, ...], dialect: Dialect) -> None:
+        if dialect.name == "postgresql" and getattr(statement, "is_insert", False):
+            statement = _returning_id(statement)
         compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=columns or None)
         self.sql = str(compiled)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
@@ -123,6 +128,12 @@ class _Form:
             value if process is None else process(value)
             for process, value in zip(self._reads, row, strict=True)
         ]
+
+
+def _returning_id(insert: Any) -> Any:
+    """Other drivers keep the id of the last row by themselves."""
+    column = insert.table.autoincrement_column
+    return insert if column is None else insert.returning(column)
 
 
 def _reading(type_: TypeEngine[Any], dialect: Dialect) -> Process | None:

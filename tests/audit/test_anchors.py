@@ -3,6 +3,7 @@
 import logging
 import stat
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from trails import Trail
@@ -13,6 +14,8 @@ from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.verify import Scope, verify
 from attendance.notices import anchor_message
 from attendance.telegram.markdown import plain
+
+pytestmark = pytest.mark.both_databases
 
 
 def anchors(trail: Trail, chat: str | None = "-1001") -> Anchors:
@@ -26,6 +29,12 @@ def head(trail: Trail) -> Checkpoint:
     return Checkpoint.of(newest, "host")
 
 
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes with a server's database lies in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     trail: Trail, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -34,7 +43,7 @@ def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     chore = anchors(trail)
     chore()
 
-    assert chore.file.name == "attendance.db.checkpoint"
+    assert chore.file == trail.database.beside(".checkpoint")
     assert read(chore.file.read_text()) == [head(trail)]
     assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
     assert str(head(trail)).split()[2] in caplog.text

@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
-from attendance.db.errors import BadDatabaseUrl
+from attendance.db.errors import BadDatabaseUrl, without_values
 from attendance.db.forks import keep_from_forks
 from attendance.db.postgres.clock import Look, seconds
 
@@ -82,7 +82,7 @@ def _has_ended(driver: Any) -> bool:
 def _created(url: URL, **options: Any) -> Engine:
     given = {**_ALIVE, **url.query}
     try:
-        return create_engine(url.set(query={}), connect_args=given, **options)
+        return create_engine(url.set(query={}), connect_args=given, hide_parameters=True, **options)
     except ModuleNotFoundError:
         raise BadDatabaseUrl(
             "DATABASE_URL names PostgreSQL, whose driver is not installed: "
@@ -103,5 +103,10 @@ def _prepared(engine: Engine, observe: Callable[[Look], object]) -> Engine:
     def refuse_lost(driver: Any, _: ConnectionPoolEntry, __: Any) -> None:
         if _has_ended(driver):
             raise InvalidatePoolError
+
+    @event.listens_for(engine, "handle_error")
+    def hide_values(context: ExceptionContext) -> None:
+        without_values(context.original_exception)
+        without_values(context.sqlalchemy_exception)
 
     return keep_from_forks(engine)
