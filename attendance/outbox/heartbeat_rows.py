@@ -36,7 +36,8 @@ class RowHeartbeat:
 
 def last_beats(connection: Connection) -> dict[str, datetime]:
     """When each dispatcher last gave a sign of life, by name."""
-    return dict(connection.execute(select(Beat.name, Beat.beaten_at)).tuples().all())
+    rows = connection.execute(select(Beat.name, Beat.beaten_at))
+    return {row.name: row.beaten_at for row in rows}
 
 
 def _beat(connection: Connection, now: datetime, name: str) -> None:

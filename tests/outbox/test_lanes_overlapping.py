@@ -15,6 +15,7 @@ from postgres_server import PostgresServer
 from sqlalchemy import select
 
 from attendance.db import Database
+from attendance.outbox import admin
 from attendance.outbox.message import Chat, Message
 from attendance.outbox.transport import Delivered, Retry
 
@@ -149,6 +150,25 @@ def test_whose_id_is_older_heads_the_lane_though_it_came_later(bench: Bench, str
     stranger.commit()
     assert_ready(bench)
     assert [claim.id for claim in bench.claim()] == [older]
+
+
+def test_of_new_work_all_hosts_hear_and_of_what_waits_behind_it_none(
+    bench: Bench, postgres_url: str
+) -> None:
+    """Each word costs a lock of the whole server."""
+    heard = threading.Event()
+    bench.database.wake(heard)
+    assert heard.wait(PATIENCE_SECONDS)
+    there = Bench(Database.at(postgres_url))
+    for written, is_heard in ((there.enqueue, True), (there.enqueue, False)):
+        heard.clear()
+        written()
+        assert heard.wait(PATIENCE_SECONDS if is_heard else A_WHILE_SECONDS) is is_heard
+    heard.clear()
+    there.park()
+    there.database.write(lambda c: admin.resume(c, NINE, "1"))
+    assert heard.wait(PATIENCE_SECONDS)
+    there.database.close()
 
 
 def test_two_hosts_take_lanes_of_their_own(bench: Bench, stranger: Any) -> None:

@@ -9,6 +9,8 @@ from calling import Api, assert_problem
 
 from attendance.outbox.heartbeat import heartbeat_of
 
+pytestmark = pytest.mark.both_databases
+
 health = import_module("attendance.web.api.health")
 
 
@@ -43,6 +45,7 @@ def test_a_service_that_can_record_is_well(api: Api, path: str) -> None:
     assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.sqlite_only
 def test_where_the_database_is_locked_the_service_is_alive_but_not_ready(impatient: Api) -> None:
     with impatient.locked():
         answer = impatient.get("/readyz", role=None)

@@ -10,6 +10,8 @@ from werkzeug.test import TestResponse
 from attendance.audit.sealer import Sealer
 from attendance.outbox.heartbeat import heartbeat_of
 
+pytestmark = pytest.mark.both_databases
+
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
 
@@ -79,6 +81,7 @@ def test_behind_a_proxy_on_this_machine_everybody_is_elsewhere(api: Api, header:
     assert_problem(answer, 401)
 
 
+@pytest.mark.sqlite_only
 def test_it_costs_no_more_where_the_trail_is_long(api: Api) -> None:
     """Above what is sealed and settled only: a row that is missing below it is for `verify`."""
     api.post(ADA)

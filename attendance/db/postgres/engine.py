@@ -19,8 +19,8 @@ are kept open, for no transaction is open during a request to Telegram."""
 
 LOCK_SECONDS = 5.0
 _KEPT = 8
-_CONNECT_SECONDS = 5
-_STALLED_SECONDS = 5
+_CONNECT_SECONDS = 10
+_STALLED_SECONDS = 10
 """After which the server ends a transaction in which nothing happens: its host may be stopped, or
 cut off, and would hold its locks."""
 
