@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,6 +45,8 @@ class PostgresServer:
         self._user = _user_for(place)
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
+        self._helper = ThreadPoolExecutor(1)
+        self._ahead: dict[str, Future[str]] = {}
         self._run("initdb", "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C")
 
     def start(self) -> None:
@@ -66,6 +69,10 @@ class PostgresServer:
         self._process.send_signal(how)
         self._process.wait()
 
+    def close(self) -> None:
+        self._helper.shutdown()
+        self.stop()
+
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         self.stop(how)
         self.start()
@@ -83,11 +90,18 @@ class PostgresServer:
 
     @contextmanager
     def fresh(self, template: str = "template1") -> Iterator[str]:
-        """The URL of a new database, which is dropped at the end."""
+        """The URL of a new database, which is dropped at the end. The next one is made, and the
+        last one dropped, while a test runs: both take the server longer than most tests do."""
+        made = self._ahead.pop(template, None) or self._helper.submit(self._create, template)
+        name = made.result()
+        self._ahead[template] = self._helper.submit(self._create, template)
+        yield self.url(name)
+        self._helper.submit(self.execute, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _create(self, template: str) -> str:
         name = f"test_{next(self._numbers)}"
         self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-        yield self.url(name)
-        self.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        return name
 
     def _answers(self) -> bool:
         try:
@@ -110,7 +124,7 @@ def running(bin_: Path, **settings: str) -> Iterator[PostgresServer]:
         try:
             yield server
         finally:
-            server.stop()
+            server.close()
     finally:
         shutil.rmtree(place)
 

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 from calling import Api, assert_problem
 
-pytestmark = pytest.mark.both_databases
-
 LISTS = ["/attendance", "/outbox", "/audit"]
 
 
