@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask
 
 from attendance.config import Settings
-from attendance.db import Database, schema, utc_now
+from attendance.db import Database, schema
 from attendance.web import api, calls, problems
 from attendance.web.services import Services, install
 
@@ -30,7 +30,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     """
     settings = settings or Settings.from_env(os.environ)
     database = Database.at(settings.database_url)
-    services = Services(settings, database, clock=utc_now)
+    services = Services(settings, database, clock=database.clock)
     schema.require_current(database)
     app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY

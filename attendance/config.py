@@ -5,12 +5,13 @@ Standard library only. The table of variables is in the README; a test holds the
 
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attendance.environment import ConfigError, Environment
@@ -142,6 +143,8 @@ def _database_url(text: str) -> str:
         raise ValueError(
             "must begin with sqlite: or postgresql+psycopg:, as in sqlite:////var/lib/attendance.db"
         )
+    with suppress(ValueError):  # it is refused where the database is opened
+        Secret(unquote(urlsplit(text).password or ""))
     return text
 
 

@@ -157,8 +157,8 @@ def _insert(
     connection: Connection, now: datetime, name: str, role: Role, key: str, lineage: int | None
 ) -> int:
     values = {"name": name, "role": role, "key_hash": _hash(key), "created_at": now}
-    result = connection.execute(insert(ApiKey).values(lineage=lineage or 0, **values))
-    key_id: int = result.lastrowid
+    made = insert(ApiKey).values(lineage=lineage or 0, **values).returning(ApiKey.id)
+    key_id = connection.execute(made).scalar_one()
     if lineage is None:
         connection.execute(update(ApiKey).where(ApiKey.id == key_id).values(lineage=key_id))
     return key_id
@@ -169,7 +169,7 @@ def _live(connection: Connection, name_or_id: str) -> Row[int, str, Role, int]:
     if re.fullmatch(r"[0-9]{1,18}", name_or_id):
         matches = or_(matches, ApiKey.id == int(name_or_id))
     query = select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.lineage).where(matches, _is_live())
-    found = connection.execute(query.order_by(ApiKey.name != name_or_id)).first()
+    found = connection.execute(query.order_by(ApiKey.name != name_or_id).with_for_update()).first()
     if found is None:
         raise NoSuchKey(name_or_id)
     return found

@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from typing import Literal, get_args
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, UtcTime
+from attendance.db import Base, UtcTime, only_where
 
 Event = Literal[
     "check_in", "check_out", "break_start", "break_end", "present", "absent", "late", "leave"
@@ -85,7 +85,7 @@ class ApiKey(Base):
 
     __table_args__ = (
         CheckConstraint(_one_of("role", ROLES), name="role"),
-        Index("uq_api_key_name_live", "name", unique=True, sqlite_where=text("revoked_at IS NULL")),
+        Index("uq_api_key_name_live", "name", unique=True, **only_where("revoked_at IS NULL")),
         {"sqlite_autoincrement": True},
     )
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, insert, select
 
 from attendance import audit
-from attendance.db import Prepared
+from attendance.db import Prepared, alone_at
 from attendance.models import Attendance, ClientEvent, Event
 from attendance.notices import Facts, Notices, attendance_line
 from attendance.outbox.queue import Draft, enqueue
@@ -128,7 +128,7 @@ def record_attendance(connection: Connection, recording: Recording) -> Recorded:
     if twin is not None:
         _remember_client_event(connection, recording, twin["id"])
         return _already(connection, recording, twin, deduplicated=True)
-    row = {"id": _insert(connection, recording.row).lastrowid, **recording.row}
+    row = {"id": _insert.inserted(connection, recording.row), **recording.row}
     _remember_client_event(connection, recording, row["id"])
     notifications = _notify(connection, recording, row["id"])
     recording.audited.append(connection, row["id"])
@@ -192,6 +192,7 @@ def _within_duplicate_window(connection: Connection, recording: Recording) -> di
     row, rules = recording.row, recording.rules
     if not rules.dedupe_seconds:
         return None
+    alone_at(connection, f"person {row['person_id']}")
     latest = _first(connection, _latest_of_person, {"person_id": row["person_id"]})
     if latest is None or latest["event"] != row["event"]:
         return None

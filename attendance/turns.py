@@ -7,10 +7,9 @@ who could die: who comes first does it, and all others find it done until the ne
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, String, and_, or_, select, update
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, UtcTime
+from attendance.db import Base, UtcTime, insert_unless_there
 
 
 class Turn(Base):
@@ -22,9 +21,6 @@ class Turn(Base):
     next_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
-_insert = sqlite.insert(Turn.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
-
-
 def is_due(connection: Connection, now: datetime, name: str, pause: timedelta) -> bool:
     """Whether there is a turn to take: only reads, so that whoever is too early takes no lock."""
     early = and_(Turn.next_at > now, Turn.next_at <= now + pause)
@@ -34,7 +30,8 @@ def is_due(connection: Connection, now: datetime, name: str, pause: timedelta) -
 
 def take(connection: Connection, now: datetime, name: str, pause: timedelta) -> bool:
     """Take the turn, if it is due; the next is after `pause`. False where another was faster."""
-    if connection.execute(_insert, {"name": name, "next_at": now + pause}).rowcount:
+    row = {"name": name, "next_at": now + pause}
+    if insert_unless_there(connection, Turn.__table__, row):
         return True
     # Later than any that we would set: by a clock that was wrong.
     due = or_(Turn.next_at <= now, Turn.next_at > now + pause)

@@ -20,12 +20,12 @@ from attendance.audit.changes import record_outcome
 from attendance.audit.refusals import Refusals
 from attendance.caretaker import Caretaker
 from attendance.config import Settings
-from attendance.db import Database, DatabaseError, utc_now
+from attendance.db import Database, DatabaseError
 from attendance.outbox import queue, starts, stoppage
 from attendance.outbox.claim import Policy, Settled
 from attendance.outbox.clock import ClockWatch
 from attendance.outbox.dispatcher import Dispatcher
-from attendance.outbox.heartbeat import Heartbeat, dispatcher_name
+from attendance.outbox.heartbeat import dispatcher_name, heartbeat_of
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
 from attendance.outbox.workings import Chore, Probe, Workings
@@ -57,13 +57,14 @@ def create_dispatcher(
     `is_alive` says no it ends."""
     token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat_id is None:
-        now = utc_now()
+        now = database.clock()
         database.write(lambda connection: stoppage.begin(connection, now, "unconfigured"))
         return None
     policy = _policy(settings)
     client = _client(settings, token, partial(_may_resend, database, policy.pace))
     name = dispatcher_name(socket.gethostname())
-    heartbeat = Heartbeat(database.path, name)
+    heartbeat = heartbeat_of(database, name)
+    database.wake(wake)
     return Dispatcher(
         Workings(
             name=name,
@@ -73,7 +74,7 @@ def create_dispatcher(
             total_seconds=settings.telegram_timeout.total_seconds,
             poll_seconds=settings.outbox_poll_seconds,
             wake=wake,
-            clock=utc_now,
+            clock=database.clock,
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
@@ -87,7 +88,7 @@ def create_dispatcher(
 
 def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Chore, ...]:
     return (
-        ClockWatch(database, policy, utc_now).look,
+        ClockWatch(database, policy, database.clock).look,
         _once(partial(_probe_soon, database)),
         _seldom(partial(_take_up, database, chat_id)),
     )
@@ -95,8 +96,8 @@ def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Chore, ..
 
 def _probes(database: Database, client: TelegramClient) -> tuple[Probe, ...]:
     return (
-        _seldom(partial(probing.probe_bot, database, client, utc_now)),
-        _seldom(partial(probing.probe_chats, database, client, utc_now)),
+        _seldom(partial(probing.probe_bot, database, client, database.clock)),
+        _seldom(partial(probing.probe_chats, database, client, database.clock)),
     )
 
 
@@ -124,8 +125,8 @@ def create_caretaker(
     part: str, settings: Settings, database: Database, refusals: Refusals
 ) -> Caretaker:
     """What a process sees to whether or not it delivers."""
-    pruning = Pruning(database, timedelta(days=settings.outbox_retention_days), utc_now)
-    return Caretaker(part, settings, database, utc_now, refusals, shared=(pruning,))
+    pruning = Pruning(database, timedelta(days=settings.outbox_retention_days), database.clock)
+    return Caretaker(part, settings, database, database.clock, refusals, shared=(pruning,))
 
 
 def start_in_worker(worker: Any) -> None:
@@ -195,7 +196,7 @@ def _policy(settings: Settings) -> Policy:
 
 def _may_resend(database: Database, pace: Pace, message: Outgoing) -> bool:
     """Whether the pace has room for one more request of this message's chat, at once."""
-    now = utc_now()
+    now = database.clock()
     try:
         return database.write(lambda c: starts.try_debit(c, pace, message.chat_id, now))
     except DatabaseError:
@@ -238,7 +239,7 @@ def _seldom(look: Callable[[], T]) -> Callable[[], T | None]:
 
 
 def _probe_soon(database: Database) -> None:
-    now = utc_now()
+    now = database.clock()
     database.write(lambda connection: stoppage.probe_soon(connection, now))
 
 
@@ -247,7 +248,7 @@ def _take_up(database: Database, chat_id: str) -> None:
     with database.read() as connection:
         if not queue.waits_for_configuration(connection):
             return
-    now = utc_now()
+    now = database.clock()
 
     def work(connection: Connection) -> int:
         stoppage.end(connection, now, "unconfigured")

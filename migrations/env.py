@@ -10,9 +10,7 @@ import attendance.models
 import attendance.outbox.message
 import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
 from attendance.config import Settings
-from attendance.db import Base
-from attendance.db.engines import writing_engine
-from attendance.db.files import sqlite_path
+from attendance.db import Base, Database
 
 
 def migrate(connection: Connection) -> None:
@@ -20,7 +18,7 @@ def migrate(connection: Connection) -> None:
         connection=connection,
         target_metadata=Base.metadata,
         render_as_batch=True,
-        # SQLite can roll DDL back, given that the engine begins its transactions itself.
+        # SQLite too can roll DDL back, given that the engine begins its transactions itself.
         transactional_ddl=True,
     )
     with context.begin_transaction():
@@ -31,7 +29,6 @@ given: Connection | None = context.config.attributes.get("connection")
 if given is not None:
     migrate(given)
 else:
-    engine = writing_engine(sqlite_path(Settings.from_env(os.environ).database_url))
-    with engine.begin() as own:
+    settings = Settings.from_env(os.environ)
+    with Database.upgrading(settings.database_url, settings.database_group) as own:
         migrate(own)
-    engine.dispose()

@@ -1,4 +1,8 @@
-"""What every test may use: a fresh, migrated database of its own."""
+"""What every test may use: a fresh, migrated database of its own.
+
+Tests that speak of what both databases promise are marked `both_databases`, and run on each; those
+among them that speak of SQLite alone, `sqlite_only`.
+"""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 
 from attendance.db import Database, assert_no_connections, schema
 
@@ -22,8 +27,49 @@ def close_what_was_opened() -> Iterator[None]:
     assert_no_connections()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
+    config.addinivalue_line("markers", "sqlite_only: not on PostgreSQL, though its module is")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "database_url" in metafunc.fixturenames and _is_for(metafunc.definition, "both_databases"):
+        alone = _is_for(metafunc.definition, "sqlite_only")
+        kinds = ["sqlite"] if alone else ["sqlite", "postgres"]
+        metafunc.parametrize("database_url", kinds, indirect=True)
+
+
+def _is_for(definition: pytest.Item, mark: str) -> bool:
+    return definition.get_closest_marker(mark) is not None
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL of the session's own."""
+    place = binaries()
+    if place is None:
+        pytest.skip(HOW_TO_GET_IT)
+    with running(place) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_template(postgres: PostgresServer) -> str:
+    """The name of a migrated database, which nobody has open: it may be copied."""
+    postgres.execute("CREATE DATABASE migrated")
+    schema.upgrade(postgres.url("migrated"))
+    return "migrated"
+
+
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
+def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[str]:
+    """The URL of a migrated database on PostgreSQL, opened by nobody."""
+    with postgres.fresh(postgres_template) as url:
+        yield url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
     """The URL of a migrated SQLite file, opened by nobody."""
     url = f"sqlite:///{tmp_path}/attendance.db"
     schema.upgrade(url)
@@ -31,8 +77,15 @@ def database_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a migrated database, opened by nobody: SQLite's, where nothing else is said."""
+    kind = getattr(request, "param", "sqlite")
+    return str(request.getfixturevalue(f"{kind}_url"))
+
+
+@pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
-    """The same file, open, and closed at the end of the test."""
+    """The same, open, and closed at the end of the test."""
     database = Database.at(database_url)
     yield database
     database.close()

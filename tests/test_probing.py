@@ -16,6 +16,8 @@ from attendance.outbox.senders import Job
 from attendance.outbox.transport import Migrated, Misconfigured, Parked, Postponed, Retry
 from attendance.telegram.client import Identity
 
+pytestmark = pytest.mark.both_databases
+
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
 LATER = NINE + timedelta(minutes=1)
 

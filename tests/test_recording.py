@@ -25,6 +25,8 @@ from attendance.recording import (
 )
 from attendance.routing import EVERYTHING, Conditions
 
+pytestmark = pytest.mark.both_databases
+
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CONTEXT = Context(Actor("key", "1", "door"), request_id="req-1", source_ip="192.0.2.1")
 RULES = Rules(default_chat="1000", dedupe_seconds=120, timezone=ZoneInfo("UTC"))

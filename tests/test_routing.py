@@ -8,10 +8,12 @@ import pytest
 
 from attendance import routing
 from attendance.db import Database
-from attendance.db.engines import driver_connection
+from attendance.db.sqlite.engines import driver_connection
 from attendance.models import Event
 from attendance.outbox import lanes
 from attendance.routing import EVERYTHING, Added, Conditions
+
+pytestmark = pytest.mark.both_databases
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DEFAULT = "1000"
@@ -183,6 +185,7 @@ def test_the_default_chat_under_its_old_id_is_not_told_twice(
     assert told(default="-200") == [("-100200", None)]
 
 
+@pytest.mark.sqlite_only
 def test_finding_out_costs_one_query(database: Database, add: Callable[..., Added]) -> None:
     add("2000", HQ)
     add("3000")
@@ -250,7 +253,7 @@ class TestSettings:
 
     def _chats(self, database: Database) -> list[Any]:
         with database.read() as connection:
-            query = "SELECT chat_id, title, silent, quiet_hours FROM chat ORDER BY rowid"
+            query = "SELECT chat_id, title, silent, quiet_hours FROM chat ORDER BY chat_id DESC"
             return [tuple(row) for row in connection.exec_driver_sql(query)]
 
 

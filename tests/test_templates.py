@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 
 from attendance.app import create_app
 from attendance.config import ConfigError, Settings
-from attendance.db import Database
 from attendance.models import EVENTS
 from attendance.notices import FIELDS, Facts, Notices, attendance_message
 from attendance.telegram.markdown import clean
@@ -177,10 +176,8 @@ class TestWhatIsRefused:
         with pytest.raises(ConfigError, match=r"^NOTICE_TEMPLATE_CHECKIN names no event: .*_IN,"):
             Notices({"NOTICE_TEMPLATE_CHECKIN": "x"})
 
-    def test_the_service_does_not_start(self, database: Database) -> None:
-        settings = Settings.from_env(
-            {"DATABASE_URL": f"sqlite:///{database.path}", "NOTICE_TEMPLATE": "{persn}"}
-        )
+    def test_the_service_does_not_start(self, database_url: str) -> None:
+        settings = Settings.from_env({"DATABASE_URL": database_url, "NOTICE_TEMPLATE": "{persn}"})
 
         with pytest.raises(ConfigError, match="NOTICE_TEMPLATE has"):
             create_app(settings)

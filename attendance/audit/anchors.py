@@ -8,7 +8,6 @@ import logging
 import os
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from sqlalchemy import Connection, select
 from attendance.audit import seals
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.trail import AuditEntry, record, service_context
-from attendance.db import Database
+from attendance.db import Database, alone_at
 from attendance.outbox.queue import Draft, enqueue
 
 ACTION = "audit.anchored"
@@ -45,7 +44,7 @@ class Anchors:
     @property
     def file(self) -> Path:
         """Holds the newest checkpoint that was told."""
-        return self.database.path.with_name(self.database.path.name + ".checkpoint")
+        return self.database.beside(".checkpoint")
 
     def _age_seconds(self) -> float:
         """However the clock went: one that was ahead must not keep the file for good."""
@@ -69,10 +68,7 @@ class Anchors:
         logger.info("The audit trail is sealed up to %s", str(checkpoint).replace("\n", " "))
         part = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         part.write_text(str(checkpoint), encoding="utf-8")
-        database = self.database.path.stat()
-        with suppress(PermissionError):  # of somebody who has left the group
-            os.chown(part, -1, database.st_gid)
-        part.chmod(database.st_mode & 0o660)
+        self.database.share(part)
         part.replace(self.file)
 
     def _tell(self, chat: str) -> None:
@@ -83,6 +79,7 @@ class Anchors:
         self.database.write(lambda connection: self._enqueue(connection, now, chat))
 
     def _enqueue(self, connection: Connection, now: datetime, chat: str) -> None:
+        alone_at(connection, ACTION)
         checkpoint = _checkpoint(connection, self.host)
         if checkpoint is None or not _is_due(connection, now, chat):
             return  # another process was faster

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, or_, select
 
 from attendance.audit import guards, seals
-from attendance.audit.canonical import as_stored
+from attendance.audit.canonical import as_stored, plain
 from attendance.audit.seals import AuditLeaf, AuditSeal
 from attendance.audit.trail import AuditEntry, Context, record
 
@@ -34,7 +34,12 @@ def pruned_before(connection: Connection, seal: Mapping[str, Any]) -> dict[str, 
         cut = _said(row["after_json"])
         place = cut.get("prev_hash"), cut.get("first_seq")
         if place == (seal["prev_hash"], seal["first_seq"]):
-            return {"audit_id": row["id"], "at": row["occurred_at"], "by": row["actor_name"], **cut}
+            return {
+                "audit_id": row["id"],
+                "at": plain(row)["occurred_at"],
+                "by": row["actor_name"],
+                **cut,
+            }
     return None
 
 

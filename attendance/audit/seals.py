@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Connection, Select, String, func, insert, select
+from sqlalchemy import CheckConstraint, Connection, Select, String, func, insert, select, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from attendance.audit.canonical import as_stored, leaf_hash, plain, seal_hash
 from attendance.audit.merkle import root
 from attendance.audit.trail import AuditEntry
-from attendance.db import Base, UtcTime, format_utc
+from attendance.db import Base, UtcTime, format_utc, transactions_overlap
 from attendance.secret import Secret
 
 GENESIS = "0" * 64
@@ -65,6 +65,7 @@ _ROW_NAMES = [str(column.key) for column in ROW_COLUMNS]
 _UNHASHED = {"hash", "mac"}
 _insert_seal = insert(AuditSeal.__table__)  # type: ignore[arg-type]  # declared as a FromClause
 _insert_leaf = insert(AuditLeaf.__table__)  # type: ignore[arg-type]
+_OLDEST = text("SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()")
 _newest = select(*SEAL_COLUMNS).order_by(AuditSeal.id.desc()).limit(1)
 
 
@@ -110,8 +111,9 @@ def unsealed(columns: Sequence[Any], above_id: int) -> Select[*tuple[Any, ...]]:
 def settled_id(connection: Connection, now: datetime) -> int:
     """An id below which no row can become visible any more: one that was sealed longer ago than any
     transaction lasts. 0 where there is none."""
+    eldest = min(now, _oldest_transaction(connection) or now)
     old = select(AuditSeal.first_seq, AuditSeal.last_seq).where(
-        AuditSeal.sealed_at < now - LONGEST_TRANSACTION
+        AuditSeal.sealed_at < eldest - LONGEST_TRANSACTION
     )
     seal = connection.execute(old.order_by(AuditSeal.id.desc()).limit(1)).first()
     if seal is None:
@@ -120,6 +122,12 @@ def settled_id(connection: Connection, now: datetime) -> int:
         AuditLeaf.seq.between(seal.first_seq, seal.last_seq)
     )
     return connection.scalar(highest) or 0
+
+
+def _oldest_transaction(connection: Connection) -> datetime | None:
+    """When the transaction began that has been open for longest; None where one never outlasts
+    another. Those of other roles are seen only by who may read `pg_stat_activity`."""
+    return connection.scalar(_OLDEST) if transactions_overlap(connection) else None
 
 
 def prepare(

@@ -21,7 +21,6 @@ from attendance.cli.common import (
     print_json,
     print_rows,
 )
-from attendance.db import utc_now
 
 _COLUMNS = {
     "id": "ID",
@@ -84,8 +83,9 @@ def list_(before: int | None, limit: int, as_json: bool, **chosen: Any) -> None:
 def export_(file: Path | None, form: export.Form, raw: bool, **chosen: Any) -> None:
     """Write the trail to FILE, which must not exist, or to standard output; itself audited."""
     wanted = export.Export(listing.Filter(**chosen), form, raw)
-    now, context = utc_now(), os_user()
+    context = os_user()
     with opened_database() as database, _output(file) as output:
+        now = database.clock()
         last_id = database.write(lambda c: export.begin(c, now, context, wanted))
         for part in export.stream(database, wanted, last_id):
             output.write(part)

@@ -1,6 +1,7 @@
 """`manage.py chats`: the destinations, what they are told of, and their state."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime
 from functools import partial
 from itertools import product
 from typing import Any
@@ -20,7 +21,6 @@ from attendance.cli.common import (
     print_rows,
 )
 from attendance.cli.reaching import GENERAL_TOPIC, discover, test
-from attendance.db import utc_now
 from attendance.models import EVENTS
 from attendance.outbox import admin, listing, quiet
 from attendance.outbox.overview import state_of
@@ -49,8 +49,9 @@ def chats() -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List the chats: what they are told of, what waits for them, and what holds them up."""
-    default, now = load_settings().telegram_chat_id, utc_now()
+    default = load_settings().telegram_chat_id
     with opened_database() as database, database.read() as connection:
+        now = database.clock()
         rows, routes = listing.chats(connection), routing.listed(connection)
     for row in rows:
         row["routes"] = [route for route in routes if route["chat_id"] == row["chat_id"]]
@@ -121,7 +122,8 @@ def add(
     wanted = _wanted(site, group, event)
     topic = None if topic == GENERAL_TOPIC else topic
     with opened_database() as database:
-        added, routes = database.write(partial(_add, chat_id, topic, wanted, settings))
+        add = partial(_add, database.clock(), chat_id, topic, wanted, settings)
+        added, routes = database.write(add)
     if added.narrowed:
         click.echo("Until now it was told of everything.")
     click.echo(f"The chat {chat_id} is told of {'; '.join(map(_route, routes))}.")
@@ -147,7 +149,7 @@ def remove(
     given = {"site": site, "group": group, "event": event, "thread_id": topics}
     chosen = {name: values for name, values in given.items() if values}
     with opened_database() as database:
-        removed = database.write(partial(_remove, chat_id, chosen))
+        removed = database.write(partial(_remove, database.clock(), chat_id, chosen))
     if not removed:
         what = "no such route" if chosen else "no route"
         raise click.ClickException(
@@ -183,6 +185,7 @@ chats.add_command(discover)
 
 
 def _add(
+    now: datetime,
     chat_id: str,
     topic: int | None,
     wanted: Sequence[Conditions],
@@ -190,7 +193,6 @@ def _add(
     connection: Connection,
 ) -> tuple[Added, list[dict[str, Any]]]:
     """Add and audit; what was added, and all that the chat is told of now."""
-    now = utc_now()
     known = routing.listed(connection, chat_id)
     only_settings = bool(known and settings and topic is None) and EVERYTHING in wanted
     added = routing.add(connection, now, chat_id, topic, [] if only_settings else wanted)
@@ -204,7 +206,7 @@ def _add(
 
 
 def _remove(
-    chat_id: str, chosen: Mapping[str, Collection[Any]], connection: Connection
+    now: datetime, chat_id: str, chosen: Mapping[str, Collection[Any]], connection: Connection
 ) -> list[str]:
     """Remove the routes whose columns have one of the chosen values, and audit; those removed."""
     removed = routing.remove(
@@ -215,14 +217,14 @@ def _remove(
     gone = [_route(route) for route in removed]
     if gone:
         target, before = ("chat", chat_id), {"routes": gone}
-        audit.record(connection, utc_now(), os_user(), "chat.removed", target=target, before=before)
+        audit.record(connection, now, os_user(), "chat.removed", target=target, before=before)
     return gone
 
 
 def _change(chat_id: str, action: str, reason: str | None) -> None:
-    now, context = utc_now(), os_user()
+    context = os_user()
 
-    def work(connection: Connection) -> bool:
+    def work(connection: Connection, now: datetime) -> bool:
         if reason is None:
             known = admin.resume(connection, now, chat_id)
         else:
@@ -233,7 +235,7 @@ def _change(chat_id: str, action: str, reason: str | None) -> None:
         return known
 
     with opened_database() as database:
-        known = database.write(work)
+        known = database.write(partial(work, now=database.clock()))
     if not known:
         raise click.ClickException(
             f"No message was ever addressed to {chat_id}: `manage.py chats list` shows the chats."

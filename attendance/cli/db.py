@@ -19,10 +19,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, schema, utc_now
-from attendance.db.backup import backup as write_backup
-from attendance.db.backup import faults
-from attendance.db.files import sqlite_path
+from attendance.db import Database, schema
 from attendance.outbox import readiness
 
 
@@ -37,11 +34,11 @@ def upgrade() -> None:
     """Make the database, or bring it to this version's shape. Safe beside a running service."""
     settings = load_settings()
     before, after = upgraded(settings)
-    path = sqlite_path(settings.database_url)
+    name = Database.at(settings.database_url).name
     if before == after:
-        click.echo(f"{path} is up to date ({after}).")
+        click.echo(f"{name} is up to date ({after}).")
     else:
-        click.echo(f"{path} upgraded from {before or 'nothing'} to {after}.")
+        click.echo(f"{name} upgraded from {before or 'nothing'} to {after}.")
 
 
 @examples("db check", "db check --json")
@@ -50,7 +47,7 @@ def upgrade() -> None:
 def check(as_json: bool) -> None:
     """Check shape, integrity and references; exit 1 where something is wrong."""
     with opened_database() as database:
-        found = [*faults(database), *_differences(database), *unguarded(database)]
+        found = [*database.faults(), *_differences(database), *unguarded(database)]
     if as_json:
         print_json({"ok": not found, "faults": found})
     else:
@@ -65,8 +62,8 @@ def check(as_json: bool) -> None:
 def backup(file: Path) -> None:
     """Write a consistent copy to FILE while the service runs. FILE must not exist."""
     with opened_database() as database:
-        size = write_backup(database, file.absolute())
-        now, context = utc_now(), os_user()
+        size = database.backup(file.absolute())
+        now, context = database.clock(), os_user()
         after = {"file": str(file.absolute()), "bytes": size}
         database.write(
             lambda connection: audit.record(connection, now, context, "db.backup", after=after)
@@ -78,9 +75,10 @@ def upgraded(settings: Settings) -> tuple[str | None, str]:
     """Upgrade the database and note it in its trail; the revisions before and after."""
     before, after = schema.upgrade(settings.database_url, settings.database_group)
     if before != after:
-        now, context = utc_now(), os_user()
+        context = os_user()
         was, became = {"revision": before}, {"revision": after}
         with opened_database() as database:
+            now = database.clock()
             database.write(
                 lambda connection: audit.record(
                     connection, now, context, "db.upgraded", before=was, after=became

@@ -16,14 +16,14 @@ from attendance.cli.common import examples, json_option, load_settings, print_js
 from attendance.cli.db import unguarded
 from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
 from attendance.config import ConfigError, Rate, Settings
-from attendance.db import Database, DatabaseError, schema, utc_now
-from attendance.db.backup import faults
+from attendance.db import Database, DatabaseError, PostgresDatabase, SqliteDatabase, schema, utc_now
 from attendance.notices import Notices
 from attendance.outbox import heartbeat, listing
 from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
 _SILENT_AFTER_SECONDS = 60.0
+_CLOCKS_APART_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +93,9 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
         database = Database.at(settings.database_url)
         try:
             schema.require_current(database)
+            yield from _kept_where(database, settings)
             checks: tuple[Callable[[Database, Settings], Findings], ...]
-            checks = (_files, _sqlite, _soundness, _keys, _outbox, _dispatchers, _audit)
+            checks = (_soundness, _keys, _outbox, _dispatchers, _audit)
             for check in checks:
                 yield from check(database, settings)
             with database.read() as connection:
@@ -108,7 +109,34 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
         yield Finding("fail", "database", str(getattr(error, "orig", error)), remedy)
 
 
-def _files(database: Database, settings: Settings) -> Findings:
+def _kept_where(database: Database, settings: Settings) -> Findings:
+    if isinstance(database, SqliteDatabase):
+        yield from _files(database, settings)
+        yield from _sqlite(database)
+    elif isinstance(database, PostgresDatabase):
+        yield from _postgres(database)
+
+
+def _postgres(database: PostgresDatabase) -> Findings:
+    with database.read() as connection:
+        version, fsync, most, in_use = connection.exec_driver_sql(
+            "SELECT current_setting('server_version'), current_setting('fsync'), "
+            "current_setting('max_connections')::int, (SELECT count(*) FROM pg_stat_activity)"
+        ).one()
+    if fsync != "on":
+        remedy = "set fsync = on: a power cut loses what was answered with 2xx"
+        yield Finding("fail", "postgresql", f"{version}, fsync is {fsync}", remedy)
+    else:
+        yield Finding("ok", "postgresql", f"{version}, {in_use} of {most} connections in use")
+    apart = (database.clock() - utc_now()).total_seconds()
+    remedy = "" if abs(apart) < _CLOCKS_APART_SECONDS else "let NTP set the clocks of all hosts"
+    state: Literal["ok", "warn"] = "warn" if remedy else "ok"
+    off = 1000 * database.clock_off_seconds
+    found = f"the server's is {apart:+.1f} s from this host's, known to {off:.0f} ms and gone by"
+    yield Finding(state, "clock", found, remedy)
+
+
+def _files(database: SqliteDatabase, settings: Settings) -> Findings:
     mode = stat.S_IMODE(database.path.stat().st_mode)
     allowed = 0o660 if settings.database_group else 0o600
     if mode & ~allowed:
@@ -122,7 +150,7 @@ def _files(database: Database, settings: Settings) -> Findings:
     yield Finding(state, "disk", f"{free // 2**20:,} MiB free", remedy)
 
 
-def _sqlite(database: Database, _: Settings) -> Findings:
+def _sqlite(database: SqliteDatabase) -> Findings:
     with database.read() as connection:
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     version = sqlite3.sqlite_version
@@ -143,7 +171,7 @@ def _has_wal_reset_fault(version: tuple[int, ...]) -> bool:
 
 
 def _soundness(database: Database, _: Settings) -> Findings:
-    found = [*faults(database), *unguarded(database)]
+    found = [*database.faults(), *unguarded(database)]
     if found:
         remedy = "stop the service, keep the files, restore a backup"
         yield Finding("fail", "integrity", f"{len(found)} faults, first: {found[0]}", remedy)
@@ -163,7 +191,7 @@ def _keys(database: Database, _: Settings) -> Findings:
 
 def _outbox(database: Database, _: Settings) -> Findings:
     with database.read() as connection:
-        stats = listing.stats(connection, utc_now())
+        stats = listing.stats(connection, database.clock())
     waiting = stats.counts["pending"] + stats.counts["sending"]
     yield Finding("ok", "outbox", f"{waiting} wait, {stats.counts['sent']} sent")
     if stats.without_chat:
@@ -179,10 +207,10 @@ def _outbox(database: Database, _: Settings) -> Findings:
 
 
 def _dispatchers(database: Database, settings: Settings) -> Findings:
-    now = utc_now()
+    now = database.clock()
     ages = {
         name: (now - beaten_at).total_seconds()
-        for name, beaten_at in heartbeat.last_beats(database.path).items()
+        for name, beaten_at in heartbeat.last_beats(database).items()
     }
     lively = [name for name, age in ages.items() if age < _SILENT_AFTER_SECONDS]
     if lively:
@@ -193,7 +221,7 @@ def _dispatchers(database: Database, settings: Settings) -> Findings:
 
 def _audit(database: Database, _: Settings) -> Findings:
     with database.read() as connection:
-        found = watch(connection, utc_now())
+        found = watch(connection, database.clock())
     age, waits = found.last_seal_age_seconds, found.oldest_unsealed_age_seconds or 0.0
     rows = f"{found.unsealed_rows:,} rows wait for their seal"
     if waits > _SILENT_AFTER_SECONDS:

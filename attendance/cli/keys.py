@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import datetime
 from typing import TypeVar
 
 import click
@@ -16,7 +17,6 @@ from attendance.cli.common import (
     print_json,
     print_rows,
 )
-from attendance.db import utc_now
 from attendance.models import ROLES, Role
 
 T = TypeVar("T")
@@ -35,9 +35,9 @@ def keys() -> None:
 def create(name: str, role: Role, as_json: bool) -> None:
     """Make a key called NAME and print it: the last line is the key alone."""
 
-    now, context, token = utc_now(), os_user(), _token()
+    context, token = os_user(), _token()
 
-    def work(connection: Connection) -> str:
+    def work(connection: Connection, now: datetime) -> str:
         return api_keys.create(
             connection, now, context, name=name, role=role, random_token=lambda: token
         )
@@ -73,9 +73,9 @@ def rotate(name_or_id: str, as_json: bool) -> None:
 
     What clients sent under the old key (Idempotency-Key, client_event_id) stays known.
     """
-    now, context, token = utc_now(), os_user(), _token()
+    context, token = os_user(), _token()
 
-    def work(connection: Connection) -> str:
+    def work(connection: Connection, now: datetime) -> str:
         return api_keys.rotate(
             connection, now, context, name_or_id=name_or_id, random_token=lambda: token
         )
@@ -88,15 +88,16 @@ def rotate(name_or_id: str, as_json: bool) -> None:
 @click.argument("name_or_id")
 def revoke(name_or_id: str) -> None:
     """End a key at once, everywhere."""
-    now, context = utc_now(), os_user()
-    _write(lambda connection: api_keys.revoke(connection, now, context, name_or_id))
+    context = os_user()
+    _write(lambda connection, now: api_keys.revoke(connection, now, context, name_or_id))
     click.echo(f"The key {name_or_id} is revoked.")
 
 
-def _write(work: Callable[[Connection], T]) -> T:
+def _write(work: Callable[[Connection, datetime], T]) -> T:
     try:
         with opened_database() as database:
-            return database.write(work)
+            now = database.clock()
+            return database.write(lambda connection: work(connection, now))
     except api_keys.NameTaken as error:
         raise click.ClickException(
             f"A live key is called {error}: choose another name, or `keys rotate {error}`."

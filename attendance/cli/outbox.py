@@ -1,6 +1,7 @@
 """`manage.py outbox`: what waits, what failed, and what to do about it."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import click
@@ -19,7 +20,6 @@ from attendance.cli.common import (
 )
 from attendance.cli.purge import purge
 from attendance.cli.watch import watch
-from attendance.db import utc_now
 from attendance.outbox import admin, listing
 from attendance.outbox.message import STATUSES, Status
 
@@ -86,7 +86,7 @@ def show(message_id: int, as_json: bool) -> None:
 def stats(as_json: bool) -> None:
     """Count messages by status; the age of the oldest that is due; what holds things up."""
     with opened_database() as database, database.read() as connection:
-        found = listing.stats(connection, utc_now()).as_dict()
+        found = listing.stats(connection, database.clock()).as_dict()
     if as_json:
         print_json(found)
         return
@@ -121,16 +121,16 @@ def retry(
     left alone, so this is safe beside a running service, which picks the messages up by itself.
     """
     chosen = admin.Filter(ids, error, chat, since)
-    now, context = utc_now(), os_user()
+    context = os_user()
 
-    def work(connection: Connection) -> admin.Changes:
+    def work(connection: Connection, now: datetime) -> admin.Changes:
         changes = admin.retry(connection, now, chosen, dry_run=dry_run)
         if not dry_run:
             record_changes(connection, now, context, "outbox.retried", changes, "pending", reason)
         return changes
 
     with opened_database() as database:
-        changes = database.write(work)
+        changes = database.write(partial(work, now=database.clock()))
         parked = _parked_among(database, changes)
     count = _messages(len(changes.before))
     click.echo(
@@ -149,15 +149,15 @@ def retry(
 @_reason
 def cancel(ids: tuple[int, ...], reason: str | None) -> None:
     """Give messages up that are not sent and not under way."""
-    now, context = utc_now(), os_user()
+    context = os_user()
 
-    def work(connection: Connection) -> admin.Changes:
+    def work(connection: Connection, now: datetime) -> admin.Changes:
         changes = admin.cancel(connection, now, ids)
         record_changes(connection, now, context, "outbox.cancelled", changes, "cancelled", reason)
         return changes
 
     with opened_database() as database:
-        changes = database.write(work)
+        changes = database.write(partial(work, now=database.clock()))
     click.echo(f"{_messages(len(changes.before))} cancelled.")
     _exit_over_refused(changes, ("pending", "failed", "uncertain"))
 

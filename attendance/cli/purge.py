@@ -6,7 +6,7 @@ import click
 
 from attendance import retention
 from attendance.cli.common import When, examples, load_settings, opened_database, os_user
-from attendance.db import Database, utc_now
+from attendance.db import Database
 from attendance.outbox import pruning
 
 _BATCH = 500
@@ -29,11 +29,12 @@ def purge(older_than: datetime | None, dry_run: bool, reason: str | None) -> Non
     records and the audit trail. This is safe beside a running service, which does the same by
     itself after OUTBOX_RETENTION_DAYS.
     """
-    now = utc_now()
-    before = older_than or now - timedelta(days=load_settings().outbox_retention_days)
-    if before > now - _YOUNGEST:
-        raise click.UsageError("--older-than must be 1h or more: a late attempt may yet be noted.")
     with opened_database() as database:
+        now = database.clock()
+        before = older_than or now - timedelta(days=load_settings().outbox_retention_days)
+        if before > now - _YOUNGEST:
+            refusal = "--older-than must be 1h or more: a late attempt may yet be noted."
+            raise click.UsageError(refusal)
         count = _count(database, before) if dry_run else _purge(database, now, before, reason)
     messages = "1 message" if count == 1 else f"{count} messages"
     click.echo(f"{messages} would be purged." if dry_run else f"{messages} purged.")

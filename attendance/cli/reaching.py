@@ -22,7 +22,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, utc_now
+from attendance.db import Database
 from attendance.outbox import lanes, starts
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import (
@@ -167,7 +167,7 @@ def _await_pace(database: Database, settings: Settings, chat_id: str) -> None:
         group=settings.outbox_rate_group,
     )
     ends = time.monotonic() + _PACE_PATIENCE_SECONDS
-    while not database.write(lambda c: starts.try_debit(c, pace, chat_id, utc_now())):
+    while not database.write(lambda c: starts.try_debit(c, pace, chat_id, database.clock())):
         if time.monotonic() > ends:
             raise click.ClickException(
                 f"The rate of {chat_id}, or that over all chats, is used up: try again in a minute."
@@ -179,7 +179,7 @@ def _note_test(
     database: Database, chat_id: str, outcome: Outcome, info: ChatInfo | Failure
 ) -> None:
     """Audit the test, and keep what Telegram calls a chat that we know."""
-    now, context = utc_now(), os_user()
+    now, context = database.clock(), os_user()
 
     def work(connection: Connection) -> None:
         if isinstance(info, ChatInfo):

@@ -29,8 +29,8 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import ConfigError
-from attendance.db import Database, DatabaseError, utc_now
-from attendance.secret import redact
+from attendance.db import Database, DatabaseError
+from attendance.secret import Secret, redact
 
 _TURN_OF_OTHERS_SECONDS = 0.5
 
@@ -68,7 +68,7 @@ def verify(
         key = load_settings().audit_hmac_key
         anchors = [one for path in anchor_files for one in _checkpoints(path)]
         if archive_file is None:
-            report = _verified(Scope(since, key, anchors, utc_now()))
+            report = _verified(since, key, anchors)
         else:
             report = archive.verify(archive_file, key)
     if as_json:
@@ -159,8 +159,9 @@ def _carry_out(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) ->
             time.sleep(_TURN_OF_OTHERS_SECONDS)
         with database.read() as connection:
             step = pruning.first_step(connection, cut)
+        now = database.clock()
         gone = database.write(
-            partial(pruning.carry_out, now=utc_now(), context=context, cut=step, archive=kept)
+            partial(pruning.carry_out, now=now, context=context, cut=step, archive=kept)
         )
         if gone is None:
             raise click.ClickException(
@@ -194,8 +195,9 @@ def _checkpoints(path: Path) -> Sequence[Checkpoint]:
         raise CannotVerify(f"{path} {error}") from None
 
 
-def _verified(scope: Scope) -> Report:
+def _verified(since: int | None, key: Secret | None, anchors: Sequence[Checkpoint]) -> Report:
     with opened_database() as database:
+        scope = Scope(since, key, anchors, database.clock())
         length, hidden = rows_to_verify(database), not sys.stderr.isatty()
         with click.progressbar(
             length=length, label="Verifying", file=sys.stderr, hidden=hidden

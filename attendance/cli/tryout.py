@@ -15,6 +15,8 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import suppress
+from datetime import datetime
+from functools import partial
 from typing import IO
 from urllib.parse import urlsplit
 
@@ -24,7 +26,7 @@ from sqlalchemy import Connection
 from attendance import keys
 from attendance.cli.common import os_user
 from attendance.cli.sandbox import DEFAULT_PORT, SANDBOX_CHAT, environment_for, listening
-from attendance.db import Database, utc_now
+from attendance.db import Database
 from attendance.outbox import listing
 from attendance.telegram.sandbox import Sandbox
 
@@ -99,16 +101,16 @@ def _refuse_other_messages(database_url: str) -> None:
         database.close()
     if others:
         raise click.ClickException(
-            f"{others} messages for other chats wait in {database.path}, and the sandbox would "
-            "swallow them: name another file by DATABASE_URL to try things out."
+            f"{others} messages for other chats wait in {database.name}, and the sandbox would "
+            "swallow them: name another database by DATABASE_URL to try things out."
         )
 
 
 def _fresh_key(database_url: str) -> str:
     """A new admin key; the one of the last try ends."""
-    now, context, token = utc_now(), os_user(), secrets.token_urlsafe(32)
+    context, token = os_user(), secrets.token_urlsafe(32)
 
-    def work(connection: Connection) -> str:
+    def work(connection: Connection, now: datetime) -> str:
         with suppress(keys.NoSuchKey):  # there is none at the first try
             keys.revoke(connection, now, context, KEY_NAME)
         return keys.create(
@@ -117,7 +119,7 @@ def _fresh_key(database_url: str) -> str:
 
     database = Database.at(database_url)
     try:
-        return database.write(work)
+        return database.write(partial(work, now=database.clock()))
     finally:
         database.close()
 

@@ -14,7 +14,7 @@ import click
 
 from attendance.cli.common import aligned, examples, load_settings, opened_database
 from attendance.config import Rate, Settings
-from attendance.db import Database, utc_now
+from attendance.db import Database
 from attendance.outbox.overview import Overview, overview
 from attendance.telegram.markdown import printable
 
@@ -61,7 +61,7 @@ def lines_of(
 
 
 def _picture(database: Database, settings: Settings, height: int | None) -> list[str]:
-    now = utc_now()
+    now = database.clock()
     with database.read() as connection:
         seen = overview(connection, now)
     rates = {

@@ -1,14 +1,18 @@
 """The database: one function to write through, one to read through, and UTC time.
 
-Knows SQLAlchemy and the files, and nothing of what is stored.
+`sqlite` and `postgres` each keep one; what they share lies beside them. Knows SQLAlchemy, and
+nothing of what is stored.
 """
 
-from attendance.db.base import Base, UtcTime, format_utc, json_form, parse_utc, utc_now
+from attendance.db.base import Base, UtcTime, format_utc, json_form, only_where, parse_utc, utc_now
 from attendance.db.database import Database
-from attendance.db.engines import assert_no_connections
-from attendance.db.errors import DatabaseError, NoDatabase, TooBusy, Unavailable
-from attendance.db.files import BadDatabaseUrl
+from attendance.db.errors import BadDatabaseUrl, DatabaseError, NoDatabase, TooBusy, Unavailable
+from attendance.db.forks import assert_no_connections
+from attendance.db.inserting import insert_unless_there
+from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
+from attendance.db.postgres import PostgresDatabase
 from attendance.db.prepared import Prepared
+from attendance.db.sqlite import SqliteDatabase
 
 __all__ = [
     "BadDatabaseUrl",
@@ -16,13 +20,20 @@ __all__ = [
     "Database",
     "DatabaseError",
     "NoDatabase",
+    "PostgresDatabase",
     "Prepared",
+    "SqliteDatabase",
     "TooBusy",
     "Unavailable",
     "UtcTime",
+    "alone_at",
     "assert_no_connections",
     "format_utc",
+    "insert_unless_there",
     "json_form",
+    "only_where",
     "parse_utc",
+    "transactions_overlap",
+    "try_alone_at",
     "utc_now",
 ]

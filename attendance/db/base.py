@@ -1,18 +1,23 @@
 """The declarative base, its naming convention, and time.
 
 Times are aware datetimes in UTC everywhere in the code. SQLite stores them as text of one fixed
-width (`2026-11-23T09:00:00.000000Z`), so that they sort as text and an auditor can read them.
+width (`2026-11-23T09:00:00.000000Z`), so that they sort as text and an auditor can read them;
+PostgreSQL has a type for them.
 """
 
 from datetime import UTC, date, datetime
-from typing import Any
+from typing import Any, ClassVar
 
-from sqlalchemy import TIMESTAMP, Dialect, MetaData, String
+from sqlalchemy import TIMESTAMP, BigInteger, Dialect, Integer, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+WHOLE = BigInteger().with_variant(Integer(), "sqlite")
+"""A whole number of 64 bits: on SQLite an INTEGER, which alone can be the id of a row."""
+
 
 class Base(DeclarativeBase):
+    type_annotation_map: ClassVar[dict[Any, Any]] = {int: WHOLE}
     metadata = MetaData(
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -24,8 +29,13 @@ class Base(DeclarativeBase):
     )
 
 
+def only_where(condition: str) -> dict[str, Any]:
+    """For an index over the rows of which `condition` holds, on each database."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 def utc_now() -> datetime:
-    """The one clock of the service; everything else is given its time."""
+    """This machine's clock. Whoever works on a database goes by `Database.clock`."""
     return datetime.now(UTC)
 
 

@@ -1,46 +1,39 @@
-"""The database as the rest of the service sees it."""
+"""The database as the rest of the service sees it, whichever keeps it."""
 
 import os
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import URL, Connection
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
-from attendance.db.engines import reading_engine, writing_engine
-from attendance.db.errors import NoDatabase
-from attendance.db.files import sqlite_path
-from attendance.db.turnstile import Turnstile
-from attendance.db.writer import T, Work, Writer
+from attendance.db.errors import BadDatabaseUrl
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
 
 WRITE_TIMEOUT_SECONDS = 10.0
 """How long a caller waits for its unit of work to begin before it is told to come back later."""
 
-_CLOSE_TIMEOUT_SECONDS = 20.0
-_LITTLE_SPACE_BYTES = 16 * 1024 * 1024
 
+class Database(ABC):
+    """One database. Opens nothing until it is first used, and belongs to the process that uses it
+    first: make it after a fork. `name` is for people, and holds no password."""
 
-def _do_nothing(_: Connection) -> None:
-    """Begins and commits, and so takes the lock."""
+    name: str
+    _kinds: ClassVar[dict[str, type["Database"]]] = {}
 
+    def __init_subclass__(cls, *, scheme: str) -> None:
+        cls._kinds[scheme] = cls
 
-def _rewrite_header(connection: Connection) -> None:
-    """A write that changes nothing: the same number in the file's header, in the log, synced."""
-    connection.exec_driver_sql("PRAGMA user_version = 0")
-
-
-class Database:
-    """One SQLite file. Opens nothing until it is first used, and belongs to the process that
-    uses it first: make it after a fork."""
-
-    def __init__(self, path: Path, *, readers: int = 24) -> None:
-        self.path = path
+    def __init__(self) -> None:
         self._pid: int | None = None
-        self._turnstile = Turnstile(path)
-        self._writer = Writer(writing_engine(path), self._turnstile)
-        self._reading = reading_engine(path, readers)
-        self._looking: list[Connection] = []
 
     @classmethod
     def at(cls, url: str) -> "Database":
@@ -48,16 +41,48 @@ class Database:
 
         Raises:
             BadDatabaseUrl: it cannot be a database of ours.
-            NoDatabase: there is no such file.
+            NoDatabase: there is no such database.
         """
-        path = sqlite_path(url)
-        if not path.exists():
-            raise NoDatabase(
-                f"There is no database at {path} (DATABASE_URL): "
-                "make it with `manage.py db upgrade`, or name the right one."
-            )
-        return cls(path)
+        kind, parsed = cls._chosen(url)
+        return kind.opened(parsed)
 
+    @classmethod
+    def upgrading(cls, url: str, group: str | None) -> AbstractContextManager[Connection]:
+        """A transaction in which the schema may change, and nobody else changes it. `group` is
+        whom the files of a database are opened to.
+
+        Raises:
+            BadDatabaseUrl: it cannot be a database of ours.
+            NoDatabase: there is none, and it cannot be made.
+        """
+        kind, parsed = cls._chosen(url)
+        return kind.being_upgraded(parsed, group)
+
+    @classmethod
+    def _chosen(cls, url: str) -> tuple[type["Database"], URL]:
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):
+            parsed = None
+        kind = cls._kinds.get(parsed.drivername) if parsed is not None else None
+        if parsed is None or kind is None:
+            raise BadDatabaseUrl(
+                "DATABASE_URL is not the URL of a database of ours: write it as in "
+                "sqlite:////var/lib/attendance.db, or postgresql+psycopg://user@host/attendance."
+            )
+        return kind, parsed
+
+    @classmethod
+    @abstractmethod
+    def opened(cls, url: URL) -> "Database":
+        """As `at`, for a URL of this kind."""
+
+    @classmethod
+    @abstractmethod
+    def being_upgraded(cls, url: URL, group: str | None) -> AbstractContextManager[Connection]:
+        """As `upgrading`, for a URL of this kind."""
+
+    @abstractmethod
     def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
         """Run `work(connection)` in one transaction that is on disk when this returns.
 
@@ -68,52 +93,59 @@ class Database:
         Raises:
             TooBusy: withdrawn before it began, after `timeout_seconds` (None: wait for ever), or
                 refused since too many wait already.
-            Unavailable: the storage failed.
-            Exception: what `work` raised. In each case nothing is written.
+            Unavailable: the storage failed. Nothing is written, unless the message says that this
+                is not known.
+            Exception: what `work` raised; nothing is written.
         """
-        self._claim_process()
-        return self._writer.write(work, timeout_seconds)
 
+    @abstractmethod
     def prove_writable(self, timeout_seconds: float) -> None:
-        """Write, where there is reason to doubt that it can be done; else take the lock only.
+        """Write, where there is reason to doubt that it can be done.
 
         Raises:
             TooBusy, Unavailable: it cannot.
         """
-        free = shutil.disk_usage(self.path.parent).free
-        doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
-        self.write(_rewrite_header if doubtful else _do_nothing, timeout_seconds)
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    @abstractmethod
+    def read(self) -> AbstractContextManager[Connection]:
         """A connection that sees one state of the database and cannot write."""
-        self._claim_process()
-        with self._reading.begin() as connection:
-            yield connection
 
-    @contextmanager
-    def look(self) -> Iterator[Connection]:
-        """The same for one `Prepared` query, which sees one state by itself: nothing is begun, and
-        the connection is kept for the next look."""
-        self._claim_process()
-        try:
-            connection = self._looking.pop()
-        except IndexError:
-            connection = self._reading.connect()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._looking.append(connection)
+    @abstractmethod
+    def look(self) -> AbstractContextManager[Connection]:
+        """The same for one `Prepared` query, which sees one state by itself: nothing is begun."""
 
+    @abstractmethod
+    def clock(self) -> datetime:
+        """The time in UTC by which whoever works on this database lives."""
+
+    @abstractmethod
+    def wake(self, event: threading.Event) -> None:
+        """From now on set `event` when another process has written what is due at once, where the
+        database can tell; there may be less of this than there was to do, never a promise."""
+
+    @abstractmethod
+    def backup(self, target: Path) -> int:
+        """Write a consistent copy to `target`, 0600, complete or not at all; its size in bytes.
+
+        Raises:
+            DatabaseError: it cannot be written, or this is not how this database is backed up.
+        """
+
+    @abstractmethod
+    def faults(self) -> list[str]:
+        """What is wrong with what is stored, or how; empty where all is well."""
+
+    @abstractmethod
+    def beside(self, suffix: str) -> Path:
+        """A file of this process's host that goes with the database."""
+
+    @abstractmethod
+    def share(self, file: Path) -> None:
+        """Let those read and write such a file who may read and write the database."""
+
+    @abstractmethod
     def close(self) -> None:
         """Finish what waits to be written and close all connections."""
-        # Whoever closes the last connection checkpoints: readers first, the writer under its lock.
-        while self._looking:
-            self._looking.pop().close()
-        self._reading.dispose()
-        self._writer.close(_CLOSE_TIMEOUT_SECONDS)
 
     def _claim_process(self) -> None:
         if self._pid is None:

@@ -5,6 +5,13 @@ class DatabaseError(Exception):
     """Something of the database's own stands in the way; the message is for a person."""
 
 
+def without_values(error: BaseException | None) -> None:
+    """Leave in an error what it is, and not the row that it is about: PostgreSQL's details show
+    each of its values, and errors reach the log."""
+    if error is not None and error.args and isinstance(error.args[0], str):
+        error.args = (error.args[0].partition("\nDETAIL:")[0], *error.args[1:])
+
+
 class NoDatabase(DatabaseError):
     """There is no database where the settings point to, or not one of this version's shape."""
 
@@ -15,3 +22,7 @@ class TooBusy(DatabaseError):
 
 class Unavailable(DatabaseError):
     """The storage failed (disk full, I/O error, locked for good): nothing is written."""
+
+
+class BadDatabaseUrl(DatabaseError):
+    """DATABASE_URL names something that cannot keep what is committed."""

@@ -1,23 +1,29 @@
-"""Statements that are compiled once, for the paths on which SQLAlchemy costs more than SQLite.
+"""Statements compiled once, for the paths on which SQLAlchemy costs more than the database.
 
 `Connection.execute` makes a cache key, a context and a result for each call: some 40 µs, where
 SQLite takes 5. A prepared statement goes straight to the driver, with the same types and errors.
 """
 
-import sqlite3
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection
-from sqlalchemy.dialects.sqlite import dialect
+from sqlalchemy import Connection, Dialect
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from attendance.db.engines import driver_connection
+from attendance.db.errors import without_values
 
-_DIALECT = dialect()
+_DIALECTS: dict[str, Dialect] = {
+    "sqlite": sqlite.dialect(),
+    "postgresql": psycopg.dialect(paramstyle="format"),  # type: ignore[no-untyped-call]
+}
+
+_DOUBLE = 701
+"""PostgreSQL's number for the one type whose reading depends on how the server calls it."""
 
 Process = Callable[[Any], Any]
 
@@ -29,55 +35,106 @@ class Prepared:
     """
 
     def __init__(self, statement: Any, *columns: str) -> None:
-        compiled: SQLCompiler = statement.compile(dialect=_DIALECT, column_keys=columns or None)
-        self._sql = str(compiled)
-        binds = {name: bind for bind, name in compiled.bind_names.items()}
-        self._fixed = {
-            name: bind.effective_value for name, bind in binds.items() if not bind.required
-        }
-        self._binds = [(name, _binding(binds[name].type)) for name in compiled.positiontup or ()]
+        self._statement, self._columns = statement, columns
+        self._forms: dict[str, _Form] = {}
         read = list(getattr(statement, "selected_columns", ()))
         row = namedtuple("Row", [column.key for column in read])  # type: ignore[misc]  # not literal
         self._row: Callable[[Iterable[Any]], Any] = row._make
-        self._reads = [_reading(column.type) for column in read]
 
-    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> sqlite3.Cursor:
-        """Run it; the cursor has `rowcount` and `lastrowid`.
+    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """Run it; the driver's cursor, which has `rowcount`.
 
         Raises:
             DBAPIError: as `Connection.execute` would.
         """
+        try:
+            return self._form(connection).run(connection, values)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise self._named(connection, error) from error
+
+    def inserted(self, connection: Connection, values: Mapping[str, Any]) -> int:
+        """Run an insert; the id that the row was given."""
+        cursor = self(connection, values)
+        made = cursor.lastrowid if connection.dialect.name == "sqlite" else cursor.fetchone()[0]
+        return int(made)
+
+    def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
+        """The rows of a select, with the columns as attributes."""
+        form = self._form(connection)
+        try:
+            return [self._row(form.read(row)) for row in form.run(connection, values)]
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise self._named(connection, error) from error
+
+    def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """The first of them, or None."""
+        form = self._form(connection)
+        try:
+            row = form.run(connection, values).fetchone()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise self._named(connection, error) from error
+        return None if row is None else self._row(form.read(row))
+
+    def _form(self, connection: Connection) -> "_Form":
+        name = connection.dialect.name
+        form = self._forms.get(name)
+        if form is None:
+            form = self._forms[name] = _Form(self._statement, self._columns, _DIALECTS[name])
+        return form
+
+    def _named(self, connection: Connection, error: Exception) -> BaseException:
+        """The driver's error as SQLAlchemy's own of the same name, without the values."""
+        without_values(error)
+        return DBAPIError.instance(
+            self._form(connection).sql,
+            (),
+            error,
+            connection.dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            dialect=connection.dialect,
+        )
+
+
+class _Form:
+    """The statement as one dialect has it."""
+
+    def __init__(self, statement: Any, columns: tuple[str, ...], dialect: Dialect) -> None:
+        if dialect.name == "postgresql" and getattr(statement, "is_insert", False):
+            statement = _returning_id(statement)
+        compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=columns or None)
+        self.sql = str(compiled)
+        binds = {name: bind for bind, name in compiled.bind_names.items()}
+        self._fixed = {
+            name: bind.effective_value for name, bind in binds.items() if not bind.required
+        }
+        self._binds = [
+            (name, binds[name].type.dialect_impl(dialect).bind_processor(dialect))
+            for name in compiled.positiontup or ()
+        ]
+        read = getattr(statement, "selected_columns", ())
+        self._reads = [_reading(column.type, dialect) for column in read]
+
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         given = {**self._fixed, **values} if self._fixed else values
         parameters = [
             given[name] if process is None else process(given[name])
             for name, process in self._binds
         ]
-        try:
-            return driver_connection(connection).execute(self._sql, parameters)
-        except sqlite3.Error as error:
-            raise DBAPIError.instance(
-                self._sql, parameters, error, sqlite3.Error, hide_parameters=True, dialect=_DIALECT
-            ) from error
+        driver: Any = connection.connection.dbapi_connection
+        return driver.execute(self.sql, parameters)
 
-    def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
-        """The rows of a select, with the columns as attributes."""
-        return [self._made(row) for row in self(connection, values)]
-
-    def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        """The first of them, or None."""
-        row = self(connection, values).fetchone()
-        return None if row is None else self._made(row)
-
-    def _made(self, row: tuple[Any, ...]) -> Any:
-        return self._row(
+    def read(self, row: Iterable[Any]) -> list[Any]:
+        return [
             value if process is None else process(value)
             for process, value in zip(self._reads, row, strict=True)
-        )
+        ]
 
 
-def _binding(type_: TypeEngine[Any]) -> Process | None:
-    return type_.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+def _returning_id(insert: Any) -> Any:
+    """Other drivers keep the id of the last row by themselves."""
+    column = insert.table.autoincrement_column
+    return insert if column is None else insert.returning(column)
 
 
-def _reading(type_: TypeEngine[Any]) -> Process | None:
-    return type_.dialect_impl(_DIALECT).result_processor(_DIALECT, None)
+def _reading(type_: TypeEngine[Any], dialect: Dialect) -> Process | None:
+    return type_.dialect_impl(dialect).result_processor(dialect, _DOUBLE)

@@ -1,4 +1,4 @@
-"""The schema's versions: Alembic, run through our own engine and behind the turnstile."""
+"""The schema's versions: Alembic, run on a connection of ours, by one process at a time."""
 
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,7 @@ from sqlalchemy import Connection
 
 from attendance.db.base import Base
 from attendance.db.database import Database
-from attendance.db.engines import writing_engine
 from attendance.db.errors import NoDatabase
-from attendance.db.files import create_database_file, sqlite_path
-from attendance.db.turnstile import Turnstile
 
 _PACKAGE = Path(__file__).parent.parent
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
@@ -27,22 +24,14 @@ def upgrade(url: str, group: str | None = None) -> tuple[str | None, str]:
 
     Raises:
         BadDatabaseUrl: it cannot be a database of ours.
+        NoDatabase: there is none, and it cannot be made.
     """
-    path = sqlite_path(url)
-    create_database_file(path, group)
-    engine = writing_engine(path)
-    turnstile = Turnstile(path)
-    try:
-        with turnstile, engine.begin() as connection:
-            before = current_revision(connection)
-            config = _config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-        return before, head_revision()
-    finally:
-        with turnstile:
-            engine.dispose()
-        turnstile.close()
+    with Database.upgrading(url, group) as connection:
+        before = current_revision(connection)
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+    return before, head_revision()
 
 
 def head_revision() -> str:
@@ -69,7 +58,7 @@ def require_current(database: Database) -> None:
     older = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if revision is None or revision in older - {head_revision()}:
         raise NoDatabase(
-            f"The database {database.path} has the shape of "
+            f"The database {database.name} has the shape of "
             f"{'nothing yet' if revision is None else 'an older version'}: "
             "run `manage.py db upgrade` (DATABASE_URL names it)."
         )

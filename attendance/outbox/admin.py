@@ -47,7 +47,7 @@ def retry(
     Their attempts and last error stay; the time after which they are given up starts anew.
     """
     allowed = _AGAIN_BY_ID if chosen.ids else _AGAIN
-    changes = _choose(connection, chosen, allowed)
+    changes = _choose(connection, chosen, allowed, to_change=not dry_run)
     if not dry_run:
         again = {"status": "pending", "due_at": now, "give_up_from": now, "settled_at": None}
         _set(connection, changes, again)
@@ -88,8 +88,12 @@ def _lane(connection: Connection, chat_id: str) -> str | None:
     return connection.scalar(lives)
 
 
-def _choose(connection: Connection, chosen: Filter, allowed: tuple[Status, ...]) -> Changes:
-    rows = connection.execute(select(Message.id, Message.status).where(*_conditions(chosen)))
+def _choose(
+    connection: Connection, chosen: Filter, allowed: tuple[Status, ...], *, to_change: bool = True
+) -> Changes:
+    query = select(Message.id, Message.status).where(*_conditions(chosen))
+    # Until the change nobody else may make another status of it.
+    rows = connection.execute(query.with_for_update() if to_change else query)
     before = {row.id: row.status for row in rows if row.status in allowed}
     left = [key for key in chosen.ids if key not in before]
     known = select(Message.id, Message.status).where(Message.id.in_(left))
@@ -104,7 +108,7 @@ def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:
     else:
         conditions.append(Message.status.in_(literal_status(*_AGAIN)))
     if chosen.error is not None:
-        conditions.append(Message.last_error.contains(chosen.error, autoescape=True))
+        conditions.append(Message.last_error.icontains(chosen.error, autoescape=True))
     if chosen.chat_id is not None:
         conditions.append(Message.chat_id == chosen.chat_id)
     if chosen.since is not None:

@@ -51,7 +51,8 @@ class Terms:
 
 
 def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> list[Claim]:
-    """Take up to `limit` requests' worth of messages that are due, each from another lane.
+    """Take up to `limit` requests' worth of messages that are due, each from another lane. To be
+    called by who plans alone (`starts.plan_alone`), with the time as it is then.
 
     A head whose lease ran out first gets its `uncertain` attempt; one that has waited too long is
     given up instead of claimed, in parked lanes too. `on_outcome` is told of both.

@@ -11,7 +11,7 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from attendance.db import DatabaseError
-from attendance.outbox import claiming
+from attendance.outbox import claiming, starts
 from attendance.outbox.claim import Claim, Settled
 from attendance.outbox.pacing import HORIZON, LATEST, LONGEST_LEAD, Lead
 from attendance.outbox.settlement import settle
@@ -36,8 +36,11 @@ class Delivery:
     def goes_on(self) -> bool:
         return not self._stopping.is_set() and self._w.is_alive()
 
-    def claim(self, connection: Connection, limit: int) -> list[Claim]:
-        """Up to `limit` that are due and may start now, or in a moment."""
+    def claim(self, connection: Connection, limit: int, *, patient: bool = True) -> list[Claim]:
+        """Up to `limit` that are due and may start now, or in a moment. None where somebody else
+        claims at this moment, and we are not `patient`."""
+        if not starts.plan_alone(connection, self._w.policy.pace, patient=patient):
+            return []
         terms = claiming.Terms(
             claimed_by=self._w.name,
             new_token=self._w.new_token,
@@ -66,8 +69,9 @@ class Delivery:
 
     def _claim_following(self, connection: Connection) -> Claim | None:
         """The next that is due, in the transaction that settles the last one: a sender that has
-        just become free need not wait for a round."""
-        return next(iter(self.claim(connection, 1)), None) if self.goes_on else None
+        just become free need not wait for a round. Who holds a lane waits for nobody who plans
+        starts, and so never for one another."""
+        return next(iter(self.claim(connection, 1, patient=False)), None) if self.goes_on else None
 
     def _release(self, claim: Claim) -> None:
         now = self._w.clock()

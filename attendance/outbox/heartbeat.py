@@ -1,49 +1,31 @@
-"""A sign of life that takes no lock: the modification time of a small file beside the database."""
+"""Signs of life of the dispatchers: where there is one file of data, files beside it; where several
+hosts share a server, rows."""
 
-import glob
 import os
-import time
-from datetime import UTC, datetime
-from pathlib import Path
+from datetime import datetime
 
-_BEAT_SECONDS = 5.0
-_FORGET_AFTER_SECONDS = 86400.0
+from attendance.db import Database, SqliteDatabase
+from attendance.outbox import heartbeat_files, heartbeat_rows
+from attendance.outbox.heartbeat_files import FileHeartbeat
+from attendance.outbox.heartbeat_rows import RowHeartbeat
 
-
-class Heartbeat:
-    """One dispatcher's file, `<database>.dispatcher-<name>`. Touched at most every 5 s."""
-
-    def __init__(self, database: Path, name: str) -> None:
-        self._path = database.with_name(f"{database.name}.dispatcher-{name}")
-        self._beaten_at = float("-inf")
-
-    def beat(self) -> None:
-        if time.monotonic() - self._beaten_at < _BEAT_SECONDS:
-            return
-        self._path.touch(mode=0o600)
-        self._beaten_at = time.monotonic()
-
-    def stop(self) -> None:
-        self._path.unlink(missing_ok=True)
+Heartbeat = FileHeartbeat | RowHeartbeat
 
 
-def last_beats(database: Path) -> dict[str, datetime]:
-    """When each dispatcher last gave a sign of life, by name.
+def heartbeat_of(database: Database, name: str) -> Heartbeat:
+    """For a dispatcher to `beat`, often, and to `stop`."""
+    if isinstance(database, SqliteDatabase):
+        return FileHeartbeat(database.path, name)
+    return RowHeartbeat(database, name)
 
-    Those that were killed leave their file; it counts for a day and is then removed.
-    """
-    beats = {}
-    for path in database.parent.glob(f"{glob.escape(database.name)}.dispatcher-*"):
-        try:
-            modified = path.stat().st_mtime
-        except FileNotFoundError:
-            continue
-        if time.time() - modified > _FORGET_AFTER_SECONDS:
-            path.unlink(missing_ok=True)
-            continue
-        name = path.name.removeprefix(f"{database.name}.dispatcher-")
-        beats[name] = datetime.fromtimestamp(modified, UTC)
-    return beats
+
+def last_beats(database: Database) -> dict[str, datetime]:
+    """When each dispatcher last gave a sign of life, by name. What a killed one leaves is forgotten
+    after a day."""
+    if isinstance(database, SqliteDatabase):
+        return heartbeat_files.last_beats(database.path)
+    with database.read() as connection:
+        return heartbeat_rows.last_beats(connection)
 
 
 def dispatcher_name(host: str) -> str:

@@ -6,11 +6,13 @@ from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     Connection,
     Integer,
     Select,
     String,
     and_,
+    any_,
     bindparam,
     case,
     func,
@@ -20,10 +22,9 @@ from sqlalchemy import (
     text,
     update,
 )
-from sqlalchemy.dialects import sqlite
 from sqlalchemy.orm import aliased
 
-from attendance.db import Prepared, UtcTime
+from attendance.db import Prepared, UtcTime, insert_unless_there, transactions_overlap
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import (
@@ -39,11 +40,11 @@ from attendance.outbox.message import (
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the chat's own settings."""
 
+_MOST_PARKED = 100
 _STATE = ("parked_at", "park_reason", "probe_at", "refused_since")
 # Written as the index on them is, which SQLite uses only for a condition that it knows.
 _UNSETTLED_STATUSES = literal_status("pending", "sending")
 _OPEN, _PARKED = (text(condition) for condition in (READY, PARKED))
-_insert_chat = sqlite.insert(Chat.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _of_chat = Prepared(select(Chat.migrated_to).where(Chat.chat_id == bindparam("chat_id")))
 _HEAD = (
     *Message.__table__.columns,
@@ -83,19 +84,58 @@ _is_sending = Message.status.in_(literal_status("sending"))
 _is_pending = Message.status.in_(literal_status("pending"))
 _lease_over = func.min(case((_is_sending, Message.due_at)))
 _waits_since = func.min(case((_is_pending, Message.give_up_from)))
+# Where transactions overlap, the chat's row is the lane's lock: it is taken first, and only then
+# are the messages looked at, so that what its last holder committed is seen.
+_lanes = bindparam("lanes", type_=ARRAY(String))
+_due = select(Chat.chat_id).where(_OPEN, Chat.ready_at <= _now).order_by(Chat.ready_at)
+_lock_due = Prepared(
+    # Materialized: else the sub-select may run more than once, and take more rows (TRAP 21).
+    select(
+        _due.limit(_limit)
+        .with_for_update(skip_locked=True, key_share=True)
+        .cte("due")
+        .prefix_with("MATERIALIZED")
+        .c.chat_id
+    )
+)
+_lock_these = Prepared(
+    select(Chat.chat_id)
+    .where(Chat.chat_id == any_(_lanes))
+    .with_for_update(skip_locked=True, key_share=True)
+)
+_lock_one = Prepared(
+    select(Chat.chat_id).where(Chat.chat_id == _lane).with_for_update(key_share=True)
+)
+_locked_due_heads = Prepared(
+    _heads(*_HEAD)
+    .where(_OPEN, Chat.ready_at <= _now, Chat.chat_id == any_(_lanes))
+    .with_for_update(of=Message)
+)
 _parked_due = Prepared(
     _heads(_lease_over.label("due_at"), _waits_since.label("since")).where(_PARKED)
 )
-_due_parked_heads = Prepared(
-    _heads(*_HEAD).where(
+_due_parked = (
+    _heads(*_HEAD)
+    .where(
         _PARKED,
         or_(
             and_(_is_sending, Message.due_at <= _now),
             and_(_is_pending, Message.give_up_from < bindparam("old")),
         ),
     )
+    .limit(_MOST_PARKED)
 )
-_of_lane = select(Message.__table__).where(Message.lane == _lane, IS_UNSETTLED).order_by(Message.id)
+_due_parked_heads = Prepared(_due_parked)
+_locked_due_parked_heads = Prepared(
+    _due_parked.where(Chat.chat_id == any_(_lanes)).with_for_update(of=Message)
+)
+# Locked where transactions overlap: a person may cancel one of them meanwhile.
+_of_lane = (
+    select(Message.__table__)
+    .where(Message.lane == _lane, IS_UNSETTLED)
+    .order_by(Message.id)
+    .with_for_update()
+)
 _front_of = Prepared(_of_lane.where(_is_pending).limit(_limit))
 _behind = Prepared(_of_lane.where(Message.id > bindparam("head")).limit(_limit))
 _of_digests = (Message.lane == _lane, IS_UNSETTLED, Message.digest_id.is_not(None))
@@ -104,6 +144,7 @@ _to_repeat = Prepared(
     select(Message.__table__)
     .where(*_of_digests, Message.digest_id == _first_digest.scalar_subquery())
     .order_by(Message.id)
+    .with_for_update()
 )
 _set_next = Prepared(update(Chat).where(Chat.chat_id == _lane).values(next_at=bindparam("at")))
 
@@ -113,7 +154,7 @@ def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     chat = _of_chat.first(connection, {"chat_id": chat_id})
     if chat is None:
         row = {"chat_id": chat_id, "created_at": now, "silent": False}
-        connection.execute(_insert_chat, row)
+        insert_unless_there(connection, Chat.__table__, row)
         return chat_id
     return chat.migrated_to or chat_id
 
@@ -144,15 +185,34 @@ def follow_migrations(connection: Connection) -> None:
 
 
 def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
-    """The heads that may be claimed, those that could have been for longest first."""
-    due = _rows(_due_heads, connection, now=now, limit=limit)
+    """The heads that may be claimed, those that could have been for longest first. Until the end
+    of the transaction nobody else changes their lanes, but for messages that come in."""
+    if transactions_overlap(connection):
+        rows = _lock_due.all(connection, {"now": now, "limit": limit})
+        held = [row.chat_id for row in rows]
+        due = _rows(_locked_due_heads, connection, now=now, lanes=held) if held else []
+    else:
+        due = _rows(_due_heads, connection, now=now, limit=limit)
     return sorted(due, key=lambda head: (head["ready_at"], head["id"]))
 
 
 def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> list[Head]:
-    """The heads of parked lanes whose lease is over, or that may be given up: no stoppage makes
-    that time shorter."""
-    return _rows(_due_parked_heads, connection, now=now, old=now - policy.give_up_after)
+    """Some heads of parked lanes whose lease is over, or that may be given up: no stoppage makes
+    that time shorter. Their lanes are held as those of `due_heads`."""
+    times = {"now": now, "old": now - policy.give_up_after}
+    due = _rows(_due_parked_heads, connection, **times)
+    if due and transactions_overlap(connection):
+        rows = _lock_these.all(connection, {"lanes": [head["lane"] for head in due]})
+        held = [row.chat_id for row in rows]
+        due = _rows(_locked_due_parked_heads, connection, **times, lanes=held) if held else []
+    return due
+
+
+def hold_lane(connection: Connection, lane: str) -> None:
+    """Keep all others from changing the lane until the end of the transaction, but for messages
+    that come in. To be done before any of its messages is changed."""
+    if transactions_overlap(connection):
+        _lock_one(connection, {"lane": lane})
 
 
 def first_due(connection: Connection) -> datetime | None:

@@ -14,10 +14,9 @@ from sqlalchemy import (
     false,
     literal_column,
 )
-from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, UtcTime
+from attendance.db import Base, UtcTime, only_where
 
 Status = Literal["pending", "sending", "sent", "failed", "uncertain", "cancelled"]
 STATUSES: tuple[Status, ...] = get_args(Status)
@@ -88,19 +87,19 @@ class Message(Base):
         CheckConstraint(f"({UNSETTLED}) = (settled_at IS NULL)", name="settled_at"),
         CheckConstraint("attempts >= 0 AND uncertain_attempts >= 0", name="attempts"),
         # The head of each lane, and all that waits: the size of the backlog, not of the history.
-        Index("ix_outbox_unsettled", "lane", "id", sqlite_where=sql(UNSETTLED)),
+        Index("ix_outbox_unsettled", "lane", "id", **only_where(UNSETTLED)),
         # One request per chat is in flight, whoever claims.
-        Index("uq_outbox_in_flight", "lane", unique=True, sqlite_where=sql(IN_FLIGHT)),
+        Index("uq_outbox_in_flight", "lane", unique=True, **only_where(IN_FLIGHT)),
         # What a person has to look at. The many that were sent are found by their id.
-        Index("ix_outbox_attention", "status", "id", sqlite_where=sql(ATTENTION)),
+        Index("ix_outbox_attention", "status", "id", **only_where(ATTENTION)),
         # What nobody has to look at any more, the oldest first.
-        Index("ix_outbox_settled", "settled_at", sqlite_where=sql(DONE)),
+        Index("ix_outbox_settled", "settled_at", **only_where(DONE)),
         # Digests that wait to be repeated as they were.
         Index(
             "ix_outbox_digest",
             "lane",
             "id",
-            sqlite_where=sql(f"{UNSETTLED} AND digest_id IS NOT NULL"),
+            **only_where(f"{UNSETTLED} AND digest_id IS NOT NULL"),
         ),
         Index("ix_outbox_subject", "subject_type", "subject_id"),
         {"sqlite_autoincrement": True},
@@ -163,10 +162,19 @@ class Chat(Base):
     __table_args__ = (
         CheckConstraint("(parked_at IS NULL) = (park_reason IS NULL)", name="park_reason"),
         # Only chats for which something waits: never all that there are.
-        Index("ix_chat_ready", "ready_at", sqlite_where=sql(READY)),
-        Index("ix_chat_parked", "parked_at", sqlite_where=sql(PARKED)),
-        Index("ix_chat_probe", "probe_at", sqlite_where=sql("probe_at IS NOT NULL")),
+        Index("ix_chat_ready", "ready_at", **only_where(READY)),
+        Index("ix_chat_parked", "parked_at", **only_where(PARKED)),
+        Index("ix_chat_probe", "probe_at", **only_where("probe_at IS NOT NULL")),
     )
+
+
+class Beat(Base):
+    """A dispatcher's last sign of life, where several hosts share the database."""
+
+    __tablename__ = "dispatcher"
+
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    beaten_at: Mapped[datetime] = mapped_column(UtcTime)
 
 
 class Start(Base):
@@ -205,8 +213,6 @@ class Stoppage(Base):
     __table_args__ = (
         CheckConstraint(f"reason IN ({_stop_reasons})", name="reason"),
         # Two processes that see the same trouble open one stoppage.
-        Index(
-            "uq_outbox_stoppage_open", "reason", unique=True, sqlite_where=sql("ended_at IS NULL")
-        ),
+        Index("uq_outbox_stoppage_open", "reason", unique=True, **only_where("ended_at IS NULL")),
         {"sqlite_autoincrement": True},
     )

@@ -44,7 +44,7 @@ def is_probe_due(connection: Connection, now: datetime) -> bool:
 def take_probe(connection: Connection, now: datetime) -> str | None:
     """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
     none. The next follows after as long as the chat has refused us, at most an hour."""
-    due = connection.execute(_due(now)).first()
+    due = connection.execute(_due(now).with_for_update(skip_locked=True)).first()
     if due is None:
         return None
     probe_at = _next_probe(due.refused_since or due.parked_at, now)

@@ -42,7 +42,7 @@ def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
     """Write the message in the caller's transaction; the id, which is its place in the order."""
     chat_id = draft.chat_id
     lane = None if chat_id is None else lanes.open_lane(connection, now, chat_id)
-    made = _insert_message(
+    return _insert_message.inserted(
         connection,
         {
             "status": "pending",
@@ -63,7 +63,6 @@ def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
             "uncertain_attempts": 0,
         },
     )
-    return made.lastrowid or 0
 
 
 def adopt(connection: Connection, now: datetime, chat_id: str) -> int:

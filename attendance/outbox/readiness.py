@@ -9,10 +9,13 @@ nothing waits. Migrations make the triggers; a change of what heads a lane is a 
 from sqlalchemy import Connection, text
 
 _TRIGGERS = ("after_insert", "after_update", "after_delete", "after_wait")
-_standing = text("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+_STANDING = {
+    "sqlite": text("SELECT name FROM sqlite_master WHERE type = 'trigger'"),
+    "postgresql": text("SELECT tgname FROM pg_trigger WHERE tgenabled IN ('O', 'A')"),
+}
 
 
 def missing(connection: Connection) -> list[str]:
     """The names of the triggers that somebody removed; empty where all stand."""
-    standing = set(connection.execute(_standing).scalars())
+    standing = set(connection.execute(_STANDING[connection.dialect.name]).scalars())
     return [name for end in _TRIGGERS if (name := f"chat_ready_{end}") not in standing]

@@ -86,6 +86,7 @@ def settle(
 ) -> list[Settled]:
     """Write the end of the attempt, if the claim is still ours; an entry for each message.
     `jitter` is in [0, 1)."""
+    lanes.hold_lane(connection, claim.lane)
     if isinstance(outcome, Migrated) and lanes.lives_in(connection, outcome.chat_id) == claim.lane:
         # It is said to have moved to where it is: that has to end in a wait, not in a circle.
         outcome = Retry(outcome.error)
@@ -94,6 +95,8 @@ def settle(
     ours = _change(connection, now, claim, verdict, error)
     mine = [message for message in claim.messages if message.id in ours]
     lost = [message for message in claim.messages if message.id not in ours]
+    if lost and not mine and _is_written(connection, claim, name, error):
+        return []  # by ourselves: the answer to that commit was lost
     late = f"Too late, another had taken the message over: {_describe(outcome)}"
     settled = [
         *_record(connection, now, claim, mine, name, verdict.status, error, verdict.receipt),
@@ -126,7 +129,10 @@ def give_up(connection: Connection, now: datetime, head: lanes.Head, on_outcome:
     status = "uncertain" if _last_was_uncertain(connection, head["id"]) else "failed"
     error = f"{GIVEN_UP} {head['last_error'] or ''}".strip()
     given_up = update(Message).where(Message.id == head["id"], Message.status == "pending")
-    connection.execute(given_up.values(status=status, settled_at=now, last_error=error))
+    if not connection.execute(
+        given_up.values(status=status, settled_at=now, last_error=error)
+    ).rowcount:
+        return  # a person was faster
     message = Claimed(head["id"], head["chat_id"], head["attempts"], head["request_id"])
     on_outcome(connection, now, _settled(message, "given_up", status, error, None))
 
@@ -260,6 +266,17 @@ def _record(
         }
         _insert_attempt(connection, attempt)
     return [_settled(message, outcome, status, error, receipt) for message in messages]
+
+
+def _is_written(connection: Connection, claim: Claim, outcome: str, error: str | None) -> bool:
+    """Whether this end of the claim is noted already, and not that somebody else found it over."""
+    noted = select(Attempt.id).where(
+        Attempt.outbox_id.in_([message.id for message in claim.messages]),
+        Attempt.token == claim.token,
+        Attempt.outcome == outcome,
+        Attempt.error.is_not_distinct_from(error),
+    )
+    return connection.scalar(noted.limit(1)) is not None
 
 
 def _describe(outcome: Outcome) -> str:

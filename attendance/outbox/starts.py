@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, Integer, bindparam, delete, insert, select
 
 from attendance.config import Rate
-from attendance.db import Prepared
+from attendance.db import Prepared, alone_at, try_alone_at
+from attendance.outbox.lanes import hold_lane
 from attendance.outbox.message import Start
 from attendance.outbox.pacing import Pace, next_start
 
@@ -13,10 +14,24 @@ _KEPT_LONGER = timedelta(seconds=10)
 """Another may plan an earlier start than this one, and its window reaches back further."""
 
 
+_PLANNING = "outbox_start"
 _count = bindparam("count", type_=Integer)
+_debit = Prepared(insert(Start.__table__), "lane", "starts_at")  # type: ignore[arg-type]  # a Table
 _newest_first = select(Start.starts_at).order_by(Start.starts_at.desc()).limit(_count)
 _latest = Prepared(_newest_first)
 _latest_of_lane = Prepared(_newest_first.where(Start.lane == bindparam("lane")))
+
+
+def plan_alone(connection: Connection, pace: Pace, *, patient: bool = True) -> bool:
+    """Have nobody else plan starts until the end of the transaction, where there is a rate over all
+    chats: a start that another has planned and not yet committed would not be counted. The rate of
+    one chat is kept by whoever holds its lane. False where another is at it, and not `patient`."""
+    if pace.overall is None:
+        return True
+    if not patient:
+        return try_alone_at(connection, _PLANNING)
+    alone_at(connection, _PLANNING)
+    return True
 
 
 def latest(connection: Connection, rate: Rate | None, lane: str | None = None) -> list[datetime]:
@@ -35,8 +50,7 @@ def debit(connection: Connection, pace: Pace, lane: str, starts_at: datetime) ->
         return None
     forgotten = starts_at - pace.longest_window - _KEPT_LONGER
     connection.execute(delete(Start).where(Start.starts_at < forgotten))
-    debited = insert(Start).values(lane=lane, starts_at=starts_at)
-    return connection.execute(debited).lastrowid
+    return _debit.inserted(connection, {"lane": lane, "starts_at": starts_at})
 
 
 def give_back(connection: Connection, start_id: int | None) -> None:
@@ -47,6 +61,8 @@ def give_back(connection: Connection, start_id: int | None) -> None:
 
 def try_debit(connection: Connection, pace: Pace, lane: str, now: datetime) -> bool:
     """One more start at once, if the pace allows it: for a second request under one claim."""
+    plan_alone(connection, pace)
+    hold_lane(connection, lane)
     rate = pace.of_chat(lane)
     if next_start(latest(connection, pace.overall), pace.overall, now) > now:
         return False

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
-from sqlalchemy.dialects import sqlite
 
-from attendance.db import Prepared
+from attendance.db import Prepared, insert_unless_there
 from attendance.outbox.message import Stoppage, StopReason
 
 FIRST_PROBE = timedelta(seconds=1)
@@ -15,7 +14,6 @@ _RELAPSE = timedelta(minutes=1)
 _PROBED: tuple[StopReason, ...] = ("misconfigured", "unreachable")
 _CLOCK_STANDS_STILL: tuple[StopReason, ...] = ("unconfigured", "misconfigured")
 
-_insert = sqlite.insert(Stoppage.__table__).on_conflict_do_nothing()  # type: ignore[arg-type]
 _open_and_probed = and_(
     or_(*(Stoppage.reason == reason for reason in _PROBED)), Stoppage.ended_at.is_(None)
 )
@@ -45,9 +43,8 @@ def begin(
     if reason in _PROBED and _reopen(connection, now, reason, error):
         return
     probe_at = now + FIRST_PROBE if reason in _PROBED else None
-    connection.execute(
-        _insert, {"reason": reason, "error": error, "started_at": now, "probe_at": probe_at}
-    )
+    row = {"reason": reason, "error": error, "started_at": now, "probe_at": probe_at}
+    insert_unless_there(connection, Stoppage.__table__, row)
 
 
 def flood(connection: Connection, now: datetime, until: datetime, error: str) -> None:
@@ -76,9 +73,9 @@ def take_probe(connection: Connection, now: datetime) -> StopReason | None:
     """Claim a probe that is due, so that one process makes it; None where there is none. The next
     follows after as long as the stoppage has lasted, at most `LONGEST_PROBE`."""
     due = connection.execute(
-        select(Stoppage.id, Stoppage.reason, Stoppage.started_at).where(
-            _open_and_probed, Stoppage.probe_at <= now
-        )
+        select(Stoppage.id, Stoppage.reason, Stoppage.started_at)
+        .where(_open_and_probed, Stoppage.probe_at <= now)
+        .with_for_update(skip_locked=True)
     ).first()
     if due is None:
         return None

@@ -9,11 +9,10 @@ from typing import cast
 
 from flask import current_app
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects import sqlite
 
 from attendance.audit.refusals import Refusals
 from attendance.config import Settings
-from attendance.db import Database
+from attendance.db import Database, insert_unless_there
 from attendance.models import ServiceSecret
 from attendance.notices import Notices
 from attendance.recording import Rules
@@ -53,7 +52,7 @@ class Services:
 
         def work(connection: Connection) -> str:
             row = {"name": "signing", "value": made, "created_at": now}
-            connection.execute(sqlite.insert(ServiceSecret).on_conflict_do_nothing(), row)
+            insert_unless_there(connection, ServiceSecret.__table__, row)
             kept = select(ServiceSecret.value).where(ServiceSecret.name == "signing")
             return connection.execute(kept).scalar_one()
 

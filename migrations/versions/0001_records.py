@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from attendance.db import UtcTime
+from attendance.db.base import WHOLE, UtcTime, only_where
 
 revision: str = "0001"
 down_revision: str | None = None
@@ -32,8 +32,8 @@ def downgrade() -> None:
 def _create_api_key() -> None:
     op.create_table(
         "api_key",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("lineage", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
+        sa.Column("lineage", WHOLE, nullable=False),
         sa.Column("name", sa.String(length=64), nullable=False),
         sa.Column("role", sa.String(length=8), nullable=False),
         sa.Column("key_hash", sa.String(length=64), nullable=False),
@@ -52,14 +52,14 @@ def _create_api_key() -> None:
         "api_key",
         ["name"],
         unique=True,
-        sqlite_where=sa.text("revoked_at IS NULL"),
+        **only_where("revoked_at IS NULL"),
     )
 
 
 def _create_attendance() -> None:
     op.create_table(
         "attendance",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("person_id", sa.String(length=128), nullable=False),
         sa.Column("person_name", sa.String(length=200), nullable=True),
         sa.Column("event", sa.String(length=16), nullable=False),
@@ -75,8 +75,8 @@ def _create_attendance() -> None:
         sa.Column("longitude", sa.Double(), nullable=True),
         sa.Column("accuracy_m", sa.Double(), nullable=True),
         sa.Column("client_event_id", sa.String(length=128), nullable=True),
-        sa.Column("key_lineage", sa.Integer(), nullable=False),
-        sa.Column("key_id", sa.Integer(), nullable=False),
+        sa.Column("key_lineage", WHOLE, nullable=False),
+        sa.Column("key_id", WHOLE, nullable=False),
         sa.Column("request_id", sa.String(length=64), nullable=False),
         sa.CheckConstraint(
             "event IN ('check_in', 'check_out', 'break_start', 'break_end', "
@@ -93,9 +93,9 @@ def _create_attendance() -> None:
 def _create_client_event() -> None:
     op.create_table(
         "client_event",
-        sa.Column("key_lineage", sa.Integer(), nullable=False),
+        sa.Column("key_lineage", WHOLE, nullable=False),
         sa.Column("client_event_id", sa.String(length=128), nullable=False),
-        sa.Column("attendance_id", sa.Integer(), nullable=False),
+        sa.Column("attendance_id", WHOLE, nullable=False),
         sa.Column("occurred_at", UtcTime(), nullable=True),
         sa.ForeignKeyConstraint(
             ["attendance_id"],
@@ -110,10 +110,10 @@ def _create_client_event() -> None:
 def _create_idempotency_key() -> None:
     op.create_table(
         "idempotency_key",
-        sa.Column("key_lineage", sa.Integer(), nullable=False),
+        sa.Column("key_lineage", WHOLE, nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
         sa.Column("fingerprint", sa.String(length=64), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("status", WHOLE, nullable=False),
         sa.Column("location", sa.String(length=255), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created_at", UtcTime(), nullable=False),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from attendance.db import UtcTime
+from attendance.db.base import WHOLE, UtcTime, only_where
 
 revision: str = "0002"
 down_revision: str | None = "0001"
@@ -32,24 +32,24 @@ def downgrade() -> None:
 def _create_outbox() -> None:
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("status", sa.String(length=9), nullable=False),
         sa.Column("chat_id", sa.String(length=64), nullable=True),
         sa.Column("lane", sa.String(length=64), nullable=True),
         sa.Column("thread_id", sa.BigInteger(), nullable=True),
-        sa.Column("silent", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("silent", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("text", sa.Text(), nullable=False),
         sa.Column("line", sa.Text(), nullable=True),
-        sa.Column("alone", sa.Boolean(), server_default=sa.text("0"), nullable=False),
-        sa.Column("digest_id", sa.Integer(), nullable=True),
+        sa.Column("alone", sa.Boolean(), server_default=sa.false(), nullable=False),
+        sa.Column("digest_id", WHOLE, nullable=True),
         sa.Column("subject_type", sa.String(length=32), nullable=False),
         sa.Column("subject_id", sa.String(length=64), nullable=True),
         sa.Column("request_id", sa.String(length=64), nullable=True),
         sa.Column("created_at", UtcTime(), nullable=False),
         sa.Column("due_at", UtcTime(), nullable=False),
         sa.Column("give_up_from", UtcTime(), nullable=False),
-        sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("uncertain_attempts", sa.Integer(), nullable=False),
+        sa.Column("attempts", WHOLE, nullable=False),
+        sa.Column("uncertain_attempts", WHOLE, nullable=False),
         sa.Column("token", sa.String(length=32), nullable=True),
         sa.Column("claimed_by", sa.String(length=128), nullable=True),
         sa.Column("claimed_at", UtcTime(), nullable=True),
@@ -88,30 +88,30 @@ def _create_outbox() -> None:
         "ix_outbox_attention",
         "outbox",
         ["status", "id"],
-        sqlite_where=sa.text("status IN ('failed', 'uncertain', 'cancelled')"),
+        **only_where("status IN ('failed', 'uncertain', 'cancelled')"),
     )
     op.create_index("ix_outbox_subject", "outbox", ["subject_type", "subject_id"])
     op.create_index(
         "ix_outbox_unsettled",
         "outbox",
         ["lane", "id"],
-        sqlite_where=sa.text("status IN ('pending', 'sending')"),
+        **only_where("status IN ('pending', 'sending')"),
     )
     op.create_index(
         "uq_outbox_in_flight",
         "outbox",
         ["lane"],
         unique=True,
-        sqlite_where=sa.text("status = 'sending' AND (digest_id IS NULL OR digest_id = id)"),
+        **only_where("status = 'sending' AND (digest_id IS NULL OR digest_id = id)"),
     )
 
 
 def _create_outbox_attempt() -> None:
     op.create_table(
         "outbox_attempt",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("outbox_id", sa.Integer(), nullable=False),
-        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
+        sa.Column("outbox_id", WHOLE, nullable=False),
+        sa.Column("number", WHOLE, nullable=False),
         sa.Column("token", sa.String(length=32), nullable=False),
         sa.Column("claimed_by", sa.String(length=128), nullable=False),
         sa.Column("started_at", UtcTime(), nullable=False),
@@ -141,7 +141,7 @@ def _create_chat() -> None:
         sa.Column("migrated_to", sa.String(length=64), nullable=True),
         sa.Column("type", sa.String(length=16), nullable=True),
         sa.Column("title", sa.String(length=256), nullable=True),
-        sa.Column("silent", sa.Boolean(), server_default=sa.text("0"), nullable=False),
+        sa.Column("silent", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.Column("quiet_hours", sa.String(length=11), nullable=True),
         sa.CheckConstraint(
             "(parked_at IS NULL) = (park_reason IS NULL)", name=op.f("ck_chat_park_reason")
@@ -153,7 +153,7 @@ def _create_chat() -> None:
 def _create_outbox_start() -> None:
     op.create_table(
         "outbox_start",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("lane", sa.String(length=64), nullable=False),
         sa.Column("starts_at", UtcTime(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outbox_start")),
@@ -166,7 +166,7 @@ def _create_outbox_start() -> None:
 def _create_outbox_stoppage() -> None:
     op.create_table(
         "outbox_stoppage",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("reason", sa.String(length=16), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("started_at", UtcTime(), nullable=False),
@@ -184,5 +184,5 @@ def _create_outbox_stoppage() -> None:
         "outbox_stoppage",
         ["reason"],
         unique=True,
-        sqlite_where=sa.text("ended_at IS NULL"),
+        **only_where("ended_at IS NULL"),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from attendance.db import UtcTime
+from attendance.db.base import WHOLE, UtcTime
 
 revision: str = "0003"
 down_revision: str | None = "0002"
@@ -23,9 +23,25 @@ _GUARDS = {
     ),
 }
 
+# PostgreSQL has no replacing INSERT, and has TRUNCATE, which passes the triggers of rows by.
+_REFUSE = """CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME
+    USING ERRCODE = 'integrity_constraint_violation';
+END $$"""
+_POSTGRES_GUARDS = {
+    "audit_no_update": "BEFORE UPDATE ON audit FOR EACH ROW",
+    "audit_no_delete": "BEFORE DELETE ON audit FOR EACH ROW",
+    "audit_no_truncate": "BEFORE TRUNCATE ON audit FOR EACH STATEMENT",
+}
+
 
 def upgrade() -> None:
     _create_audit()
+    if op.get_context().dialect.name == "postgresql":
+        op.execute(_REFUSE)
+        for name, when in _POSTGRES_GUARDS.items():
+            op.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION refuse_change()")
+        return
     for name, when in _GUARDS.items():
         op.execute(
             f"CREATE TRIGGER {name} {when} BEGIN SELECT RAISE(ABORT, 'audit is append-only'); END"
@@ -34,12 +50,14 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("audit")
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION refuse_change()")
 
 
 def _create_audit() -> None:
     op.create_table(
         "audit",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("occurred_at", UtcTime(), nullable=False),
         sa.Column("actor_type", sa.String(length=16), nullable=False),
         sa.Column("actor_id", sa.String(length=128), nullable=True),
@@ -56,7 +74,7 @@ def _create_audit() -> None:
         sa.Column("host", sa.String(length=128), nullable=False),
         sa.Column("before_json", sa.Text(), nullable=True),
         sa.Column("after_json", sa.Text(), nullable=True),
-        sa.Column("schema_version", sa.Integer(), nullable=False),
+        sa.Column("schema_version", WHOLE, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
         sqlite_autoincrement=True,
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from attendance.db import UtcTime
+from attendance.db.base import WHOLE, UtcTime
 
 revision: str = "0004"
 down_revision: str | None = "0003"
@@ -24,9 +24,9 @@ def downgrade() -> None:
 def _create_route() -> None:
     op.create_table(
         "route",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", WHOLE, nullable=False),
         sa.Column("chat_id", sa.String(length=64), nullable=False),
-        sa.Column("thread_id", sa.Integer(), nullable=True),
+        sa.Column("thread_id", WHOLE, nullable=True),
         sa.Column("site", sa.String(length=128), nullable=True),
         sa.Column("group_name", sa.String(length=128), nullable=True),
         sa.Column("event", sa.String(length=16), nullable=True),

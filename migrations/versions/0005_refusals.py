@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from attendance.db import UtcTime
+from attendance.db.base import UtcTime
 
 revision: str = "0005"
 down_revision: str | None = "0004"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from alembic import op
 
-from attendance.db import UtcTime
+from attendance.db.base import WHOLE, UtcTime
 
 revision: str = "0007"
 down_revision: str | None = "0006"
@@ -20,6 +20,9 @@ def upgrade() -> None:
     _create_seal()
     _create_leaf()
     for table, unique in _UNIQUE.items():
+        if op.get_context().dialect.name == "postgresql":
+            _guard_on_postgres(table)
+            continue
         same = " OR ".join(f"{column} = NEW.{column}" for column in unique)
         exists = f"EXISTS (SELECT 1 FROM {table} WHERE {same})"  # noqa: S608 - names of ours
         _guard(table, "no_update", "BEFORE UPDATE")
@@ -32,6 +35,15 @@ def downgrade() -> None:
     op.drop_table("audit_seal")
 
 
+def _guard_on_postgres(table: str) -> None:
+    """As for the trail itself, in 0003."""
+    for event, each in (("UPDATE", "ROW"), ("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")):
+        op.execute(
+            f"CREATE TRIGGER {table}_no_{event.lower()} BEFORE {event} ON {table} "
+            f"FOR EACH {each} EXECUTE FUNCTION refuse_change()"
+        )
+
+
 def _guard(table: str, name: str, event: str, condition: str = "") -> None:
     op.execute(
         f"CREATE TRIGGER {table}_{name} {event} ON {table} {condition}"
@@ -42,11 +54,11 @@ def _guard(table: str, name: str, event: str, condition: str = "") -> None:
 def _create_seal() -> None:
     op.create_table(
         "audit_seal",
-        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", WHOLE, autoincrement=False, nullable=False),
         sa.Column("sealed_at", UtcTime(), nullable=False),
-        sa.Column("first_seq", sa.Integer(), nullable=False),
-        sa.Column("last_seq", sa.Integer(), nullable=False),
-        sa.Column("backlog", sa.Integer(), nullable=False),
+        sa.Column("first_seq", WHOLE, nullable=False),
+        sa.Column("last_seq", WHOLE, nullable=False),
+        sa.Column("backlog", WHOLE, nullable=False),
         sa.Column("root", sa.String(length=64), nullable=False),
         sa.Column("prev_hash", sa.String(length=64), nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
@@ -61,8 +73,8 @@ def _create_seal() -> None:
 def _create_leaf() -> None:
     op.create_table(
         "audit_leaf",
-        sa.Column("seq", sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column("audit_id", sa.Integer(), nullable=False),
+        sa.Column("seq", WHOLE, autoincrement=False, nullable=False),
+        sa.Column("audit_id", WHOLE, nullable=False),
         sa.Column("hash", sa.String(length=64), nullable=False),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_audit_leaf")),
         sa.UniqueConstraint("audit_id", name=op.f("uq_audit_leaf_audit_id")),

@@ -66,8 +66,9 @@ def prune(folder: Path) -> tuple[float, float]:
 def measure(rows: int, kept: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        schema.upgrade(f"sqlite:///{folder}/attendance.db")
-        database = Database(folder / "attendance.db")
+        url = f"sqlite:///{folder}/attendance.db"
+        schema.upgrade(url)
+        database = Database.at(url)
         fill(database, rows - kept, NINE)
         fill(database, kept, NOON)
         visitor = Visitor(database)

@@ -7,7 +7,6 @@ the two acts of the third, the clock is set back.
 
 import sys
 from datetime import timedelta
-from pathlib import Path
 from threading import Event
 
 from sqlalchemy import Connection
@@ -48,4 +47,4 @@ def set_back(database: Database) -> None:
 
 
 if __name__ == "__main__":
-    {"write": write, "seal": seal, "set-back": set_back}[sys.argv[1]](Database(Path(sys.argv[2])))
+    {"write": write, "seal": seal, "set-back": set_back}[sys.argv[1]](Database.at(sys.argv[2]))

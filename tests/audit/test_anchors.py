@@ -4,6 +4,7 @@ import logging
 import os
 import stat
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from trails import Trail
@@ -17,6 +18,8 @@ from attendance.telegram.markdown import plain
 
 OTHER_GROUP = 100
 
+pytestmark = pytest.mark.both_databases
+
 
 def anchors(trail: Trail, chat: str | None = "-1001") -> Anchors:
     return Anchors(trail.database, lambda: trail.now, "host", chat, anchor_message)
@@ -29,6 +32,12 @@ def head(trail: Trail) -> Checkpoint:
     return Checkpoint.of(newest, "host")
 
 
+@pytest.fixture(autouse=True)
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What goes with a server's database lies in the working directory."""
+    monkeypatch.chdir(tmp_path)
+
+
 def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     trail: Trail, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -37,18 +46,19 @@ def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     chore = anchors(trail)
     chore()
 
-    assert chore.file.name == "attendance.db.checkpoint"
+    assert chore.file == trail.database.beside(".checkpoint")
     assert read(chore.file.read_text()) == [head(trail)]
     assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
     assert str(head(trail)).split()[2] in caplog.text
 
 
+@pytest.mark.sqlite_only
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file to a strange group")
 def test_the_file_is_open_to_whom_the_database_is(trail: Trail) -> None:
     """DATABASE_GROUP: an auditor's account."""
     trail.grow(1)
-    os.chown(trail.database.path, -1, OTHER_GROUP)
-    trail.database.path.chmod(0o660)
+    os.chown(trail.path, -1, OTHER_GROUP)
+    trail.path.chmod(0o660)
     anchors(trail)()
 
     found = anchors(trail).file.stat()

@@ -16,7 +16,7 @@ from attendance.audit.refusals import Kind, Refusals
 from attendance.audit.sealer import Sealer
 from attendance.caretaker import Caretaker, configuration_hash
 from attendance.config import Settings
-from attendance.db import Database
+from attendance.db import SqliteDatabase
 from attendance.retention import Pruning
 from attendance.worker import create_caretaker
 
@@ -83,7 +83,7 @@ def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str, set
 
 
 def test_a_database_that_cannot_be_written_keeps_nothing_from_starting(
-    database: Database, caplog: pytest.LogCaptureFixture
+    database: SqliteDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     caretaker = Caretaker("worker", Settings.from_env({}), database, lambda: NINE, Refusals())
     with closing(sqlite3.connect(database.path, isolation_level=None)) as stranger:
@@ -95,7 +95,7 @@ def test_a_database_that_cannot_be_written_keeps_nothing_from_starting(
 
 
 def test_a_database_that_is_broken_keeps_nothing_from_starting(
-    database: Database, caplog: pytest.LogCaptureFixture
+    database: SqliteDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
     with closing(sqlite3.connect(database.path)) as stranger, stranger:
         stranger.execute("ALTER TABLE audit RENAME TO elsewhere")
@@ -104,14 +104,14 @@ def test_a_database_that_is_broken_keeps_nothing_from_starting(
     assert "Not in the audit trail: service.started" in caplog.text
 
 
-def test_refusals_that_could_not_be_written_are_counted_on(database: Database) -> None:
+def test_refusals_that_could_not_be_written_are_counted_on(database: SqliteDatabase) -> None:
     refusals, clock = Refusals(), iter([NINE + MINUTE, NINE + 2 * MINUTE])
     for _ in range(15):
         refusals.admit(NINE, STRANGER)
     caretaker = Caretaker("worker", Settings.from_env({}), database, lambda: next(clock), refusals)
     write_refusals = caretaker.chores[0]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "write", lambda *_: 1 / 0)
+        patch.setattr(type(database), "write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             write_refusals()
     write_refusals()
@@ -121,14 +121,16 @@ def test_refusals_that_could_not_be_written_are_counted_on(database: Database) -
 
 
 @pytest.mark.parametrize("part", ["worker", "dispatcher"])
-def test_what_is_done_for_all_is_left_to_those_who_deliver(database: Database, part: str) -> None:
+def test_what_is_done_for_all_is_left_to_those_who_deliver(
+    database: SqliteDatabase, part: str
+) -> None:
     settings = Settings.from_env({"DISPATCHER": "off"})
     kinds = [type(chore) for chore in create_caretaker(part, settings, database, Refusals()).chores]
     for done_for_all in (Sealer, Pruning):
         assert (done_for_all in kinds) is (part == "dispatcher")
 
 
-def test_a_service_without_a_bot_seals_and_prunes_all_the_same(database: Database) -> None:
+def test_a_service_without_a_bot_seals_and_prunes_all_the_same(database: SqliteDatabase) -> None:
     caretaker = create_caretaker("worker", Settings.from_env({}), database, Refusals())
     assert {Sealer, Pruning} <= {type(chore) for chore in caretaker.chores}
 

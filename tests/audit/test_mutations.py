@@ -20,7 +20,7 @@ from attendance.audit import seals
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.report import Report
 from attendance.audit.verify import Scope, verify
-from attendance.db import Database, parse_utc, schema
+from attendance.db import Database, SqliteDatabase, parse_utc, schema
 
 Mutate = Callable[[sqlite3.Connection], object]
 Mutant = tuple[str, str, Mutate]
@@ -35,7 +35,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Checkpoint]:
     """A sealed trail that nobody has open, and its head."""
     path = tmp_path_factory.mktemp("sealed") / "attendance.db"
     schema.upgrade(f"sqlite:///{path}")
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         Trail(database).grow(*BATCHES)
         with database.read() as connection:
             head = seals.head(connection)
@@ -45,7 +45,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Checkpoint]:
 
 def verified(path: Path, *anchors: Checkpoint) -> tuple[Report, list[str]]:
     """What `verify` says, and the other verifier."""
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         report = verify(database, Scope(key=KEY, anchors=anchors))
     text = "".join(map(str, anchors))
     return report, verifier.verify(path, KEY.reveal().encode(), text)
@@ -282,7 +282,7 @@ def test_every_mutant_is_found_and_named(sealed: tuple[Path, Checkpoint], tmp_pa
 def findings(path: Path, anchor: Checkpoint) -> list[list[str]]:
     """What both verifiers say. Text that is no UTF-8 stops the short one, which is an answer, too:
     it exits 2, and never 0."""
-    with closing(Database(path)) as database:
+    with closing(SqliteDatabase(path)) as database:
         report = verify(database, Scope(key=KEY, anchors=[anchor]))
     ours: list[str] = sorted(report.counts)
     try:
@@ -300,7 +300,7 @@ def test_a_chain_alone_does_not_show_that_it_was_rebuilt(
     copy = Path(shutil.copy(sealed[0], tmp_path))
     with tampering(copy) as connection:
         mutate(connection)
-    with closing(Database(copy)) as database:
+    with closing(SqliteDatabase(copy)) as database:
         report = verify(database, Scope())
 
     assert report.intact, (what, name)
@@ -311,7 +311,7 @@ def test_rows_that_wait_for_their_seal_are_no_tampering(
 ) -> None:
     """A service that was killed a moment after it wrote."""
     copy = Path(shutil.copy(sealed[0], tmp_path))
-    with closing(Database(copy)) as database:
+    with closing(SqliteDatabase(copy)) as database:
         trail = Trail(database)
         [newest] = trail.rows("SELECT max(sealed_at) AS at FROM audit_seal")
         trail.now = parse_utc(newest["at"])

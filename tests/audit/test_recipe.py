@@ -19,7 +19,7 @@ from trails import ADA, Trail
 from attendance.audit import record
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SQL = README.partition("```sql\n")[2].partition("```")[0]
+SQL = "SELECT" + README.partition("```sql\nSELECT")[2].partition("```")[0]
 
 Read = Callable[[Path, str], list[dict[str, Any]]]
 
@@ -67,7 +67,7 @@ def test_the_recipe_sees_the_latest_rows_of_the_live_file(trail: Trail, read: Re
             lambda c: record(c, trail.now, ADA, "attendance.recorded", outcome="refused")
         )
 
-    assert read(trail.database.path, SQL) == [
+    assert read(trail.database.beside(""), SQL) == [
         {
             "day": "2026-11-23",
             "action": "attendance.recorded",

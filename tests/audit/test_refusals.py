@@ -10,6 +10,8 @@ from trails import NINE, Trail
 from attendance.audit import ANONYMOUS
 from attendance.audit.refusals import Kind, Refusals, record_repeated
 
+pytestmark = pytest.mark.both_databases
+
 STRANGER = Kind("attendance.recorded", 401, "unauthenticated", ANONYMOUS, "192.0.2.7")
 
 CRASH = Kind("attendance.recorded", 500, "internal_error", ANONYMOUS, "192.0.2.7")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 from trails import Trail
 
 from attendance.audit.verify import Scope, verify
@@ -15,15 +16,17 @@ from attendance.db import Database
 CREW = Path(__file__).with_name("crew.py")
 WRITERS = 8
 
+pytestmark = pytest.mark.both_databases
+
 
 @contextmanager
-def crew(role: str, database: Path, count: int) -> Iterator[list[Path]]:
+def crew(role: str, url: str, place: Path, count: int) -> Iterator[list[Path]]:
     """So many processes of a role; killed at the end. What each printed is in its file."""
-    logs = [database.with_name(f"{role}-{time.monotonic_ns()}") for _ in range(count)]
+    logs = [place / f"{role}-{time.monotonic_ns()}" for _ in range(count)]
     running = []
     for log in logs:
         with log.open("w") as output:
-            command = [sys.executable, str(CREW), role, str(database)]
+            command = [sys.executable, str(CREW), role, url]
             running.append(subprocess.Popen(command, stdout=output))
     try:
         yield logs
@@ -45,16 +48,17 @@ def wait_for(logs: list[Path], count: int) -> None:
         time.sleep(0.05)
 
 
-def test_each_row_is_sealed_exactly_once_and_nothing_forks(trail: Trail) -> None:
-    path = trail.database.path
+def test_each_row_is_sealed_exactly_once_and_nothing_forks(
+    trail: Trail, database_url: str, tmp_path: Path
+) -> None:
     trail.database.close()
-    with crew("write", path, WRITERS) as written:
+    with crew("write", database_url, tmp_path, WRITERS) as written:
         for _ in range(4):
-            with crew("seal", path, 2) as sealed:
+            with crew("seal", database_url, tmp_path, 2) as sealed:
                 wait_for(sealed, 40)
             wait_for(written, lines(written) + 200)
 
-    database = Database(path)
+    database = Database.at(database_url)
     left = Trail(database, key=None)
     unsealed = left.value(
         "SELECT count(*) FROM audit WHERE id NOT IN (SELECT audit_id FROM audit_leaf)"

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from attendance.audit import Actor, Context, record
 from attendance.audit.sealer import Sealer
-from attendance.db import Database
+from attendance.db import Database, SqliteDatabase
 from attendance.secret import Secret
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
@@ -26,6 +26,12 @@ class Trail:
         self.database = database
         self.now = NINE
         self.sealer = Sealer(database, lambda: self.now, key)
+
+    @property
+    def path(self) -> Path:
+        """The file, where the database is one."""
+        assert isinstance(self.database, SqliteDatabase)
+        return self.database.path
 
     def record(self, count: int = 1, action: str = "test.happened", **more: Any) -> None:
         now = self.now

@@ -17,7 +17,7 @@ from sqlalchemy import Connection
 
 from attendance.cli import main
 from attendance.config import Settings
-from attendance.db import Database, format_utc, schema, utc_now
+from attendance.db import Database, SqliteDatabase, format_utc, schema, utc_now
 from attendance.outbox.queue import Draft, enqueue
 
 ROOT = Path(__file__).parent.parent.parent
@@ -91,7 +91,7 @@ class Desk:
 
     @contextmanager
     def database(self) -> Iterator[Database]:
-        with closing(Database(self.path)) as database:
+        with closing(SqliteDatabase(self.path)) as database:
             yield database
 
     def rows(self, query: str) -> list[dict[str, Any]]:

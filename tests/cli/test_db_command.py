@@ -52,7 +52,7 @@ def test_a_place_where_no_database_can_be_made_is_refused(empty_desk: Desk) -> N
     assert "correct DATABASE_URL" in result.stderr
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "postgresql+psycopg://h/d"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_database_that_could_not_keep_anything_is_refused(empty_desk: Desk, url: str) -> None:
     result = empty_desk.run("db", "upgrade", DATABASE_URL=url)
 

@@ -11,9 +11,9 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 
-from attendance.db import Database
-from attendance.db.engines import driver_connection
-from attendance.db.turnstile import Turnstile
+from attendance.db import SqliteDatabase
+from attendance.db.sqlite.engines import driver_connection
+from attendance.db.sqlite.turnstile import Turnstile
 
 PATIENCE_SECONDS = 30.0
 
@@ -39,7 +39,7 @@ def notes(path: Path) -> list[str]:
         return [text for (text,) in connection.execute("SELECT text FROM note ORDER BY text")]
 
 
-def statements(database: Database) -> list[str]:
+def statements(database: SqliteDatabase) -> list[str]:
     """A list that fills with what the writer's connection executes from now on."""
     seen: list[str] = []
 
@@ -61,7 +61,7 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.002)
 
 
-def queued(database: Database) -> int:
+def queued(database: SqliteDatabase) -> int:
     """How many units wait behind the one that the writer has already taken."""
     return database._writer._waiting.qsize()
 

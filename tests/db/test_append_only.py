@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 
 from attendance.audit import ANONYMOUS, Context, record
 from attendance.audit.sealer import Sealer
-from attendance.db import Database, utc_now
+from attendance.db import SqliteDatabase, utc_now
 
 CHANGES = [
     "UPDATE audit SET outcome = 'failure'",
@@ -23,12 +23,14 @@ CHANGES = [
 
 
 @pytest.fixture(autouse=True)
-def one_entry(database: Database) -> None:
+def one_entry(database: SqliteDatabase) -> None:
     database.write(lambda c: record(c, utc_now(), Context(ANONYMOUS), "test.happened"))
 
 
 @pytest.fixture(params=["ON", "OFF"])
-def stranger(database: Database, request: pytest.FixtureRequest) -> Iterator[sqlite3.Connection]:
+def stranger(
+    database: SqliteDatabase, request: pytest.FixtureRequest
+) -> Iterator[sqlite3.Connection]:
     """Plain sqlite3, with triggers that recurse and, as is its default, with none."""
     with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute(f"PRAGMA recursive_triggers={request.param}")
@@ -44,7 +46,7 @@ def test_a_stranger_cannot_change_the_trail(stranger: sqlite3.Connection, change
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_the_service_cannot_change_the_trail(database: Database, change: str) -> None:
+def test_the_service_cannot_change_the_trail(database: SqliteDatabase, change: str) -> None:
     with pytest.raises(IntegrityError, match="append-only"):
         database.write(lambda connection: connection.exec_driver_sql(change).rowcount)
 
@@ -63,7 +65,7 @@ SEALED = [
 
 @pytest.mark.parametrize("change", SEALED)
 def test_nor_can_a_stranger_change_the_seals(
-    database: Database, stranger: sqlite3.Connection, change: str
+    database: SqliteDatabase, stranger: sqlite3.Connection, change: str
 ) -> None:
     Sealer(database, utc_now, None).finish()
     with pytest.raises(sqlite3.IntegrityError, match="append-only"):
@@ -78,7 +80,7 @@ def test_a_refused_change_ends_no_transaction(stranger: sqlite3.Connection) -> N
     stranger.execute("ROLLBACK")
 
 
-def test_replacing_would_pass_without_the_guard_on_insert(database: Database) -> None:
+def test_replacing_would_pass_without_the_guard_on_insert(database: SqliteDatabase) -> None:
     """The control, TRAP 6: where triggers do not recurse, REPLACE deletes past them."""
     with closing(sqlite3.connect(database.path, isolation_level=None)) as connection:
         connection.execute("BEGIN")
@@ -90,7 +92,7 @@ def test_replacing_would_pass_without_the_guard_on_insert(database: Database) ->
 @pytest.mark.parametrize(
     "table", ["api_key", "attendance", "audit", "outbox", "outbox_attempt", "outbox_stoppage"]
 )
-def test_ids_are_kept_count_of(database: Database, table: str) -> None:
+def test_ids_are_kept_count_of(database: SqliteDatabase, table: str) -> None:
     with database.read() as connection:
         made = connection.scalar(
             text("SELECT sql FROM sqlite_schema WHERE name = :name"), {"name": table}
@@ -98,12 +100,12 @@ def test_ids_are_kept_count_of(database: Database, table: str) -> None:
     assert "AUTOINCREMENT" in str(made)
 
 
-def test_an_id_is_not_given_again_after_its_row_is_gone(database: Database) -> None:
+def test_an_id_is_not_given_again_after_its_row_is_gone(database: SqliteDatabase) -> None:
     """TRAP 7."""
     assert _insert_delete_insert(database, "outbox_stoppage") == (1, 2)
 
 
-def test_without_autoincrement_it_is(database: Database) -> None:
+def test_without_autoincrement_it_is(database: SqliteDatabase) -> None:
     """The control."""
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("CREATE TABLE plain AS SELECT * FROM outbox_stoppage")
@@ -112,7 +114,7 @@ def test_without_autoincrement_it_is(database: Database) -> None:
     assert _insert_delete_insert(database, "plain") == (1, 1)
 
 
-def _insert_delete_insert(database: Database, table: str) -> tuple[int | None, int | None]:
+def _insert_delete_insert(database: SqliteDatabase, table: str) -> tuple[int | None, int | None]:
     insert = f"INSERT INTO {table} (reason, started_at) VALUES ('unconfigured', '')"  # noqa: S608 - a name of ours
     with closing(sqlite3.connect(database.path)) as connection:
         first = connection.execute(insert).lastrowid

@@ -8,58 +8,57 @@ from pathlib import Path
 import pytest
 from notes import add, make_notes, notes, stranger_writing
 
-from attendance.db import Database, DatabaseError
-from attendance.db.backup import backup, faults
+from attendance.db import DatabaseError, SqliteDatabase
 
 
 @pytest.fixture(autouse=True)
-def one_note(database: Database) -> None:
+def one_note(database: SqliteDatabase) -> None:
     make_notes(database.path)
     database.write(add("a"))
 
 
-def test_a_backup_holds_what_was_committed(database: Database, tmp_path: Path) -> None:
+def test_a_backup_holds_what_was_committed(database: SqliteDatabase, tmp_path: Path) -> None:
     target = tmp_path / "copy.db"
-    assert backup(database, target) == target.stat().st_size
+    assert database.backup(target) == target.stat().st_size
     assert notes(target) == ["a"]
 
 
-def test_a_backup_is_one_file_of_its_owners(database: Database, tmp_path: Path) -> None:
+def test_a_backup_is_one_file_of_its_owners(database: SqliteDatabase, tmp_path: Path) -> None:
     place = tmp_path / "backups"
     place.mkdir()
-    backup(database, place / "copy.db")
+    database.backup(place / "copy.db")
     assert [path.name for path in place.iterdir()] == ["copy.db"]
     assert stat.S_IMODE((place / "copy.db").stat().st_mode) == 0o600
 
 
-def test_a_backup_waits_for_no_writer(database: Database, tmp_path: Path) -> None:
+def test_a_backup_waits_for_no_writer(database: SqliteDatabase, tmp_path: Path) -> None:
     with stranger_writing(database.path) as stranger:
         stranger.execute("INSERT INTO note VALUES ('not yet')")
-        backup(database, tmp_path / "copy.db")
+        database.backup(tmp_path / "copy.db")
     assert notes(tmp_path / "copy.db") == ["a"]
 
 
-def test_a_backup_overwrites_nothing(database: Database, tmp_path: Path) -> None:
+def test_a_backup_overwrites_nothing(database: SqliteDatabase, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("dear")
     with pytest.raises(DatabaseError, match="exists: name a new file"):
-        backup(database, tmp_path / "copy.db")
+        database.backup(tmp_path / "copy.db")
     assert (tmp_path / "copy.db").read_text() == "dear"
 
 
-def test_a_backup_that_cannot_be_written_says_why(database: Database, tmp_path: Path) -> None:
+def test_a_backup_that_cannot_be_written_says_why(database: SqliteDatabase, tmp_path: Path) -> None:
     with pytest.raises(DatabaseError, match="No such file or directory"):
-        backup(database, tmp_path / "nowhere" / "copy.db")
+        database.backup(tmp_path / "nowhere" / "copy.db")
 
 
-def test_a_sound_database_has_no_faults(database: Database) -> None:
-    assert faults(database) == []
+def test_a_sound_database_has_no_faults(database: SqliteDatabase) -> None:
+    assert database.faults() == []
 
 
-def test_a_broken_reference_is_a_fault(database: Database) -> None:
+def test_a_broken_reference_is_a_fault(database: SqliteDatabase) -> None:
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute(
             "INSERT INTO outbox_attempt (outbox_id, number, token, claimed_by, started_at, "
             "ended_at, outcome) VALUES (999, 1, 't', 'me', '', '', 'sent')"
         )
         connection.commit()
-    assert faults(database) == ["outbox_attempt row 1 refers to a outbox that is gone"]
+    assert database.faults() == ["outbox_attempt row 1 refers to a outbox that is gone"]

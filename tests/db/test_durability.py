@@ -8,7 +8,8 @@ import pytest
 from notes import add, make_notes, notes, until
 from sqlalchemy import Connection
 
-from attendance.db import Database, Unavailable, assert_no_connections, writer
+from attendance.db import SqliteDatabase, Unavailable, assert_no_connections
+from attendance.db.sqlite import writer
 
 SETTINGS = {
     "journal_mode": "wal",
@@ -26,11 +27,11 @@ def settings_of(connection: Connection) -> dict[str, object]:
     }
 
 
-def test_the_settings_of_what_writes(database: Database) -> None:
+def test_the_settings_of_what_writes(database: SqliteDatabase) -> None:
     assert database.write(settings_of) == {**SETTINGS, "query_only": 0}
 
 
-def test_the_settings_of_every_reader(database: Database) -> None:
+def test_the_settings_of_every_reader(database: SqliteDatabase) -> None:
     with database.read() as one, database.read() as other:
         assert settings_of(one) == settings_of(other) == {**SETTINGS, "query_only": 1}
 
@@ -39,7 +40,7 @@ def wal_pages(path: Path) -> int:
     return path.with_name(f"{path.name}-wal").stat().st_size // 4096
 
 
-def write_often(database: Database, times: int) -> list[int]:
+def write_often(database: SqliteDatabase, times: int) -> list[int]:
     """The size of the log after each commit."""
     sizes = []
     for number in range(times):
@@ -49,7 +50,7 @@ def write_often(database: Database, times: int) -> list[int]:
 
 
 def test_the_log_does_not_grow_without_end(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10)
     make_notes(database.path)
@@ -57,7 +58,9 @@ def test_the_log_does_not_grow_without_end(
     assert max(sizes) < 100  # written over from its start, again and again
 
 
-def test_without_checkpoints_it_would(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_checkpoints_it_would(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The control: nothing else puts the log away, so the bound above is the checkpoint's."""
     monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10_000)
     make_notes(database.path)
@@ -68,7 +71,7 @@ def test_without_checkpoints_it_would(database: Database, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize(("rows", "put_away"), [(10, False), (11, True)])
 def test_a_commit_of_very_many_rows_does_not_leave_its_log_to_grow(
-    database: Database, monkeypatch: pytest.MonkeyPatch, *, rows: int, put_away: bool
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch, *, rows: int, put_away: bool
 ) -> None:
     monkeypatch.setattr(writer, "_MANY_ROWS", 10)
     make_notes(database.path)
@@ -84,7 +87,9 @@ def test_a_commit_of_very_many_rows_does_not_leave_its_log_to_grow(
     assert (wal_pages(database.path) == filled) is put_away  # written over, or added to
 
 
-def test_a_log_that_grew_large_is_cut(database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_grew_large_is_cut(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10)
     monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 5)
     make_notes(database.path)
@@ -93,7 +98,7 @@ def test_a_log_that_grew_large_is_cut(database: Database, monkeypatch: pytest.Mo
 
 
 def test_a_reader_does_not_hold_the_checkpoint_up(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TRAP 10: the log grows meanwhile, and nobody waits."""
     monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 5)
@@ -109,7 +114,7 @@ def test_a_reader_does_not_hold_the_checkpoint_up(
     until(lambda: wal_pages(database.path) == 0)
 
 
-def test_the_log_is_put_away_at_the_end(database: Database) -> None:
+def test_the_log_is_put_away_at_the_end(database: SqliteDatabase) -> None:
     make_notes(database.path)
     database.write(add("a"))
     database.close()
@@ -119,7 +124,7 @@ def test_the_log_is_put_away_at_the_end(database: Database) -> None:
 def test_a_file_that_is_no_database_is_unavailable_and_leaves_nothing_open(tmp_path: Path) -> None:
     path = tmp_path / "attendance.db"
     path.write_bytes(b"This is a text and no database. " * 200)
-    database = Database(path)
+    database = SqliteDatabase(path)
     with pytest.raises(Unavailable, match="not a database"):
         database.write(add("a"))
     database.close()
@@ -131,7 +136,7 @@ def test_a_database_that_was_not_ours_becomes_one_with_a_log(tmp_path: Path) -> 
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("PRAGMA journal_mode").fetchone() == ("delete",)
     make_notes(path)
-    database = Database(path)
+    database = SqliteDatabase(path)
     database.write(add("a"))
     assert database.write(settings_of)["journal_mode"] == "wal"
     database.close()

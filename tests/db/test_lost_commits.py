@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from notes import add, make_notes, notes, processes
 
-from attendance.db import Database, assert_no_connections
+from attendance.db import SqliteDatabase, assert_no_connections
 
 ROWS = 6
 _VISIT = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM note').fetchall(); c.close()"  # noqa: E501
@@ -37,7 +37,7 @@ def plain_write(path: Path) -> Write:
 
 
 def our_write(path: Path) -> Write:
-    database = Database(path)
+    database = SqliteDatabase(path)
     return lambda text: database.write(add(text))
 
 
@@ -90,7 +90,7 @@ def plain_preload(path: Path) -> int:
 
 def our_preload(path: Path) -> int:
     make_notes_in_wal(path)
-    master = Database(path)
+    master = SqliteDatabase(path)
     with master.read() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
     master.close()
@@ -101,7 +101,7 @@ def our_preload(path: Path) -> int:
 def fork_while_open(path: Path) -> str:
     """What `pre_fork` says to a master that has looked into the database and kept it open."""
     make_notes_in_wal(path)
-    database = Database(path)
+    database = SqliteDatabase(path)
     with database.read() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
     try:
@@ -185,7 +185,7 @@ def plain_inheritance(path: Path) -> list[str]:
 def our_inheritance(path: Path) -> list[str]:
     """The child tries each door of a Database that its parent has used."""
     make_notes_in_wal(path)
-    database = Database(path)
+    database = SqliteDatabase(path)
     database.write(add("parent"))
     with database.read():
         pass
@@ -197,7 +197,7 @@ def our_inheritance(path: Path) -> list[str]:
     return [*notes(path), f"{os.waitstatus_to_exitcode(status)} refused"]
 
 
-def _refusals(database: Database) -> int:
+def _refusals(database: SqliteDatabase) -> int:
     def read() -> None:
         with database.read():
             pass

@@ -26,8 +26,8 @@ import attendance.audit.trail
 import attendance.models
 import attendance.outbox.message
 import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
-from attendance.db import Base, Database, NoDatabase, schema
-from attendance.db.engines import writing_engine
+from attendance.db import Base, Database, NoDatabase, SqliteDatabase, schema
+from attendance.db.sqlite.engines import writing_engine
 
 TABLES = list(Base.metadata.tables.values())
 
@@ -112,7 +112,7 @@ def test_a_newer_shape_is_not(database: Database) -> None:
 def test_an_empty_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "attendance.db"
     path.touch()
-    database = Database(path)
+    database = SqliteDatabase(path)
     with pytest.raises(NoDatabase, match=r"nothing yet: run `manage.py db upgrade`"):
         schema.require_current(database)
     database.close()
@@ -197,7 +197,7 @@ def _prefix(constraint: Constraint, table: str) -> str:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_constraint_is_in_the_database_by_its_name(database: Database, table: Table) -> None:
-    made = {name: str(sql) for _, name, sql in definitions(database.path)}
+    made = {name: str(sql) for _, name, sql in definitions(database.beside(""))}
     for found, name in _names(table):
         # SQLite counts ids only for a primary key that stands in its column, without a name.
         if not (isinstance(found, PrimaryKeyConstraint) and "AUTOINCREMENT" in made[table.name]):

@@ -7,20 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from notes import add, make_notes, notes, queued, statements, stranger_writing, until
 
-from attendance.db import Database, TooBusy, engines
+from attendance.db import Database, SqliteDatabase, TooBusy
+from attendance.db.sqlite import engines
 
 
 @pytest.fixture
-def impatient(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Database]:
+def impatient(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[SqliteDatabase]:
     """A database that asks for the lock again and again, rather than once for long."""
     monkeypatch.setattr(engines, "WRITE_BUSY_SECONDS", 0.01)
     database = Database.at(database_url)
+    assert isinstance(database, SqliteDatabase)
     make_notes(database.path)
     yield database
     database.close()
 
 
-def test_a_stranger_is_waited_for(impatient: Database) -> None:
+def test_a_stranger_is_waited_for(impatient: SqliteDatabase) -> None:
     seen = statements(impatient)
     with ThreadPoolExecutor() as pool:
         with stranger_writing(impatient.path):
@@ -31,7 +33,9 @@ def test_a_stranger_is_waited_for(impatient: Database) -> None:
     assert notes(impatient.path) == ["a"]
 
 
-def test_who_waits_for_a_stranger_is_told_in_time_and_not_served_later(impatient: Database) -> None:
+def test_who_waits_for_a_stranger_is_told_in_time_and_not_served_later(
+    impatient: SqliteDatabase,
+) -> None:
     with stranger_writing(impatient.path):
         started = time.monotonic()
         with pytest.raises(TooBusy):
@@ -41,7 +45,7 @@ def test_who_waits_for_a_stranger_is_told_in_time_and_not_served_later(impatient
     assert notes(impatient.path) == ["next"]
 
 
-def test_those_who_come_behind_are_told_in_time_too(impatient: Database) -> None:
+def test_those_who_come_behind_are_told_in_time_too(impatient: SqliteDatabase) -> None:
     """Their unit waits in the queue, behind the one for which the lock is asked."""
     with ThreadPoolExecutor() as pool:
         with stranger_writing(impatient.path):
@@ -54,7 +58,7 @@ def test_those_who_come_behind_are_told_in_time_too(impatient: Database) -> None
     assert notes(impatient.path) == ["next", "patient"]
 
 
-def test_the_lock_is_no_longer_asked_for_once_nobody_waits(impatient: Database) -> None:
+def test_the_lock_is_no_longer_asked_for_once_nobody_waits(impatient: SqliteDatabase) -> None:
     seen = statements(impatient)
     with stranger_writing(impatient.path):
         with pytest.raises(TooBusy):

@@ -10,19 +10,19 @@ from notes import add, make_notes, notes, processes, statements
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from attendance.db import Database
+from attendance.db import SqliteDatabase
 
 ROUNDS = 60
 
 
 @pytest.fixture(autouse=True)
-def note_table(database: Database) -> None:
+def note_table(database: SqliteDatabase) -> None:
     make_notes(database.path)
 
 
 def count_up(path: Path) -> None:
     """Read, then write what follows from it, over and over."""
-    database = Database(path)
+    database = SqliteDatabase(path)
 
     def work(connection: Connection) -> None:
         [count] = connection.exec_driver_sql("SELECT count(*) FROM note").one()
@@ -34,7 +34,7 @@ def count_up(path: Path) -> None:
 
 
 def test_read_then_write_in_two_processes_never_fails_nor_loses_a_count(
-    database: Database,
+    database: SqliteDatabase,
 ) -> None:
     """TRAP 4."""
     with processes(2) as pool:
@@ -43,7 +43,9 @@ def test_read_then_write_in_two_processes_never_fails_nor_loses_a_count(
     assert len(notes(database.path)) == 2 * ROUNDS
 
 
-def test_a_deferred_transaction_fails_at_once_whatever_its_timeout(database: Database) -> None:
+def test_a_deferred_transaction_fails_at_once_whatever_its_timeout(
+    database: SqliteDatabase,
+) -> None:
     """The control of TRAP 4."""
     with (
         closing(sqlite3.connect(database.path, timeout=60, isolation_level=None)) as deferred,
@@ -59,13 +61,13 @@ def test_a_deferred_transaction_fails_at_once_whatever_its_timeout(database: Dat
         assert time.monotonic() - started < 30
 
 
-def test_every_write_begins_immediate(database: Database) -> None:
+def test_every_write_begins_immediate(database: SqliteDatabase) -> None:
     seen = statements(database)
     database.write(add("a"))
     assert [statement for statement in seen if statement.startswith("BEGIN")] == ["BEGIN IMMEDIATE"]
 
 
-def test_savepoints_nest_in_a_unit_of_work(database: Database) -> None:
+def test_savepoints_nest_in_a_unit_of_work(database: SqliteDatabase) -> None:
     """TRAP 5."""
 
     def work(connection: Connection) -> None:
@@ -80,7 +82,7 @@ def test_savepoints_nest_in_a_unit_of_work(database: Database) -> None:
     assert notes(database.path) == ["kept", "outer"]
 
 
-def test_a_unit_that_fails_undoes_the_savepoints_that_it_released(database: Database) -> None:
+def test_a_unit_that_fails_undoes_the_savepoints_that_it_released(database: SqliteDatabase) -> None:
     def work(connection: Connection) -> None:
         with connection.begin_nested():
             add("released")(connection)
@@ -91,7 +93,7 @@ def test_a_unit_that_fails_undoes_the_savepoints_that_it_released(database: Data
     assert notes(database.path) == []
 
 
-def test_the_driver_alone_would_commit_a_released_savepoint(database: Database) -> None:
+def test_the_driver_alone_would_commit_a_released_savepoint(database: SqliteDatabase) -> None:
     """The control of TRAP 5: in its own mode pysqlite begins nothing for a SAVEPOINT."""
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute("SAVEPOINT unit")
@@ -101,7 +103,7 @@ def test_the_driver_alone_would_commit_a_released_savepoint(database: Database) 
     assert notes(database.path) == ["released"]
 
 
-def test_what_reads_cannot_write(database: Database) -> None:
+def test_what_reads_cannot_write(database: SqliteDatabase) -> None:
     with (
         pytest.raises(OperationalError, match="readonly"),
         database.read() as connection,
@@ -110,7 +112,7 @@ def test_what_reads_cannot_write(database: Database) -> None:
     assert notes(database.path) == []
 
 
-def test_a_reader_sees_one_state_of_the_database(database: Database) -> None:
+def test_a_reader_sees_one_state_of_the_database(database: SqliteDatabase) -> None:
     count = "SELECT count(*) FROM note"
     with database.read() as connection:
         before = connection.exec_driver_sql(count).scalar_one()
@@ -121,7 +123,7 @@ def test_a_reader_sees_one_state_of_the_database(database: Database) -> None:
         assert connection.exec_driver_sql(count).scalar_one() == 1
 
 
-def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+def test_readers_do_not_wait_for_a_writer(database: SqliteDatabase) -> None:
     seen: list[int] = []
 
     def work(connection: Connection) -> None:
@@ -133,7 +135,7 @@ def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
     assert seen == [0]
 
 
-def test_foreign_keys_are_enforced_where_we_write(database: Database) -> None:
+def test_foreign_keys_are_enforced_where_we_write(database: SqliteDatabase) -> None:
     orphan = (
         "INSERT INTO outbox_attempt (outbox_id, number, token, claimed_by, started_at, ended_at, "
         "outcome) VALUES (999, 1, 't', 'me', '', '', 'sent')"

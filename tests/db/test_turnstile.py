@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from notes import processes
 
-from attendance.db.turnstile import Turnstile
+from attendance.db.sqlite.turnstile import Turnstile
 
 THREADS, ROUNDS = 4, 25
 

@@ -11,23 +11,23 @@ from notes import add, make_notes, notes, processes, queued, turnstile_held, unt
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from attendance.db import Database, TooBusy, Unavailable, assert_no_connections
-from attendance.db.units import Unit, fail
-from attendance.db.writer import LONGEST_QUEUE
+from attendance.db import SqliteDatabase, TooBusy, Unavailable, assert_no_connections
+from attendance.db.sqlite.units import Unit, fail
+from attendance.db.sqlite.writer import LONGEST_QUEUE
 
 
 @pytest.fixture(autouse=True)
-def note_table(database: Database) -> None:
+def note_table(database: SqliteDatabase) -> None:
     make_notes(database.path)
 
 
-def test_a_commit_is_visible_to_another_process(database: Database) -> None:
+def test_a_commit_is_visible_to_another_process(database: SqliteDatabase) -> None:
     assert database.write(add("a")) == "a"
     with processes(1) as pool:
         assert pool.submit(notes, database.path).result() == ["a"]
 
 
-def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
+def test_a_unit_that_raises_leaves_nothing(database: SqliteDatabase) -> None:
     def work(connection: Connection) -> None:
         add("a")(connection)
         raise LookupError("half way")
@@ -37,21 +37,21 @@ def test_a_unit_that_raises_leaves_nothing(database: Database) -> None:
     assert notes(database.path) == []
 
 
-def test_a_broken_constraint_surfaces_as_itself(database: Database) -> None:
+def test_a_broken_constraint_surfaces_as_itself(database: SqliteDatabase) -> None:
     database.write(add("a"))
     with pytest.raises(IntegrityError):
         database.write(add("a"))
     assert notes(database.path) == ["a"]
 
 
-def test_a_unit_that_waited_too_long_is_never_run_later(database: Database) -> None:
+def test_a_unit_that_waited_too_long_is_never_run_later(database: SqliteDatabase) -> None:
     with turnstile_held(database.path), pytest.raises(TooBusy):
         database.write(add("late"), timeout_seconds=0.05)
     database.write(add("next"))
     assert notes(database.path) == ["next"]
 
 
-def test_a_unit_that_is_not_withdrawn_does_run_later(database: Database) -> None:
+def test_a_unit_that_is_not_withdrawn_does_run_later(database: SqliteDatabase) -> None:
     """The control: waiting for the turn alone loses nothing."""
     with ThreadPoolExecutor() as pool:
         with turnstile_held(database.path):
@@ -62,7 +62,7 @@ def test_a_unit_that_is_not_withdrawn_does_run_later(database: Database) -> None
 
 
 def test_a_unit_that_began_is_waited_for(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     began, given_up = threading.Event(), threading.Event()
     withdraw = Unit.withdraw
@@ -82,7 +82,7 @@ def test_a_unit_that_began_is_waited_for(
     assert notes(database.path) == ["slow"]
 
 
-def test_close_finishes_what_waits(database: Database) -> None:
+def test_close_finishes_what_waits(database: SqliteDatabase) -> None:
     with ThreadPoolExecutor() as pool:
         with turnstile_held(database.path):
             answers = [pool.submit(database.write, add(text), None) for text in "abc"]
@@ -95,7 +95,7 @@ def test_close_finishes_what_waits(database: Database) -> None:
 
 
 def test_a_unit_that_comes_while_closing_is_not_forgotten(
-    database: Database, monkeypatch: pytest.MonkeyPatch
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The writer's thread must not end between a caller's look at it and its unit's arrival."""
     start = database._writer._start
@@ -111,7 +111,7 @@ def test_a_unit_that_comes_while_closing_is_not_forgotten(
     closing.join()
 
 
-def test_the_writer_outlives_a_unit_that_wants_to_exit(database: Database) -> None:
+def test_the_writer_outlives_a_unit_that_wants_to_exit(database: SqliteDatabase) -> None:
     def work(connection: Connection) -> None:
         add("a")(connection)
         raise SystemExit(1)
@@ -133,7 +133,7 @@ def end_the_writer(_: Connection) -> None:
     raise Unspeakable
 
 
-def test_nobody_waits_for_a_writer_that_has_ended(database: Database) -> None:
+def test_nobody_waits_for_a_writer_that_has_ended(database: SqliteDatabase) -> None:
     with ThreadPoolExecutor(71) as pool:
         with turnstile_held(database.path):
             killer: Future[Any] = pool.submit(database.write, end_the_writer, None)
@@ -147,21 +147,23 @@ def test_nobody_waits_for_a_writer_that_has_ended(database: Database) -> None:
     assert notes(database.path) == []
 
 
-def test_the_next_write_starts_another_writer(database: Database) -> None:
+def test_the_next_write_starts_another_writer(database: SqliteDatabase) -> None:
     with pytest.raises(Unavailable):
         database.write(end_the_writer)
     assert database.write(add("again")) == "again"
     assert notes(database.path) == ["again"]
 
 
-def test_a_database_whose_writer_has_ended_is_closed_like_any_other(database: Database) -> None:
+def test_a_database_whose_writer_has_ended_is_closed_like_any_other(
+    database: SqliteDatabase,
+) -> None:
     with pytest.raises(Unavailable):
         database.write(end_the_writer)
     database.close()
     assert_no_connections()
 
 
-def test_a_queue_that_nobody_empties_does_not_grow_for_ever(database: Database) -> None:
+def test_a_queue_that_nobody_empties_does_not_grow_for_ever(database: SqliteDatabase) -> None:
     """Whoever gives up leaves a withdrawn unit behind, while another process keeps its turn."""
     with turnstile_held(database.path):
         for number in range(2 * LONGEST_QUEUE):
@@ -174,7 +176,7 @@ def test_a_queue_that_nobody_empties_does_not_grow_for_ever(database: Database) 
 
 
 def test_the_writer_outlives_a_lock_file_that_cannot_be_opened(
-    database: Database, tmp_path: Path
+    database: SqliteDatabase, tmp_path: Path
 ) -> None:
     obstacle = tmp_path / "attendance.db.turnstile"
     obstacle.unlink(missing_ok=True)
@@ -212,7 +214,7 @@ def test_only_the_first_answer_to_a_unit_is_heard() -> None:
 
 
 def test_a_returning_result_that_somebody_keeps_unread_does_not_break_commits(
-    database: Database,
+    database: SqliteDatabase,
 ) -> None:
     """TRAP 9: SQLite neither releases a savepoint nor commits while such a statement is open."""
     kept: list[object] = []
@@ -226,7 +228,9 @@ def test_a_returning_result_that_somebody_keeps_unread_does_not_break_commits(
     assert notes(database.path) == ["a", "b", "c"]
 
 
-def test_a_returning_result_in_a_traceback_does_not_break_later_units(database: Database) -> None:
+def test_a_returning_result_in_a_traceback_does_not_break_later_units(
+    database: SqliteDatabase,
+) -> None:
     def work(connection: Connection) -> None:
         result = connection.exec_driver_sql("INSERT INTO note VALUES ('a'), ('b') RETURNING text")
         raise LookupError(result)
@@ -237,7 +241,7 @@ def test_a_returning_result_in_a_traceback_does_not_break_later_units(database: 
     assert notes(database.path) == ["c"]
 
 
-def test_closing_does_not_wait_for_ever_for_somebody_elses_lock(database: Database) -> None:
+def test_closing_does_not_wait_for_ever_for_somebody_elses_lock(database: SqliteDatabase) -> None:
     with turnstile_held(database.path):
         with pytest.raises(TooBusy):
             database.write(add("never"), timeout_seconds=0.1)

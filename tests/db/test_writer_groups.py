@@ -11,19 +11,19 @@ import pytest
 from notes import add, make_notes, notes, queued, statements, turnstile_held, until
 from sqlalchemy import Connection
 
-from attendance.db import Database, Unavailable
+from attendance.db import SqliteDatabase, Unavailable
 
 Work = Callable[[Connection], Any]
 Together = Callable[..., "list[Future[Any]]"]
 
 
 @pytest.fixture(autouse=True)
-def note_table(database: Database) -> None:
+def note_table(database: SqliteDatabase) -> None:
     make_notes(database.path)
 
 
 @pytest.fixture
-def together(database: Database) -> Iterator[Together]:
+def together(database: SqliteDatabase) -> Iterator[Together]:
     """Give units to the writer, in order, while its turn has not come: they end in one group."""
     with ThreadPoolExecutor(70) as pool:
 
@@ -54,7 +54,7 @@ def errors(answers: "list[Future[Any]]") -> list[type[BaseException] | None]:
 
 
 def test_units_that_wait_together_are_one_transaction(
-    database: Database, together: Together
+    database: SqliteDatabase, together: Together
 ) -> None:
     seen = statements(database)
     together(*[add(f"{number:02}") for number in range(20)])
@@ -62,7 +62,7 @@ def test_units_that_wait_together_are_one_transaction(
     assert len(notes(database.path)) == 20
 
 
-def test_units_that_come_one_after_the_other_are_not(database: Database) -> None:
+def test_units_that_come_one_after_the_other_are_not(database: SqliteDatabase) -> None:
     """The control: the count above does see transactions."""
     seen = statements(database)
     for number in range(5):
@@ -70,14 +70,16 @@ def test_units_that_come_one_after_the_other_are_not(database: Database) -> None
     assert seen.count("BEGIN IMMEDIATE") == 5
 
 
-def test_a_group_has_a_limit(database: Database, together: Together) -> None:
+def test_a_group_has_a_limit(database: SqliteDatabase, together: Together) -> None:
     seen = statements(database)
     together(*[add(f"{number:02}") for number in range(66)])
     assert seen.count("BEGIN IMMEDIATE") == 2
     assert len(notes(database.path)) == 66
 
 
-def test_a_unit_that_raises_takes_no_other_with_it(database: Database, together: Together) -> None:
+def test_a_unit_that_raises_takes_no_other_with_it(
+    database: SqliteDatabase, together: Together
+) -> None:
     answers = together(add("a"), refuse, add("a"), add("b"))
     assert [str(error.__name__) if error else None for error in errors(answers)] == [
         None,
@@ -89,7 +91,7 @@ def test_a_unit_that_raises_takes_no_other_with_it(database: Database, together:
 
 
 def test_a_group_is_done_again_one_by_one_only_where_a_unit_of_it_fails(
-    database: Database, together: Together
+    database: SqliteDatabase, together: Together
 ) -> None:
     seen = statements(database)
     together(add("a"), add("b"))
@@ -100,7 +102,7 @@ def test_a_group_is_done_again_one_by_one_only_where_a_unit_of_it_fails(
     assert notes(database.path) == ["a", "b", "c", "d"]
 
 
-def limit_pages(database: Database, more: int) -> None:
+def limit_pages(database: SqliteDatabase, more: int) -> None:
     """Leave room for so many pages: what a full disk is, for this connection alone."""
 
     def work(connection: Connection) -> None:
@@ -111,7 +113,7 @@ def limit_pages(database: Database, more: int) -> None:
 
 
 def test_a_disk_that_fills_in_the_middle_of_a_group_fails_it_as_a_whole(
-    database: Database, together: Together
+    database: SqliteDatabase, together: Together
 ) -> None:
     limit_pages(database, more=2)
     answers = together(add("before"), fill_the_disk, add("after"))
@@ -120,7 +122,7 @@ def test_a_disk_that_fills_in_the_middle_of_a_group_fails_it_as_a_whole(
 
 
 def test_the_writer_works_again_once_the_disk_has_room(
-    database: Database, together: Together
+    database: SqliteDatabase, together: Together
 ) -> None:
     limit_pages(database, more=2)
     together(add("before"), fill_the_disk, add("after"))
@@ -148,7 +150,7 @@ def test_what_follows_a_full_disk_would_otherwise_commit_by_itself(tmp_path: Pat
 
 
 def test_a_trigger_that_rolls_everything_back_fails_the_whole_group(
-    database: Database, together: Together
+    database: SqliteDatabase, together: Together
 ) -> None:
     with closing(sqlite3.connect(database.path)) as connection:
         connection.execute(
@@ -163,7 +165,7 @@ def test_a_trigger_that_rolls_everything_back_fails_the_whole_group(
 
 
 def test_a_unit_that_hides_the_loss_of_the_transaction_commits_nothing_of_the_group(
-    database: Database, together: Together
+    database: SqliteDatabase, together: Together
 ) -> None:
     def hide(connection: Connection) -> None:
         with pytest.raises(Exception, match="full"):

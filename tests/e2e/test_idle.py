@@ -9,7 +9,7 @@ from pathlib import Path
 import requests
 from service import Client, Service
 
-from attendance.db.turnstile import Turnstile
+from attendance.db.sqlite.turnstile import Turnstile
 
 SECONDS = 10.0
 _TICKS = os.sysconf("SC_CLK_TCK")

@@ -16,7 +16,7 @@ import pytest
 from service import Client, Service
 from sqlalchemy import Connection
 
-from attendance.db import Database, schema, utc_now
+from attendance.db import SqliteDatabase, schema, utc_now
 from attendance.outbox import queue
 from attendance.telegram.sandbox import Message, Sandbox
 
@@ -144,7 +144,7 @@ def tell_a_thousand_chats(folder: Path) -> tuple[float, int]:
 def enqueue(service: Service, chats: list[str]) -> float:
     """A message to each of these chats, as if each had had its own attendance; when they were
     committed."""
-    database, now = Database(service.database), utc_now()
+    database, now = SqliteDatabase(service.database), utc_now()
 
     def work(connection: Connection) -> None:
         for chat in chats:

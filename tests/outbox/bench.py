@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, select
 
-from attendance.db import Database
-from attendance.outbox import admin, claiming, listing, queue, settlement, stoppage
+from attendance.db import Database, SqliteDatabase
+from attendance.outbox import admin, claiming, listing, queue, settlement, starts, stoppage
 from attendance.outbox.claim import Claim, Policy, Settled
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.message import Message
@@ -52,6 +52,12 @@ class Bench:
         self.told: list[Settled] = []
         self._tokens = itertools.count(1)
 
+    @property
+    def sqlite(self) -> SqliteDatabase:
+        """The database, in a test that is for SQLite alone."""
+        assert isinstance(self.database, SqliteDatabase)
+        return self.database
+
     def enqueue(self, chat_id: str | None = "1", text: str = "hello", **more: Any) -> int:
         now = self.clock()
         draft = queue.Draft(chat_id, text, "attendance", "7", "request", **more)
@@ -60,7 +66,12 @@ class Bench:
     def claim(self, limit: int = 10, by: str = "here", lead: float = 0.0) -> list[Claim]:
         ahead = timedelta(seconds=lead)
         now, terms = self.clock(), claiming.Terms(by, self.new_token, self.policy, self.tell, ahead)
-        return self.database.write(lambda c: claiming.claim(c, now, limit, terms))
+
+        def work(connection: Connection) -> list[Claim]:
+            starts.plan_alone(connection, self.policy.pace)
+            return claiming.claim(connection, now, limit, terms)
+
+        return self.database.write(work)
 
     def claim_one(self) -> Claim:
         [claim] = self.claim()

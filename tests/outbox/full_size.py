@@ -82,7 +82,7 @@ class Subject:
 
     def _empty_the_log(self) -> None:
         """As it is after the writer's own checkpoints: not all that was filled in still in it."""
-        self.database._writer._commits = 10**6
+        self.bench.sqlite._writer._commits = 10**6
         self.database.write(lambda _: None)
 
     def close(self) -> None:

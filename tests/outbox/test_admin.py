@@ -9,6 +9,8 @@ from attendance.outbox import admin
 from attendance.outbox.admin import Changes, Filter
 from attendance.outbox.transport import Delivered, Postponed, Rejected, Uncertain
 
+pytestmark = pytest.mark.both_databases
+
 
 def retry(bench: Bench, chosen: Filter, *, dry_run: bool = False) -> Changes:
     now = bench.clock()

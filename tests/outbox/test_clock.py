@@ -7,11 +7,13 @@ import pytest
 from bench import NINE, POLICY, Bench
 
 from attendance.config import Rate
-from attendance.db import Database, TooBusy
+from attendance.db import TooBusy
 from attendance.outbox import parking, stoppage
 from attendance.outbox.clock import ClockWatch
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered, Parked, Postponed, Retry
+
+pytestmark = pytest.mark.both_databases
 
 HOUR = 3600.0
 
@@ -127,7 +129,7 @@ def test_a_look_that_could_not_write_is_made_again(bench: Bench, watched: ClockW
     message = bench.enqueue()
     bench.clock.forward(-HOUR)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Database, "write", refuse)
+        patch.setattr(type(bench.database), "write", refuse)
         with pytest.raises(TooBusy):
             watched.look()
     watched.look()

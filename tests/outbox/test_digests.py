@@ -24,6 +24,8 @@ from attendance.telegram.client import markup_of
 from attendance.telegram.digest import merge
 from attendance.telegram.markdown import bold, escape
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_what_waits_is_merged_in_order_a_line_each(group: Bench) -> None:
     written = write(group, "Ada", "Bob", "Eve")

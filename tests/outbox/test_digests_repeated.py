@@ -19,6 +19,8 @@ from attendance.outbox.transport import (
     Uncertain,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def same(claim: Claim, again: Claim) -> bool:
     """The same rows, text and reference, and a sign that it may be a repeat."""

@@ -19,6 +19,8 @@ from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered, Misconfigured, Outgoing, Retry
 
+pytestmark = pytest.mark.both_databases
+
 Make = Callable[..., Dispatcher]
 
 
@@ -143,6 +145,7 @@ def test_what_cannot_be_claimed_does_not_undo_the_end_before_it(
     assert [bench.status(message) for message in (first, second)] == ["sent", "pending"]
 
 
+@pytest.mark.sqlite_only
 def test_a_disk_that_has_no_room_for_the_next_claim_does_not_undo_the_end_before_it(
     bench: Bench, make: Make, transport: RecordingTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -262,13 +265,14 @@ def test_a_refused_bot_sends_nothing_more(bench: Bench, make: Make) -> None:
     assert len(transport.sent) == 1
 
 
+@pytest.mark.sqlite_only
 def test_an_idle_round_takes_no_lock_and_writes_nothing(bench: Bench, make: Make) -> None:
     """TRAP 11: also beside messages that are not due yet."""
     bench.enqueue()
     bench.settle(bench.claim_one(), Retry("refused"))
-    wal = bench.database.path.with_name("attendance.db-wal")
+    wal = bench.sqlite.path.with_name("attendance.db-wal")
     dispatcher = make()
-    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+    with closing(sqlite3.connect(bench.sqlite.path, isolation_level=None)) as stranger:
         before = (stranger.execute("PRAGMA data_version").fetchone(), wal.stat().st_mtime_ns)
         stranger.execute("BEGIN IMMEDIATE")
         for _ in range(5):
@@ -278,10 +282,11 @@ def test_an_idle_round_takes_no_lock_and_writes_nothing(bench: Bench, make: Make
     assert before == after
 
 
+@pytest.mark.sqlite_only
 def test_a_busy_round_would_have_been_seen(bench: Bench, make: Make) -> None:
     """The control."""
     dispatcher = make()
-    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+    with closing(sqlite3.connect(bench.sqlite.path, isolation_level=None)) as stranger:
         before = stranger.execute("PRAGMA data_version").fetchone()
         bench.enqueue()
         dispatcher.run_once()
@@ -290,10 +295,11 @@ def test_a_busy_round_would_have_been_seen(bench: Bench, make: Make) -> None:
 
 
 def run(bench: Bench, statement: str) -> None:
-    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+    with closing(sqlite3.connect(bench.sqlite.path, isolation_level=None)) as stranger:
         stranger.execute(statement)
 
 
+@pytest.mark.sqlite_only
 def test_an_end_is_written_once_the_database_can_be_written_again(
     bench: Bench, make: Make, transport: RecordingTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:

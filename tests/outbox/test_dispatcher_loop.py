@@ -1,15 +1,15 @@
 """The dispatcher's loop: woken, going on after errors, and stopping."""
 
-import sqlite3
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import pytest
 from bench import PATIENCE_SECONDS, Bench, RecordingTransport, workings
 
 from attendance.outbox import dispatcher as dispatcher_module
 from attendance.outbox.dispatcher import Dispatcher
+
+pytestmark = pytest.mark.both_databases
 
 
 class Wake(threading.Event):
@@ -146,8 +146,8 @@ def test_a_database_error_is_survived(
 
 
 def rename(bench: Bench, table: str, name: str) -> None:
-    with closing(sqlite3.connect(bench.database.path, timeout=PATIENCE_SECONDS)) as stranger:
-        stranger.execute(f"ALTER TABLE {table} RENAME TO {name}")
+    renamed = f"ALTER TABLE {table} RENAME TO {name}"
+    bench.database.write(lambda c: c.exec_driver_sql(renamed).rowcount)
 
 
 def test_a_worker_that_ends_ends_the_loop(bench: Bench, transport: RecordingTransport) -> None:

@@ -18,6 +18,8 @@ from attendance.db import Database, utc_now
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.transport import Delivered, Outgoing
 
+pytestmark = pytest.mark.both_databases
+
 PROCESSES, CHATS, MESSAGES = 3, 10, 200
 
 
@@ -48,9 +50,9 @@ def dispatcher_on(bench: Bench, notebook: Path, seconds: float, **changes: Any) 
     )
 
 
-def deliver_all(path: Path, notebook: Path) -> int:
+def deliver_all(url: str, notebook: Path) -> int:
     """Dispatch until nothing waits; how many ends this process has written."""
-    bench = Bench(Database(path))
+    bench = Bench(Database.at(url))
     end = time.monotonic() + PATIENCE_SECONDS
     dispatcher = dispatcher_on(
         bench,
@@ -59,15 +61,15 @@ def deliver_all(path: Path, notebook: Path) -> int:
         senders=4,
         is_alive=lambda: bench.waiting() > 0 and time.monotonic() < end,
     )
-    meet(path.with_name("meeting"), PROCESSES)
+    meet(notebook.with_name("meeting"), PROCESSES)
     dispatcher.run()
     dispatcher.stop(PATIENCE_SECONDS)
     bench.database.close()
     return len(bench.told)
 
 
-def deliver_until_killed(path: Path, notebook: Path) -> None:
-    dispatcher_on(Bench(Database(path)), notebook, seconds=600).run()
+def deliver_until_killed(url: str, notebook: Path) -> None:
+    dispatcher_on(Bench(Database.at(url)), notebook, seconds=600).run()
 
 
 @pytest.fixture
@@ -77,11 +79,12 @@ def now(bench: Bench) -> Bench:
     return bench
 
 
-def test_each_message_is_delivered_once_and_in_order(now: Bench, tmp_path: Path) -> None:
+def test_each_message_is_delivered_once_and_in_order(
+    now: Bench, database_url: str, tmp_path: Path
+) -> None:
     written = [now.enqueue(str(number % CHATS)) for number in range(MESSAGES)]
     notebook = tmp_path / "sent"
-    path = now.database.path
-    settled = in_processes(deliver_all, [(path, notebook)] * PROCESSES)
+    settled = in_processes(deliver_all, [(database_url, notebook)] * PROCESSES)
     lines = [line.split() for line in notebook.read_text().splitlines()]
     assert Counter(int(message) for _, message, _ in lines) == Counter(written)
     for chat in range(CHATS):
@@ -93,12 +96,12 @@ def test_each_message_is_delivered_once_and_in_order(now: Bench, tmp_path: Path)
 
 
 def test_what_a_killed_process_had_under_way_is_taken_up_after_its_lease(
-    now: Bench, tmp_path: Path
+    now: Bench, database_url: str, tmp_path: Path
 ) -> None:
     message = now.enqueue()
     notebook = tmp_path / "sent"
     process = get_context("spawn").Process(
-        target=deliver_until_killed, args=(now.database.path, notebook)
+        target=deliver_until_killed, args=(database_url, notebook)
     )
     process.start()
     _await_line(notebook)

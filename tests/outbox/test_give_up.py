@@ -14,6 +14,8 @@ from attendance.outbox.message import Stoppage
 from attendance.outbox.settlement import GIVEN_UP, LEASE_OVER
 from attendance.outbox.transport import Misconfigured, Outcome, Parked, Postponed, Retry, Uncertain
 
+pytestmark = pytest.mark.both_databases
+
 DAY = 86400
 
 

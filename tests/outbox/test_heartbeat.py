@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from bench import in_processes
 
-from attendance.outbox.heartbeat import Heartbeat, dispatcher_name, last_beats
+from attendance.outbox.heartbeat import dispatcher_name
+from attendance.outbox.heartbeat_files import FileHeartbeat, last_beats
 
 DAY = 86400
 
@@ -21,8 +22,8 @@ def place(tmp_path: Path) -> Path:
 
 def test_a_beat_is_seen_under_its_name(place: Path) -> None:
     before = time.time()
-    Heartbeat(place, "host-1").beat()
-    Heartbeat(place, "host-2").beat()
+    FileHeartbeat(place, "host-1").beat()
+    FileHeartbeat(place, "host-2").beat()
     beats = last_beats(place)
     assert set(beats) == {"host-1", "host-2"}
     assert abs(beats["host-1"].timestamp() - before) < 60
@@ -30,7 +31,7 @@ def test_a_beat_is_seen_under_its_name(place: Path) -> None:
 
 
 def test_the_file_is_its_owners_alone(place: Path) -> None:
-    Heartbeat(place, "host-1").beat()
+    FileHeartbeat(place, "host-1").beat()
     [file] = place.parent.iterdir()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
@@ -38,7 +39,7 @@ def test_the_file_is_its_owners_alone(place: Path) -> None:
 def test_it_beats_no_more_often_than_needed(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     passed = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: passed[0])
-    mine = Heartbeat(place, "host-1")
+    mine = FileHeartbeat(place, "host-1")
     mine.beat()
     [file] = place.parent.iterdir()
     os.utime(file, (1000, 1000))
@@ -51,7 +52,7 @@ def test_it_beats_no_more_often_than_needed(place: Path, monkeypatch: pytest.Mon
 
 
 def test_one_that_stopped_is_gone(place: Path) -> None:
-    mine = Heartbeat(place, "host-1")
+    mine = FileHeartbeat(place, "host-1")
     mine.beat()
     mine.stop()
     mine.stop()
@@ -59,7 +60,7 @@ def test_one_that_stopped_is_gone(place: Path) -> None:
 
 
 def beat_and_die(place: Path) -> None:
-    Heartbeat(place, dispatcher_name("host")).beat()
+    FileHeartbeat(place, dispatcher_name("host")).beat()
 
 
 def test_one_that_was_killed_is_remembered_for_a_day(place: Path) -> None:
@@ -74,12 +75,12 @@ def test_one_that_was_killed_is_remembered_for_a_day(place: Path) -> None:
 
 
 def test_the_name_of_another_database_is_not_taken_for_ours(tmp_path: Path) -> None:
-    Heartbeat(tmp_path / "other.db", "host-1").beat()
+    FileHeartbeat(tmp_path / "other.db", "host-1").beat()
     assert last_beats(tmp_path / "attendance.db") == {}
 
 
 def test_a_database_may_have_any_name(tmp_path: Path) -> None:
-    Heartbeat(tmp_path / "a[1]*.db", "host-1").beat()
+    FileHeartbeat(tmp_path / "a[1]*.db", "host-1").beat()
     assert set(last_beats(tmp_path / "a[1]*.db")) == {"host-1"}
 
 

@@ -16,6 +16,8 @@ from attendance.outbox.transport import (
     Uncertain,
 )
 
+pytestmark = pytest.mark.both_databases
+
 
 def ids(claims: list[Claim]) -> list[int]:
     return [claim.id for claim in claims]

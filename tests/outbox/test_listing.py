@@ -10,6 +10,8 @@ from attendance.outbox.listing import Stats
 from attendance.outbox.message import STATUSES
 from attendance.outbox.transport import Delivered, Rejected
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def three(bench: Bench) -> list[int]:

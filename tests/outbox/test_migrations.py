@@ -13,6 +13,8 @@ from attendance.outbox.message import Chat
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered, Migrated, Rejected
 
+pytestmark = pytest.mark.both_databases
+
 
 def move(bench: Bench, old: str, new: str) -> None:
     now = bench.clock()

@@ -17,6 +17,8 @@ from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered, Outcome, Rejected, Retry, Uncertain
 from attendance.telegram.digest import merge
 
+pytestmark = pytest.mark.both_databases
+
 REFUSED = Retry("connection refused")
 
 

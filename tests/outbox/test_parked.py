@@ -10,6 +10,8 @@ from bench import NINE, Bench
 from attendance.outbox import admin, listing, parking, queue
 from attendance.outbox.transport import Delivered, Parked, Postponed
 
+pytestmark = pytest.mark.both_databases
+
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
 

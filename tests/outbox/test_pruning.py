@@ -12,12 +12,14 @@ from sqlalchemy import Connection, func, insert, select
 
 from attendance import turns
 from attendance.audit import AuditEntry
-from attendance.db.turnstile import Turnstile
+from attendance.db.sqlite.turnstile import Turnstile
 from attendance.models import IdempotencyKey
 from attendance.outbox import admin
 from attendance.outbox.message import Attempt, Message
 from attendance.outbox.transport import Delivered, Rejected, Uncertain
 from attendance.retention import KEYS_KEPT, Pruning
+
+pytestmark = pytest.mark.both_databases
 
 KEEP = timedelta(days=90)
 DAY = 86400.0
@@ -120,6 +122,7 @@ def test_all_workers_together_do_no_more_than_one_alone(bench: Bench) -> None:
     assert len(kept(bench)) == 150
 
 
+@pytest.mark.sqlite_only
 def test_nothing_to_prune_costs_no_write(bench: Bench, chore: Pruning) -> None:
     sent(bench)
     with turnstile_held(bench):
@@ -127,6 +130,7 @@ def test_nothing_to_prune_costs_no_write(bench: Bench, chore: Pruning) -> None:
     assert count(bench, turns.Turn) == 0
 
 
+@pytest.mark.sqlite_only
 def test_what_there_is_to_prune_does_take_a_write(bench: Bench, chore: Pruning) -> None:
     """The control of the test above; a database that is busy makes it wait, and no noise."""
     message = sent(bench)
@@ -141,7 +145,7 @@ def test_what_there_is_to_prune_does_take_a_write(bench: Bench, chore: Pruning) 
 @contextmanager
 def turnstile_held(bench: Bench) -> Iterator[None]:
     """Another process writes all the time: whoever needs a turn does not get one."""
-    turnstile = Turnstile(bench.database.path)
+    turnstile = Turnstile(bench.sqlite.path)
     with turnstile:
         yield
     turnstile.close()

@@ -13,6 +13,8 @@ from attendance.db import Database
 from attendance.outbox import admin, queue, stoppage
 from attendance.outbox.transport import Misconfigured, Postponed, Retry
 
+pytestmark = pytest.mark.both_databases
+
 
 def test_a_message_goes_with_the_transaction_that_wrote_it(bench: Bench) -> None:
     def work(connection: Connection) -> None:
@@ -87,10 +89,11 @@ def test_what_has_no_chat_is_never_due(bench: Bench) -> None:
     assert bench.next_due() is None
 
 
+@pytest.mark.sqlite_only
 def test_the_probe_takes_no_lock_and_waits_for_none(bench: Bench) -> None:
     """TRAP 11."""
     bench.enqueue()
-    with closing(sqlite3.connect(bench.database.path, isolation_level=None)) as stranger:
+    with closing(sqlite3.connect(bench.sqlite.path, isolation_level=None)) as stranger:
         stranger.execute("BEGIN IMMEDIATE")
         assert bench.next_due() == NINE
         stranger.execute("ROLLBACK")
@@ -141,10 +144,10 @@ def test_a_claim_that_was_taken_over_cannot_be_released(bench: Bench) -> None:
 # --- several claimers -----------------------------------------------------------------------------
 
 
-def claim_all(path: Path, by: str) -> list[int]:
+def claim_all(url: str, place: Path, by: str) -> list[int]:
     """A process claims, one by one, until nothing is left."""
-    bench = Bench(Database(path))
-    meet(path.with_name("meeting"), 2)
+    bench = Bench(Database.at(url))
+    meet(place, 2)
     taken: list[int] = []
     while claims := bench.claim(limit=1, by=by):
         taken += [claim.id for claim in claims]
@@ -152,19 +155,21 @@ def claim_all(path: Path, by: str) -> list[int]:
     return taken
 
 
-def test_two_processes_never_take_the_same_message(bench: Bench) -> None:
-
+def test_two_processes_never_take_the_same_message(
+    bench: Bench, database_url: str, tmp_path: Path
+) -> None:
     written = {bench.enqueue(str(chat)) for chat in range(60)}
-    path = bench.database.path
-    runs = in_processes(claim_all, [(path, "a"), (path, "b")])
+    place = tmp_path / "meeting"
+    runs = in_processes(claim_all, [(database_url, place, "a"), (database_url, place, "b")])
     taken = [message for run in runs for message in run]
     assert len(taken) == len(written)
     assert set(taken) == written
 
 
+@pytest.mark.sqlite_only
 def test_a_claim_of_nothing_writes_nothing(bench: Bench) -> None:
     seen: list[str] = []
-    engine = bench.database._writer._engine
+    engine = bench.sqlite._writer._engine
     event.listen(engine, "checkout", lambda driver, *_: driver.set_trace_callback(seen.append))
     bench.claim()
     assert seen

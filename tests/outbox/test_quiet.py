@@ -11,6 +11,8 @@ from sqlalchemy import update
 from attendance.outbox import quiet
 from attendance.outbox.message import Chat
 
+pytestmark = pytest.mark.both_databases
+
 NIGHT = "22:00-07:00"
 
 

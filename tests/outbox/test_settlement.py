@@ -22,6 +22,8 @@ from attendance.outbox.transport import (
     Uncertain,
 )
 
+pytestmark = pytest.mark.both_databases
+
 JITTER = 0.5
 
 

@@ -14,6 +14,8 @@ from attendance.outbox import stoppage
 from attendance.outbox.message import Stoppage
 from attendance.outbox.transport import Misconfigured
 
+pytestmark = pytest.mark.both_databases
+
 PROBE = stoppage.FIRST_PROBE.total_seconds()
 
 
@@ -94,18 +96,21 @@ def test_where_nothing_is_stopped_there_is_no_probe(bench: Bench) -> None:
     assert not take_probe(bench)
 
 
-def probe_from_afar(path: Path, now: datetime) -> bool:
-    database = Database(path)
-    meet(path.with_name("meeting"), 2)
+def probe_from_afar(url: str, place: Path, now: datetime) -> bool:
+    database = Database.at(url)
+    meet(place, 2)
     taken = database.write(lambda c: stoppage.take_probe(c, now)) is not None
     database.close()
     return taken
 
 
-def test_one_of_two_processes_makes_the_probe(refused: Bench) -> None:
+def test_one_of_two_processes_makes_the_probe(
+    refused: Bench, database_url: str, tmp_path: Path
+) -> None:
     refused.clock.forward(PROBE)
-    place = refused.database.path
-    took = in_processes(probe_from_afar, [(place, refused.clock()), (place, refused.clock())])
+    took = in_processes(
+        probe_from_afar, [(database_url, tmp_path / "meeting", refused.clock())] * 2
+    )
     assert sorted(took) == [False, True]
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from threading import Barrier
 from typing import Any, TypeVar, cast
 
 from flask import Flask
-from sqlalchemy import Connection
+from sqlalchemy import Connection, TextClause, text
 from werkzeug.test import TestResponse
 
 from attendance import keys
@@ -115,7 +115,7 @@ class Api:
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
         with self.services.database.read() as connection:
-            found = connection.exec_driver_sql(query, values).mappings()
+            found = connection.execute(*bound(query, values)).mappings()
             return [dict(row) for row in found]
 
     def counts(self) -> dict[str, int]:
@@ -129,7 +129,7 @@ class Api:
 
     def execute(self, statement: str, *values: object) -> None:
         def work(connection: Connection) -> None:
-            connection.exec_driver_sql(statement, values)
+            connection.execute(*bound(statement, values))
 
         self.services.database.write(work)
 
@@ -156,7 +156,7 @@ class Api:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """A stranger holds SQLite's write lock."""
-        path = self.services.database.path
+        path = self.services.database.beside("")
         with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
             yield
@@ -164,6 +164,13 @@ class Api:
 
     def close(self) -> None:
         self.services.database.close()
+
+
+def bound(query: str, values: Sequence[object]) -> tuple[TextClause, dict[str, object]]:
+    """The same for each driver, with a `?` for each value."""
+    first, *others = query.split("?")
+    marked = "".join(f":v{number}{part}" for number, part in enumerate(others))
+    return text(first + marked), {f"v{number}": value for number, value in enumerate(values)}
 
 
 def make_keys(database: Database) -> None:

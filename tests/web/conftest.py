@@ -9,7 +9,7 @@ from calling import Api, make_keys
 
 from attendance.app import create_app
 from attendance.config import Settings
-from attendance.db import Database, schema
+from attendance.db import Database, SqliteDatabase, schema
 
 TOKEN = "123456789:AAE-notARealTokenOfAnyBot-0123456789"
 
@@ -19,15 +19,24 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with a key of each role, that nobody has open: it may be copied."""
     path = tmp_path_factory.mktemp("migrated") / "attendance.db"
     schema.upgrade(f"sqlite:///{path}")
-    database = Database(path)
+    database = SqliteDatabase(path)
     make_keys(database)
     database.close()
     return path
 
 
 @pytest.fixture
-def database_url(migrated: Path, tmp_path: Path) -> str:
+def sqlite_url(migrated: Path, tmp_path: Path) -> str:
     return f"sqlite:///{shutil.copy(migrated, tmp_path)}"
+
+
+@pytest.fixture
+def postgres_url(postgres_url: str) -> str:
+    """The same on PostgreSQL."""
+    database = Database.at(postgres_url)
+    make_keys(database)
+    database.close()
+    return postgres_url
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import pytest
 from calling import ADA, Api, assert_problem, at_once
 
+pytestmark = pytest.mark.both_databases
+
 EVENT = {**ADA, "client_event_id": "e-1", "occurred_at": "2026-11-23T11:00:00Z"}
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import pytest
 from calling import ADA, Api, at_once
 
+pytestmark = pytest.mark.both_databases
+
 FIRST = "2026-11-23T11:00:00Z"
 
 

@@ -7,6 +7,10 @@ from typing import Any
 import pytest
 from calling import Api, assert_problem
 
+from attendance.outbox.heartbeat import heartbeat_of
+
+pytestmark = pytest.mark.both_databases
+
 health = import_module("attendance.web.api.health")
 
 
@@ -18,8 +22,7 @@ def _verbose(api: Api) -> dict[str, Any]:
 
 
 def _beat(api: Api, name: str = "host-1") -> None:
-    path = api.services.database.path
-    path.with_name(f"{path.name}.dispatcher-{name}").touch()
+    heartbeat_of(api.services.database, name).beat()
 
 
 @pytest.fixture
@@ -42,6 +45,7 @@ def test_a_service_that_can_record_is_well(api: Api, path: str) -> None:
     assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
 
 
+@pytest.mark.sqlite_only
 def test_where_the_database_is_locked_the_service_is_alive_but_not_ready(impatient: Api) -> None:
     with impatient.locked():
         answer = impatient.get("/readyz", role=None)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 import pytest
 from calling import ADA, Api, assert_problem, at_once
 
+pytestmark = pytest.mark.both_databases
+
 
 def _key(value: str) -> dict[str, str]:
     return {"Idempotency-Key": value}

@@ -8,7 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
 from attendance.audit.sealer import Sealer
-from attendance.outbox.heartbeat import Heartbeat
+from attendance.outbox.heartbeat import heartbeat_of
+
+pytestmark = pytest.mark.both_databases
 
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
@@ -52,7 +54,7 @@ def test_the_sealing_is_watched(api: Api) -> None:
 def test_a_dispatcher_s_sign_of_life_has_an_age(api: Api) -> None:
     assert "dispatcher_heartbeat_age_seconds" not in scraped(api.get("/metrics", role=None))
 
-    heartbeat = Heartbeat(api.services.database.path, "host-1")
+    heartbeat = heartbeat_of(api.services.database, "host-1")
     heartbeat.beat()
     assert "dispatcher_heartbeat_age_seconds" in scraped(api.get("/metrics", role=None))
     heartbeat.stop()
@@ -79,6 +81,7 @@ def test_behind_a_proxy_on_this_machine_everybody_is_elsewhere(api: Api, header:
     assert_problem(answer, 401)
 
 
+@pytest.mark.sqlite_only
 def test_it_costs_no_more_where_the_trail_is_long(api: Api) -> None:
     """Above what is sealed and settled only: a row that is missing below it is for `verify`."""
     api.post(ADA)

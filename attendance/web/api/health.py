@@ -55,7 +55,7 @@ def _verbose(made: Services) -> dict[str, Any]:
 
 
 def _beats(made: Services) -> dict[str, datetime]:
-    return heartbeat.last_beats(made.database.path)
+    return heartbeat.last_beats(made.database)
 
 
 def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[str]:

@@ -43,7 +43,7 @@ class _Gauges(Collector):
         with made.database.read() as connection:
             self._outbox = listing.stats(connection, now)
             self._audit = watch(connection, now)
-        beats = heartbeat.last_beats(made.database.path).values()
+        beats = heartbeat.last_beats(made.database).values()
         self._beat_age = min(((now - at).total_seconds() for at in beats), default=None)
 
     def collect(self) -> Iterator[GaugeMetricFamily]:

@@ -15,7 +15,7 @@ from gunicorn.http.wsgi import Response
 from sqlalchemy import Engine, event
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
-from attendance.db.engines import _Connection as driver_class
+from attendance.db.sqlite.engines import _Connection as driver_class
 from attendance.telegram.client import TelegramClient
 
 KINDS = ("record", "claim", "settlement")

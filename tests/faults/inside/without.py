@@ -15,7 +15,8 @@ from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
 from attendance import db
-from attendance.db import Database, base, writer
+from attendance.db import SqliteDatabase, base
+from attendance.db.sqlite import writer
 
 _FORGETFUL_SECONDS = 0.3
 
@@ -84,10 +85,10 @@ def fork_guards() -> None:
     """Preload as many do: what the master has open is inherited, and the children dispose of it
     as SQLAlchemy's manual has it, while the master closes its own a little later."""
     db.assert_no_connections = lambda: None
-    made: list[Database] = []
-    make = Database.__init__
+    made: list[SqliteDatabase] = []
+    make = SqliteDatabase.__init__
 
-    def remember(database: Database, *given: Any, **named: Any) -> None:
+    def remember(database: SqliteDatabase, *given: Any, **named: Any) -> None:
         make(database, *given, **named)
         made.append(database)
 
@@ -100,7 +101,7 @@ def fork_guards() -> None:
         for database in made:
             database._reading.dispose()
 
-    Database.__init__ = remember  # type: ignore[method-assign, assignment]
+    SqliteDatabase.__init__ = remember  # type: ignore[method-assign, assignment]
     os.register_at_fork(
         after_in_child=inherit, after_in_parent=lambda: threading.Timer(1.0, close).start()
     )

@@ -1,10 +1,5 @@
-"""SQLAlchemy engines for one SQLite file: one that writes, one that can only read.
+"""SQLAlchemy engines for one SQLite file: one that writes, one that can only read."""
 
-Every connection is counted and knows the process that opened it. A connection must never live
-through a fork: SQLite's locks would not protect it, and committed rows have been lost so.
-"""
-
-import os
 import sqlite3
 from pathlib import Path
 from typing import Any, cast
@@ -13,14 +8,14 @@ from weakref import WeakSet
 from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
-from attendance.db.files import share_side_files
+from attendance.db.forks import keep_from_forks
+from attendance.db.sqlite.files import share_side_files
 
 WRITE_BUSY_SECONDS = 1.0
 """How long one attempt at SQLite's write lock waits, where a stranger holds it."""
 
 _READ_BUSY_SECONDS = 5.0
 _PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "wal_autocheckpoint=0", "synchronous=FULL")
-_open_connections: set[int] = set()
 
 
 class _Connection(sqlite3.Connection):
@@ -51,15 +46,6 @@ def reading_engine(path: Path, pool_size: int) -> Engine:
     engine = _engine(path, _READ_BUSY_SECONDS, pragmas, pool_size=pool_size)
     event.listen(engine, "begin", lambda connection: _begin(connection, "BEGIN"))
     return engine
-
-
-def assert_no_connections() -> None:
-    """Raises RuntimeError where this process holds a connection: called before every fork."""
-    if _open_connections:
-        raise RuntimeError(
-            f"{len(_open_connections)} database connection(s) are open at a fork: "
-            "commits of the workers could be lost."
-        )
 
 
 def driver_connection(connection: Connection) -> sqlite3.Connection:
@@ -95,8 +81,7 @@ def _engine(path: Path, busy_seconds: float, pragmas: tuple[str, ...], pool_size
     )
 
     @event.listens_for(engine, "connect")
-    def prepare(connection: sqlite3.Connection, record: ConnectionPoolEntry) -> None:
-        record.info["pid"] = os.getpid()
+    def prepare(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
         try:
             for pragma in pragmas:
                 connection.execute(f"PRAGMA {pragma}").fetchall()
@@ -105,15 +90,5 @@ def _engine(path: Path, busy_seconds: float, pragmas: tuple[str, ...], pool_size
         except (sqlite3.Error, OSError):
             connection.close()
             raise
-        _open_connections.add(id(connection))
 
-    @event.listens_for(engine, "checkout")
-    def refuse_inherited(_: Any, record: ConnectionPoolEntry, __: Any) -> None:
-        if record.info["pid"] != os.getpid():
-            raise RuntimeError("A database connection was carried across a fork: open it after.")
-
-    @event.listens_for(engine, "close")
-    def forget(connection: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
-        _open_connections.discard(id(connection))
-
-    return engine
+    return keep_from_forks(engine)

@@ -4,12 +4,13 @@ import os
 import sqlite3
 from pathlib import Path
 
-from attendance.db.database import Database
-from attendance.db.engines import driver_connection
+from sqlalchemy import Connection
+
 from attendance.db.errors import DatabaseError
+from attendance.db.sqlite.engines import driver_connection
 
 
-def backup(database: Database, target: Path) -> int:
+def write(connection: Connection, target: Path) -> int:
     """Write a consistent copy to `target`, 0600, complete or not at all; its size in bytes.
 
     In one step: in several it would begin again at each write of another process.
@@ -22,7 +23,7 @@ def backup(database: Database, target: Path) -> int:
     part = target.with_name(target.name + ".part")
     try:
         os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
-        _copy(database, part)
+        _copy(connection, part)
         part.rename(target)
         _sync_directory(target.parent)
     except (OSError, sqlite3.Error) as error:
@@ -32,20 +33,18 @@ def backup(database: Database, target: Path) -> int:
     return target.stat().st_size
 
 
-def faults(database: Database) -> list[str]:
+def faults(connection: Connection) -> list[str]:
     """What SQLite finds wrong with the file and its references; empty where all is well."""
-    with database.read() as connection:
-        checked = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
-        broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+    checked = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
+    broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     found = [str(line) for line in checked if line != "ok"]
     return found + [f"{row[0]} row {row[1]} refers to a {row[2]} that is gone" for row in broken]
 
 
-def _copy(database: Database, part: Path) -> None:
+def _copy(connection: Connection, part: Path) -> None:
     copy = sqlite3.connect(part)
     try:
-        with database.read() as connection:
-            driver_connection(connection).backup(copy)
+        driver_connection(connection).backup(copy)
         # A copy that is one plain file: a WAL beside it would have to be carried along.
         copy.execute("PRAGMA journal_mode=DELETE").fetchall()
         result = copy.execute("PRAGMA integrity_check").fetchone()[0]

@@ -7,18 +7,14 @@ import logging
 import queue
 import sqlite3
 import threading
-from collections.abc import Callable
-from typing import TypeVar
 
 from sqlalchemy import Connection, Engine
 
-from attendance.db.engines import driver_connection
+from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
-from attendance.db.turnstile import Turnstile
-from attendance.db.units import Failed, Unit, begin, commit, fail
-
-T = TypeVar("T")
-Work = Callable[[Connection], T]
+from attendance.db.sqlite.engines import driver_connection
+from attendance.db.sqlite.turnstile import Turnstile
+from attendance.db.sqlite.units import Failed, Unit, begin, commit, fail
 
 LONGEST_QUEUE = 256
 """Units that may wait. Each thread of this process waits for one at most, but leaves it behind,

@@ -9,10 +9,9 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
-from attendance.db.errors import DatabaseError
+from attendance.db.errors import BadDatabaseUrl, DatabaseError
 
 _NETWORK_FILE_SYSTEMS = {
     *("9p", "afs", "beegfs", "ceph", "cifs", "glusterfs", "lustre", "ncpfs", "nfs", "nfs4"),
@@ -20,29 +19,14 @@ _NETWORK_FILE_SYSTEMS = {
 }
 
 
-class BadDatabaseUrl(DatabaseError):
-    """DATABASE_URL names something that cannot keep what is committed."""
-
-
-def sqlite_path(url: str) -> Path:
+def sqlite_path(url: URL) -> Path:
     """The absolute path that a `sqlite:` URL names; relative ones count from here.
 
     Raises:
-        BadDatabaseUrl: not a SQLite file, in memory, or on a network file system.
+        BadDatabaseUrl: not a file, in memory, or on a network file system.
     """
-    try:
-        parsed = make_url(url)
-    except (ArgumentError, ValueError):
-        raise BadDatabaseUrl(
-            "DATABASE_URL is not a database URL: write it as in sqlite:////var/lib/attendance.db."
-        ) from None
-    if parsed.get_backend_name() != "sqlite":
-        raise BadDatabaseUrl(
-            "DATABASE_URL names a database server, and this version keeps its data in SQLite: "
-            "write it as in sqlite:////var/lib/attendance.db."
-        )
-    name = parsed.database or ":memory:"
-    if name == ":memory:" or name.startswith("file:") or parsed.query or parsed.host:
+    name = url.database or ":memory:"
+    if name == ":memory:" or name.startswith("file:") or url.query or url.host:
         raise BadDatabaseUrl(
             "DATABASE_URL names a database in memory or one with options, which several processes "
             "cannot share and a restart forgets: name a plain file, as in sqlite:///attendance.db."

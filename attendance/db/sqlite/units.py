@@ -14,8 +14,8 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.engine import RootTransaction
 
-from attendance.db.engines import close_cursors, driver_connection
 from attendance.db.errors import Unavailable
+from attendance.db.sqlite.engines import close_cursors, driver_connection
 
 _STORAGE_CODES = frozenset(
     {

@@ -1,0 +1,18 @@
+"""An insert that gives way to a row that is there already, on each database."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, FromClause
+from sqlalchemy.dialects import postgresql, sqlite
+
+_INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+
+
+def insert_unless_there(connection: Connection, table: FromClause, row: Mapping[str, Any]) -> bool:
+    """Insert the row, unless one with a key of its own is there, or comes at the same time;
+    whether it was inserted."""
+    insert: Any = _INSERTS[connection.dialect.name]
+    given_way = insert(table).values(**row).on_conflict_do_nothing()
+    made = connection.execute(given_way, execution_options={"preserve_rowcount": True})
+    return made.rowcount > 0

@@ -1,0 +1,17 @@
+"""What the server itself holds to be wrong with the database."""
+
+from sqlalchemy import Connection
+
+_INVALID = """
+    SELECT 'The index ' || indexrelid::regclass || ' is not valid: REINDEX it.'
+    FROM pg_index WHERE NOT indisvalid
+    AND indrelid IN (SELECT oid FROM pg_class WHERE relnamespace = current_schema()::regnamespace)
+    UNION ALL
+    SELECT 'The constraint ' || conname || ' of ' || conrelid::regclass || ' was never proved.'
+    FROM pg_constraint WHERE NOT convalidated AND connamespace = current_schema()::regnamespace
+"""
+
+
+def faults(connection: Connection) -> list[str]:
+    """Indexes and constraints that do not hold; empty where all is well."""
+    return list(connection.exec_driver_sql(_INVALID).scalars())

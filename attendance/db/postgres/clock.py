@@ -1,0 +1,91 @@
+"""The server's time, so that hosts whose own clocks differ plan by the same one.
+
+Between looks at the server it goes by this machine's count of seconds since the boot, which nobody
+sets. A look shows the server's time at some moment between question and answer, and so is off by
+half the round trip at most; for each second since then comes what two good crystals may differ by.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+LOOK_EVERY_SECONDS = 5.0
+DRIFT = 0.0005
+"""Seconds a second: the fastest that a clock is slewed, and ten times what crystals differ by."""
+
+_TRIES = 3
+_COUNT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def seconds() -> float:
+    """Since the boot, also those in which the machine slept."""
+    return time.clock_gettime(_COUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """The server showed `time` when this machine had counted `at` seconds, give or take `off`."""
+
+    time: datetime
+    at: float
+    off: float
+
+    @classmethod
+    def of(cls, time: datetime, asked: float, answered: float) -> "Look":
+        return cls(time, (asked + answered) / 2, (answered - asked) / 2)
+
+    def time_at(self, now: float) -> datetime:
+        return self.time + timedelta(seconds=now - self.at)
+
+    def off_at(self, now: float) -> float:
+        """How far `time_at` may be off by then, in seconds."""
+        return self.off + abs(now - self.at) * DRIFT
+
+
+class ServerClock:
+    """Call it for the time. `look` asks the server, and may raise what that raises: only where it
+    has never been seen, else the last look is gone by until the next."""
+
+    def __init__(self, look: Callable[[], Look]) -> None:
+        self._look = look
+        self._best: Look | None = None
+        self._looked_at = float("-inf")
+        self._looking = threading.Lock()
+
+    def __call__(self) -> datetime:
+        now = seconds()
+        if self._best is None:
+            self.observe(self._look())
+        elif now - self._looked_at > LOOK_EVERY_SECONDS and self._looking.acquire(blocking=False):
+            try:
+                self._look_again(now)
+            finally:
+                self._looking.release()
+        best = self._best
+        assert best is not None  # noqa: S101 - observed above
+        return best.time_at(seconds())
+
+    @property
+    def off_seconds(self) -> float:
+        """How far the clock may be off."""
+        return float("inf") if self._best is None else self._best.off_at(seconds())
+
+    def observe(self, seen: Look) -> None:
+        """Go by this look, unless the last is still better. Where the two contradict each other,
+        the server's clock was set, or it is another server: the new one counts."""
+        best = self._best
+        if best is not None:
+            known = best.off_at(seen.at)
+            apart = abs((best.time_at(seen.at) - seen.time).total_seconds())
+            if apart <= known + seen.off and known < seen.off:
+                return
+        self._best = seen
+
+    def _look_again(self, now: float) -> None:
+        self._looked_at = now
+        try:
+            self.observe(min((self._look() for _ in range(_TRIES)), key=lambda seen: seen.off))
+        except Exception:  # noqa: BLE001 - whatever keeps us from it: the last look still holds
+            return

@@ -1,0 +1,177 @@
+"""A database on a PostgreSQL server, which any number of hosts may share."""
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import URL, Connection, Engine
+from sqlalchemy.exc import DBAPIError
+
+from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
+from attendance.db.errors import DatabaseError, TooBusy, Unavailable
+from attendance.db.postgres import checks
+from attendance.db.postgres.clock import Look, ServerClock, seconds
+from attendance.db.postgres.engine import CONNECTIONS, connected, pooled_engine, single_engine
+from attendance.db.postgres.failures import reason_of
+from attendance.db.postgres.listening import Listener
+from attendance.db.postgres.unit import Again, Unit
+from attendance.secret import Secret
+
+_UPGRADES = 7_226_009_601
+_LONGEST_PAUSE_SECONDS = 0.5
+
+
+class PostgresDatabase(Database, scheme="postgresql+psycopg"):
+    """The database that `url` names, with a pool of connections of this process."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__()
+        Secret(url.password or "")  # struck out of whatever anyone prints from now on
+        self.name = f"{url.database} on {url.host or 'this host'}"
+        self._short_name, self._url = url.database or "attendance", url
+        self._server_clock = ServerClock(self._look_at_clock)
+        self._engine = pooled_engine(url, self._server_clock.observe)
+        self._reading = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+        self._looking = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
+        self._listeners: list[Listener] = []
+        self._failing = False
+
+    @classmethod
+    def opened(cls, url: URL) -> "PostgresDatabase":
+        return cls(url)
+
+    @classmethod
+    @contextmanager
+    def being_upgraded(cls, url: URL, group: str | None) -> Iterator[Connection]:  # noqa: ARG003 - a server has no files of ours
+        engine = single_engine(url)
+        try:
+            with _told(f"{url.database} on {url.host}"), engine.begin() as connection:
+                # As long as it takes, for the others and for ourselves.
+                connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
+                connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
+                connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADES})")
+                yield connection
+        finally:
+            engine.dispose()
+
+    def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
+        """An ordinary transaction in this thread, run anew where another was in its way or the
+        server was restarted. Where the answer to its commit was lost, nobody knows whether it was
+        written: that is said, and it is not run again."""
+        self._claim_process()
+        unit = Unit(work, timeout_seconds)
+        while True:
+            try:
+                with self._connected(self._engine, unit.seconds_left()) as connection:
+                    result = unit.run(connection)
+            except Again as again:
+                self._failing = again.is_grave
+                self._rest(unit, again)
+            except DBAPIError as error:  # there is no connection
+                self._rest(unit, Again.after(error))
+            else:
+                self._failing = False
+                return result
+
+    def prove_writable(self, timeout_seconds: float) -> None:
+        """Takes the number of a transaction, which a standby cannot; with reason to doubt it has a
+        word written to the log, too."""
+        write = "pg_logical_emit_message(true, 'attendance', 'writable')"
+        proof = f"SELECT {write if self._failing else 'pg_current_xact_id()'}"
+        self.write(lambda connection: connection.exec_driver_sql(proof).rowcount, timeout_seconds)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._claim_process()
+        with _told(self.name), self._connected(self._reading) as connection, connection.begin():
+            yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        self._claim_process()
+        with _told(self.name), self._connected(self._looking) as connection:
+            yield connection
+
+    def clock(self) -> datetime:
+        """The server's, off by at most half a round trip and 2.5 ms."""
+        return self._server_clock()
+
+    @property
+    def clock_off_seconds(self) -> float:
+        """How far `clock` may be off."""
+        return self._server_clock.off_seconds
+
+    def wake(self, event: threading.Event) -> None:
+        self._claim_process()
+        self._listeners.append(Listener(single_engine(self._url), event))
+
+    def backup(self, target: Path) -> int:  # noqa: ARG002 - nothing is written
+        raise DatabaseError(
+            f"{self.name} is kept by PostgreSQL, whose own tools copy it while the service runs: "
+            "`pg_dump --format=custom --file=FILE`, and `pg_restore`."
+        )
+
+    def faults(self) -> list[str]:
+        with self.read() as connection:
+            return checks.faults(connection)
+
+    def beside(self, suffix: str) -> Path:
+        """In the working directory: the server's files are not ours."""
+        return Path.cwd() / f"{self._short_name}{suffix}"
+
+    def share(self, file: Path) -> None:
+        """With nobody else of this host: who may read the database is said on its server."""
+        file.chmod(0o600)
+
+    def close(self) -> None:
+        while self._listeners:
+            self._listeners.pop().stop()
+        self._engine.dispose()
+
+    def _look_at_clock(self) -> Look:
+        with self.look() as connection:
+            asked = seconds()
+            time_there = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
+            return Look.of(time_there, asked, seconds())
+
+    @contextmanager
+    def _connected(
+        self, engine: Engine, timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS
+    ) -> Iterator[Connection]:
+        if not self._free.acquire(timeout=timeout_seconds):
+            raise TooBusy("The database is busy: all connections of this process are in use.")
+        try:
+            with connected(engine) as connection:
+                yield connection
+        finally:
+            self._free.release()
+
+    def _rest(self, unit: "Unit[T]", again: Again) -> None:
+        """Before the next try; or give up, where the time is over.
+
+        Raises:
+            TooBusy, Unavailable, and what the work raised.
+        """
+        pause = min(0.005 * 2**unit.tries, _LONGEST_PAUSE_SECONDS) * (0.5 + random.random())  # noqa: S311
+        left = unit.seconds_left()
+        if again.is_final or (left is not None and left <= pause):
+            raise again.told() from None
+        time.sleep(0 if again.at_once else pause)
+
+
+@contextmanager
+def _told(name: str) -> Iterator[None]:
+    """A connection that fails is not the reader's own error."""
+    try:
+        yield
+    except DBAPIError as error:
+        if Again.after(error).is_own:
+            raise
+        raise Unavailable(f"The database {name} cannot be used ({reason_of(error)}).") from None

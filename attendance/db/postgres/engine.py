@@ -1,0 +1,112 @@
+"""The engine for one PostgreSQL database, and what each of its connections is set to."""
+
+import select
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine, event
+from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
+
+from attendance.db.errors import BadDatabaseUrl, without_values
+from attendance.db.forks import keep_from_forks
+from attendance.db.postgres.clock import Look, seconds
+
+CONNECTIONS = 28
+"""Of one process at most: 8 threads that serve, 16 that send, the dispatcher and its prober; a few
+are kept open, for no transaction is open during a request to Telegram."""
+
+LOCK_SECONDS = 5.0
+_KEPT = 8
+_CONNECT_SECONDS = 10
+_STALLED_SECONDS = 10
+"""After which the server ends a transaction in which nothing happens: its host may be stopped, or
+cut off, and would hold its locks."""
+
+_ALIVE = {
+    "connect_timeout": _CONNECT_SECONDS,
+    "application_name": "attendance",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+# Committed is on disk: what a server or a role is set to may be stricter than `on`, never laxer.
+_SETTINGS = f"""SELECT clock_timestamp(),
+    set_config('TimeZone', 'UTC', false),
+    set_config('lock_timeout', '{LOCK_SECONDS:.0f}s', false),
+    set_config('idle_in_transaction_session_timeout', '{_STALLED_SECONDS}s', false),
+    set_config('synchronous_commit', CASE WHEN current_setting('synchronous_commit')
+        IN ('off', 'local') THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
+
+
+def pooled_engine(url: URL, observe: Callable[[Look], object]) -> Engine:
+    """An engine that keeps a few connections; `observe` is told of the server's time by each."""
+    pool = {"pool_size": _KEPT, "max_overflow": CONNECTIONS - _KEPT}
+    return _prepared(_created(url, poolclass=QueuePool, **pool), observe)
+
+
+def single_engine(url: URL) -> Engine:
+    """An engine that keeps none."""
+    return _prepared(_created(url, poolclass=NullPool), lambda _: None)
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """A connection, which nobody gets again where it was lost meanwhile."""
+    connection = engine.connect()
+    try:
+        yield connection
+    finally:
+        if is_lost(connection) and not connection.invalidated:
+            connection.invalidate()
+        connection.close()
+
+
+def is_lost(connection: Connection) -> bool:
+    """Whether the driver has found the connection to be gone."""
+    return connection.invalidated or bool(connection.connection.driver_connection.closed)  # type: ignore[union-attr]
+
+
+def _has_ended(driver: Any) -> bool:
+    """Whether the server has said good-bye, or is gone, as far as this machine knows: on a
+    connection that waits for nothing there is nothing to read."""
+    if driver.closed:
+        return True
+    poll = select.poll()
+    poll.register(driver.pgconn.socket, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _created(url: URL, **options: Any) -> Engine:
+    given = {**_ALIVE, **url.query}
+    try:
+        return create_engine(url.set(query={}), connect_args=given, hide_parameters=True, **options)
+    except ModuleNotFoundError:
+        raise BadDatabaseUrl(
+            "DATABASE_URL names PostgreSQL, whose driver is not installed: "
+            "install it with `pip install 'attendance[postgres]'`."
+        ) from None
+
+
+def _prepared(engine: Engine, observe: Callable[[Look], object]) -> Engine:
+    @event.listens_for(engine, "connect")
+    def prepare(driver: Any, _: ConnectionPoolEntry) -> None:
+        driver.autocommit = True
+        asked = seconds()
+        row = driver.execute(_SETTINGS).fetchone()
+        observe(Look.of(row[0], asked, seconds()))
+        driver.autocommit = False
+
+    @event.listens_for(engine, "checkout")
+    def refuse_lost(driver: Any, _: ConnectionPoolEntry, __: Any) -> None:
+        if _has_ended(driver):
+            raise InvalidatePoolError
+
+    @event.listens_for(engine, "handle_error")
+    def hide_values(context: ExceptionContext) -> None:
+        without_values(context.original_exception)
+        without_values(context.sqlalchemy_exception)
+
+    return keep_from_forks(engine)

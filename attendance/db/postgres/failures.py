@@ -1,0 +1,45 @@
+"""What an error of the server means for the unit of work that it ended, by its SQLSTATE."""
+
+from typing import Literal
+
+from sqlalchemy.exc import DBAPIError
+
+Fate = Literal["again", "twin", "busy", "lost", "storage", "own"]
+"""`again`: another transaction was in the way. `twin`: another wrote the same first, and the work
+would see that now. `busy`: a lock did not come free in time. `lost`: the connection is gone, or
+there is none. `storage`: the server cannot write. `own`: it is the work's own error."""
+
+_FATES: dict[str, Fate] = {
+    "40001": "again",  # serialization failure
+    "40P01": "again",  # deadlock
+    "23505": "twin",  # unique violation
+    "55P03": "busy",  # lock not available
+    "57014": "busy",  # cancelled, as by a statement's timeout
+    "53300": "lost",  # too many connections
+    "25P03": "lost",  # we stood still within a transaction
+    "57P01": "lost",  # the server stops
+    "57P02": "lost",  # it crashed
+    "57P03": "lost",  # it starts
+    "25006": "storage",  # a standby, or set to read only
+}
+_CLASSES: dict[str, Fate] = {
+    "08": "lost",  # connection
+    "53": "storage",  # disk full, out of memory
+    "58": "storage",  # input and output
+    "XX": "storage",  # corrupted
+}
+
+
+def fate_of(error: BaseException) -> Fate:
+    if not isinstance(error, DBAPIError):
+        return "own"
+    state = getattr(error.orig, "sqlstate", None)
+    if state is None:
+        # The driver's own words: it has no connection, or lost it without an answer.
+        return "lost" if type(error.orig).__name__ == "OperationalError" else "own"
+    return _FATES.get(state) or _CLASSES.get(state[:2]) or "own"
+
+
+def reason_of(error: BaseException) -> str:
+    """In one line."""
+    return " ".join(str(getattr(error, "orig", None) or error).split())

@@ -1,0 +1,59 @@
+"""A thread that listens for what other processes have committed, and says so.
+
+Only ever a help: what is not heard is found by the poll.
+"""
+
+import logging
+import os
+import select
+import threading
+from typing import Any
+
+from sqlalchemy import Engine
+
+from attendance.db.postgres.engine import connected
+from attendance.db.postgres.failures import reason_of
+
+CHANNEL = "attendance_due"
+_AGAIN_SECONDS = 1.0
+logger = logging.getLogger(__name__)
+
+
+class Listener:
+    """Sets `heard` at each notice, and when it has connected: it may have missed one."""
+
+    def __init__(self, engine: Engine, heard: threading.Event) -> None:
+        self._engine, self._heard = engine, heard
+        self._stopped = threading.Event()
+        self._end, self._ending = os.pipe()
+        self._thread = threading.Thread(target=self._run, name="db-listener", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        os.write(self._ending, b".")
+        self._thread.join()
+        for end in (self._end, self._ending):
+            os.close(end)
+
+    def _run(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self._listen()
+            except Exception as error:  # noqa: BLE001 - whatever it was, try again
+                logger.warning("Nothing is heard of other hosts for now: %s", reason_of(error))
+                self._stopped.wait(_AGAIN_SECONDS)
+
+    def _listen(self) -> None:
+        with connected(self._engine) as connection:
+            driver: Any = connection.connection.dbapi_connection
+            driver.autocommit = True
+            driver.execute(f"LISTEN {CHANNEL}")
+            self._heard.set()
+            poll = select.poll()
+            for descriptor in (driver.pgconn.socket, self._end):
+                poll.register(descriptor, select.POLLIN)
+            while not self._stopped.is_set():
+                poll.poll()
+                if any(driver.notifies(timeout=0)):
+                    self._heard.set()

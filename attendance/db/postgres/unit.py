@@ -1,0 +1,122 @@
+"""One unit of work on PostgreSQL: a transaction, and what its end means."""
+
+import time
+from typing import Generic
+
+from sqlalchemy import Connection
+from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import DBAPIError
+
+from attendance.db.database import T, Work
+from attendance.db.errors import TooBusy, Unavailable
+from attendance.db.postgres.engine import LOCK_SECONDS, is_lost
+from attendance.db.postgres.failures import Fate, fate_of, reason_of
+
+_MOST_TWINS = 3
+
+
+class Again(Exception):
+    """The transaction is gone without a trace, and the work may be run once more."""
+
+    def __init__(self, error: BaseException, fate: Fate, *, twins: int = 0) -> None:
+        super().__init__(fate)
+        self.error, self.fate, self._twins = error, fate, twins
+
+    @classmethod
+    def after(cls, error: BaseException) -> "Again":
+        return cls(error, fate_of(error))
+
+    @property
+    def is_own(self) -> bool:
+        return self.fate in {"own", "twin"}
+
+    @property
+    def is_grave(self) -> bool:
+        return self.fate in {"lost", "storage"}
+
+    @property
+    def at_once(self) -> bool:
+        """Whether what stood in the way is over."""
+        return self.fate == "twin"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether another run would end the same."""
+        return self.fate in {"own", "storage"} or self._twins >= _MOST_TWINS
+
+    def told(self) -> BaseException:
+        """What the caller gets, where the work is not run again."""
+        if self.is_own:
+            return self.error
+        reason = reason_of(self.error)
+        if self.fate in {"again", "busy"}:
+            return TooBusy(f"The database is busy ({reason}): nothing was written.")
+        return Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
+
+
+class Unit(Generic[T]):
+    """The work, and until when it may begin."""
+
+    def __init__(self, work: Work[T], timeout_seconds: float | None) -> None:
+        self._work = work
+        self._timeout = timeout_seconds
+        self._ends = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+        self._twins = 0
+        self.tries = 0
+
+    def seconds_left(self) -> float | None:
+        return None if self._ends is None else max(0.0, self._ends - time.monotonic())
+
+    def run(self, connection: Connection) -> T:
+        """The work's result, committed.
+
+        Raises:
+            Again: it is not committed, and may be run again.
+            Unavailable: it is not known whether it is.
+            Exception: what the work raised; it is not committed.
+        """
+        self.tries += 1
+        transaction = connection.begin()
+        try:
+            self._bound(connection)
+            result = self._work(connection)
+        except Exception as error:
+            _undo(connection, transaction)
+            raise self._judged(error) from error
+        except BaseException:
+            _undo(connection, transaction)
+            raise
+        self._commit(connection, transaction)
+        return result
+
+    def _bound(self, connection: Connection) -> None:
+        """Wait for locks no longer than the caller would."""
+        if self._timeout is not None and self._timeout < LOCK_SECONDS:
+            milliseconds = max(1, round(1000 * (self.seconds_left() or 0)))
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+
+    def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
+        lost = is_lost(connection)
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if not lost and (connection.invalidated or fate_of(error) == "lost"):
+                raise Unavailable(
+                    f"The connection was lost during the commit ({reason_of(error)}): "
+                    "it is not known whether it was written."
+                ) from error
+            raise Again(error, "lost" if lost else fate_of(error)) from error
+
+    def _judged(self, error: Exception) -> Exception:
+        fate = fate_of(error)
+        if fate == "own":
+            return error
+        self._twins += fate == "twin"
+        return Again(error, fate, twins=self._twins)
+
+
+def _undo(connection: Connection, transaction: RootTransaction) -> None:
+    if is_lost(connection):
+        connection.invalidate()
+    elif transaction.is_active:
+        transaction.rollback()

@@ -1,0 +1,132 @@
+"""A database that is one SQLite file."""
+
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import URL, Connection
+
+from attendance.db.base import utc_now
+from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
+from attendance.db.errors import NoDatabase
+from attendance.db.sqlite import backup
+from attendance.db.sqlite.engines import reading_engine, writing_engine
+from attendance.db.sqlite.files import create_database_file, sqlite_path
+from attendance.db.sqlite.turnstile import Turnstile
+from attendance.db.sqlite.writer import Writer
+
+_CLOSE_TIMEOUT_SECONDS = 20.0
+_LITTLE_SPACE_BYTES = 16 * 1024 * 1024
+
+
+def _do_nothing(_: Connection) -> None:
+    """Begins and commits, and so takes the lock."""
+
+
+def _rewrite_header(connection: Connection) -> None:
+    """A write that changes nothing: the same number in the file's header, in the log, synced."""
+    connection.exec_driver_sql("PRAGMA user_version = 0")
+
+
+class SqliteDatabase(Database, scheme="sqlite"):
+    """One file at `path`."""
+
+    def __init__(self, path: Path, *, readers: int = 24) -> None:
+        super().__init__()
+        self.path = path
+        self.name = str(path)
+        self._turnstile = Turnstile(path)
+        self._writer = Writer(writing_engine(path), self._turnstile)
+        self._reading = reading_engine(path, readers)
+        self._looking: list[Connection] = []
+
+    @classmethod
+    def opened(cls, url: URL) -> "SqliteDatabase":
+        path = sqlite_path(url)
+        if not path.exists():
+            raise NoDatabase(
+                f"There is no database at {path} (DATABASE_URL): "
+                "make it with `manage.py db upgrade`, or name the right one."
+            )
+        return cls(path)
+
+    @classmethod
+    @contextmanager
+    def being_upgraded(cls, url: URL, group: str | None) -> Iterator[Connection]:
+        path = sqlite_path(url)
+        create_database_file(path, group)
+        engine = writing_engine(path)
+        turnstile = Turnstile(path)
+        try:
+            with turnstile, engine.begin() as connection:
+                yield connection
+        finally:
+            with turnstile:
+                engine.dispose()
+            turnstile.close()
+
+    def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
+        self._claim_process()
+        return self._writer.write(work, timeout_seconds)
+
+    def prove_writable(self, timeout_seconds: float) -> None:
+        """Without reason to doubt it takes the lock only."""
+        free = shutil.disk_usage(self.path.parent).free
+        doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
+        self.write(_rewrite_header if doubtful else _do_nothing, timeout_seconds)
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        self._claim_process()
+        with self._reading.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def look(self) -> Iterator[Connection]:
+        """The connection is kept for the next look."""
+        self._claim_process()
+        try:
+            connection = self._looking.pop()
+        except IndexError:
+            connection = self._reading.connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        self._looking.append(connection)
+
+    def clock(self) -> datetime:
+        """This machine's: nobody else works on the file."""
+        return utc_now()
+
+    def wake(self, event: threading.Event) -> None:
+        """SQLite cannot tell: what other processes of this machine wrote is found by the poll."""
+
+    def backup(self, target: Path) -> int:
+        with self.read() as connection:
+            return backup.write(connection, target)
+
+    def faults(self) -> list[str]:
+        with self.read() as connection:
+            return backup.faults(connection)
+
+    def beside(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    def share(self, file: Path) -> None:
+        database = self.path.stat()
+        with suppress(PermissionError):  # of somebody who has left the group
+            os.chown(file, -1, database.st_gid)
+        file.chmod(database.st_mode & 0o660)
+
+    def close(self) -> None:
+        # Whoever closes the last connection checkpoints: readers first, the writer under its lock.
+        while self._looking:
+            self._looking.pop().close()
+        self._reading.dispose()
+        self._writer.close(_CLOSE_TIMEOUT_SECONDS)

@@ -1,0 +1,130 @@
+"""The trail on a server: who can change it, who can read it, and in which order it is seen."""
+
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from postgres_server import PostgresServer
+from trails import KEY, Trail
+
+from attendance.audit import guards, seals
+from attendance.audit.verify import Scope, verify
+from attendance.db import Database
+
+README = Path(__file__).parents[2] / "README.md"
+FORBIDDEN = [
+    "INSERT INTO audit_leaf VALUES (9, 9, '')",
+    "SELECT * FROM api_key",
+    "UPDATE audit SET id = id",
+    "DELETE FROM audit",
+    "TRUNCATE audit",
+    "ALTER TABLE audit DISABLE TRIGGER audit_no_delete",
+]
+OWN = {"audit": "id", "audit_leaf": "seq", "audit_seal": "id"}
+CHANGES = [
+    *(f"UPDATE {table} SET {column} = {column}" for table, column in OWN.items()),  # noqa: S608
+    *(f"DELETE FROM {table}" for table in guards.TABLES),  # noqa: S608
+    *(f"TRUNCATE {table}" for table in guards.TABLES),
+    "INSERT INTO audit SELECT * FROM audit ON CONFLICT (id) DO UPDATE SET outcome = 'x'",
+]
+
+
+@pytest.fixture
+def trail(postgres_url: str) -> Iterator[Trail]:
+    database = Database.at(postgres_url)
+    yield Trail(database)
+    database.close()
+
+
+@pytest.fixture
+def stranger(trail: Trail, postgres: PostgresServer) -> Iterator["psycopg.Connection[Any]"]:
+    """Somebody with psql, as the owner of all tables."""
+    name = trail.database.name.split()[0]
+    with psycopg.connect(host=str(postgres.place), user="postgres", dbname=name) as connection:
+        yield connection
+        connection.rollback()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_not_even_the_owner_changes_the_trail(trail: Trail, stranger: Any, change: str) -> None:
+    trail.grow(3)
+    with pytest.raises(psycopg.errors.IntegrityError, match="append-only"):
+        stranger.execute(change)
+
+
+@pytest.mark.parametrize("change", ["DROP TRIGGER {} ON {}", "ALTER TABLE {1} DISABLE TRIGGER {0}"])
+def test_a_guard_that_somebody_lifted_is_missed(trail: Trail, stranger: Any, change: str) -> None:
+    assert missing(trail) == []
+    stranger.execute(change.format("audit_leaf_no_truncate", "audit_leaf"))
+    stranger.commit()
+    assert missing(trail) == ["audit_leaf_no_truncate"]
+
+
+def missing(trail: Trail) -> list[str]:
+    with trail.database.read() as connection:
+        return guards.missing(connection)
+
+
+def test_pruning_lifts_the_guards_for_itself_alone(trail: Trail) -> None:
+    trail.grow(3)
+
+    def work(connection: Any) -> None:
+        with guards.deletion_allowed(connection):
+            connection.exec_driver_sql("DELETE FROM audit_leaf")
+        with pytest.raises(Exception, match="append-only"), connection.begin_nested():
+            connection.exec_driver_sql("DELETE FROM audit_seal")
+
+    trail.database.write(work)
+    assert missing(trail) == []
+
+
+def test_an_auditor_s_role_reads_and_cannot_write(trail: Trail, stranger: Any) -> None:
+    """By the README's own statements."""
+    trail.grow(2)
+    granted = re.search(r"```sql\n(CREATE ROLE auditor.*?)```", README.read_text(), re.DOTALL)
+    assert granted is not None
+    stranger.execute(granted[1])
+    stranger.commit()
+    stranger.execute("SET ROLE auditor")
+    for table in ("attendance", "outbox", "outbox_attempt", *guards.TABLES):
+        stranger.execute(f"SELECT * FROM {table}")  # noqa: S608
+    for forbidden in FORBIDDEN:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), stranger.transaction():
+            stranger.execute(forbidden)
+    stranger.execute("RESET ROLE")
+    stranger.execute("DROP OWNED BY auditor; DROP ROLE auditor")
+    stranger.commit()
+
+
+def test_a_row_that_is_seen_late_is_sealed_nevertheless(
+    trail: Trail, stranger: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRAP 22: it got its id before those that were sealed long ago."""
+    monkeypatch.setattr(seals, "LONGEST_TRANSACTION", timedelta())
+    stranger.execute(
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version) "
+        "VALUES (now(), 'service', 'test.late', 'success', 'there', 1)"
+    )
+    seal_now(trail, 5)
+    seal_now(trail, 5)
+    assert settled_now(trail) == 0  # however long that takes
+    stranger.commit()
+    assert settled_now(trail) == 11  # and what is unsealed below is found before it is passed
+    trail.seal()
+    report = verify(trail.database, Scope(key=KEY))
+    assert (report.rows, report.unsealed, report.findings) == (11, 0, [])
+
+
+def seal_now(trail: Trail, rows: int) -> None:
+    trail.now = trail.database.clock()
+    trail.record(rows)
+    trail.seal()
+
+
+def settled_now(trail: Trail) -> int:
+    with trail.database.read() as connection:
+        return seals.settled_id(connection, trail.database.clock())

