@@ -112,7 +112,8 @@ class _Form:
             for name in compiled.positiontup or ()
         ]
         read = getattr(statement, "selected_columns", ())
-        self._reads = [_reading(column.type, dialect) for column in read]
+        processes = [_reading(column.type, dialect) for column in read]
+        self._reads = [(at, process) for at, process in enumerate(processes) if process is not None]
 
     def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         given = {**self._fixed, **values} if self._fixed else values
@@ -123,11 +124,13 @@ class _Form:
         driver: Any = connection.connection.dbapi_connection
         return driver.execute(self.sql, parameters)
 
-    def read(self, row: Iterable[Any]) -> list[Any]:
-        return [
-            value if process is None else process(value)
-            for process, value in zip(self._reads, row, strict=True)
-        ]
+    def read(self, row: Iterable[Any]) -> Iterable[Any]:
+        if not self._reads:
+            return row
+        values = list(row)
+        for at, process in self._reads:
+            values[at] = process(values[at])
+        return values
 
 
 def _returning_id(insert: Any) -> Any:

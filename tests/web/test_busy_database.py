@@ -5,7 +5,7 @@ from importlib import import_module
 import pytest
 from calling import ADA, Api, assert_problem, at_once
 
-from attendance.db import Database
+from attendance.db import SqliteDatabase
 
 calls = import_module("attendance.web.calls")
 
@@ -13,7 +13,7 @@ calls = import_module("attendance.web.calls")
 @pytest.fixture
 def impatient(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
     """A service that gives up soon."""
-    monkeypatch.setattr(Database.write, "__defaults__", (0.1,))
+    monkeypatch.setattr(SqliteDatabase.write, "__defaults__", (0.1,))
     monkeypatch.setattr(calls, "_AUDIT_TIMEOUT_SECONDS", 0.05)
     return api
 
