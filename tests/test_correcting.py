@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -40,7 +41,7 @@ def recorded(database: Database) -> None:
     for person in ("ada", "ben"):
         entry = Entry(person_id=person, event="check_in", group="A")
         recording = Recording.of(NOW, entry, DOOR, CONTEXT, RULES)
-        database.write(lambda c, recording=recording: record_attendance(c, recording))
+        database.write(partial(record_attendance, recording=recording))
 
 
 def _void(database: Database, order: Order = ORDER, *, only_own: bool = False) -> Corrected:

@@ -119,8 +119,8 @@ def test_nothing_of_a_correction_becomes_markup() -> None:
 
 
 def test_the_longest_correction_fits_into_a_message() -> None:
-    long = {"person": "x" * 200, "site": "x" * 128, "group": "x" * 128, "note": "x" * 1000}
-    before = replace(ADA, **long)
+    name, note = "x" * 128, "x" * 1000
+    before = replace(ADA, person="x" * 200, site=name, group=name, note=note)
 
     text = amended_message(before, replace(before, event="break_end"), "x" * 500)
 
