@@ -55,6 +55,24 @@ class Attendance(Base):
     )
 
 
+class Correction(Base):
+    """Of a record that was wrong, once and for ever: it is void, or another stands in its place."""
+
+    __tablename__ = "correction"
+
+    attendance_id: Mapped[int] = mapped_column(
+        ForeignKey("attendance.id"), primary_key=True, autoincrement=False
+    )
+    replaced_by: Mapped[int | None] = mapped_column(ForeignKey("attendance.id"), unique=True)
+    reason: Mapped[str] = mapped_column(String(500))
+    corrected_at: Mapped[datetime] = mapped_column(UtcTime)
+    key_id: Mapped[int]
+    request_id: Mapped[str] = mapped_column(String(64))
+
+    # A chain of corrections leads on, and never back.
+    __table_args__ = (CheckConstraint("replaced_by > attendance_id", name="leads_on"),)
+
+
 class ClientEvent(Base):
     """A `client_event_id` that was answered, for ever: with which record, and what was said of the
     time. The record is another's where the duplicate window took the two for one."""

@@ -153,9 +153,42 @@ def attendance_line(
 ) -> str:
     """The same in one line, for a digest."""
     symbol, words = _WORDS[event]
-    said = f"“{' '.join(note.split())}”" if note else None
+    said = f"“{_unbroken(note)}”" if note else None
     rest = " · ".join(part for part in (words, site, group, said) if part)
     return f"{symbol} {_time(local_time)} {bold(person)} {escape(rest)}"
+
+
+def void_message(facts: Facts, reason: str) -> str:
+    """What a chat is told of a record that is void."""
+    return f"🚫 Void: {_brief(facts)}\n{_because(reason)}"
+
+
+def amended_message(before: Facts, after: Facts, reason: str) -> str:
+    """What a chat is told of a record in whose place another stands; what it was before is left
+    out where people would see no difference."""
+    was, now = _brief(before), _brief(after)
+    lines = [f"✏️ Corrected: {now}", "" if was == now else f"Before: {was}", _because(reason)]
+    return "\n".join(line for line in lines if line)
+
+
+def in_one_line(message: str) -> str:
+    """A correction's message, for a digest."""
+    return message.replace("\n", " · ")
+
+
+def _brief(facts: Facts) -> str:
+    when = (_time(facts.local_time), _date(facts.local_time))
+    said = f"“{_unbroken(facts.note)}”" if facts.note else None
+    parts = (_WORDS[facts.event][1], *when, facts.site, facts.group, said)
+    return f"{bold(facts.person)} {escape(' · '.join(part for part in parts if part))}"
+
+
+def _because(reason: str) -> str:
+    return escape(f"Reason: {_unbroken(reason)}")
+
+
+def _unbroken(text: str) -> str:
+    return " ".join(text.split())
 
 
 def crash_message(action: str, request_id: str, host: str) -> str:

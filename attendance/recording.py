@@ -1,7 +1,7 @@
 """The use cases of recording: each writes record, message and audit row through one connection.
 
-May import `notices`, `routing`, `audit`, `models`, `outbox` and what lies below. Commits nothing:
-the caller runs it inside `Database.write`.
+May import `records`, `notices`, `routing`, `audit`, `models`, `outbox` and what lies below. Commits
+nothing: the caller runs it inside `Database.write`.
 """
 
 from dataclasses import dataclass, field
@@ -11,12 +11,11 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, bindparam, insert, select
 
-from attendance import audit
+from attendance import audit, records
 from attendance.db import Prepared, alone_at
 from attendance.models import Attendance, ClientEvent, Event
 from attendance.notices import Facts, Notices, attendance_line
-from attendance.outbox.queue import Draft, enqueue
-from attendance.routing import destinations
+from attendance.routing import Notification, destinations, tell
 
 _table = Attendance.__table__
 _ACTION = "attendance.recorded"
@@ -65,18 +64,9 @@ class Reporter:
 
 
 @dataclass(frozen=True, slots=True)
-class Notification:
-    """A message that was queued for the entry."""
-
-    id: int
-    chat_id: str | None
-    status: str
-
-
-@dataclass(frozen=True, slots=True)
 class Recorded:
-    """`attendance` is the row, by column. It was there already where `created` is false; then
-    `deduplicated` tells the duplicate window from a known `client_event_id`."""
+    """`attendance` is the record as `records.one` has it. It was there already where `created` is
+    false; then `deduplicated` tells the duplicate window from a known `client_event_id`."""
 
     attendance: dict[str, Any]
     notifications: tuple[Notification, ...] = ()
@@ -108,10 +98,10 @@ class Recording:
         context: audit.Context,
         rules: Rules,
     ) -> "Recording":
-        row = _row(entry, reporter, now, context, rules)
-        facts = _facts(row)
+        row = row_of(entry, reporter, now, context, rules)
+        facts = facts_of(row)
         text, line = rules.notices.message(facts), _line(facts)
-        audited = audit.entry(now, context, _ACTION, _TARGET, after=_as_said(row))
+        audited = audit.entry(now, context, _ACTION, _TARGET, after=as_said(row))
         return cls(now, entry, context, rules, row, text, line, audited)
 
 
@@ -150,7 +140,7 @@ _by_client_event_id = Prepared(
 )
 _latest_of_person = Prepared(
     select(_table)
-    .where(Attendance.person_id == bindparam("person_id"))
+    .where(Attendance.person_id == bindparam("person_id"), records.STANDS)
     .order_by(Attendance.occurred_at.desc(), Attendance.id.desc())
     .limit(1)
 )
@@ -188,7 +178,7 @@ def _remember_client_event(
 
 
 def _within_duplicate_window(connection: Connection, recording: Recording) -> dict[str, Any] | None:
-    """The person's latest record, where it says the same as ours and lies near it in time."""
+    """The person's latest record that stands, where it says the same and lies near in time."""
     row, rules = recording.row, recording.rules
     if not rules.dedupe_seconds:
         return None
@@ -218,12 +208,14 @@ def _already(
         outcome="deduplicated" if deduplicated else "known",
         target=(_TARGET, known["id"]),
     )
-    return Recorded(known, created=False, deduplicated=deduplicated)
+    found = records.one(connection, known["id"]) or known
+    return Recorded(found, created=False, deduplicated=deduplicated)
 
 
-def _row(
+def row_of(
     entry: Entry, reporter: Reporter, now: datetime, context: audit.Context, rules: Rules
 ) -> dict[str, Any]:
+    """The record that an entry becomes, without its id."""
     zone = entry.timezone or rules.timezone
     occurred_at = entry.occurred_at or now
     return {
@@ -245,6 +237,7 @@ def _row(
         "key_lineage": reporter.key_lineage,
         "key_id": reporter.key_id,
         "request_id": context.request_id,
+        **records.UNCORRECTED,
     }
 
 
@@ -252,22 +245,15 @@ def _notify(
     connection: Connection, recording: Recording, attendance_id: int
 ) -> tuple[Notification, ...]:
     """A message to each chat, or topic, that is to be told."""
-    now, row, text, line = recording.now, recording.row, recording.text, recording.line
-    subject = (_TARGET, str(attendance_id), row["request_id"])
+    row = recording.row
     places = destinations(
         connection, recording.rules.default_chat, row["site"], row["group_name"], row["event"]
     )
-    return tuple(
-        Notification(
-            enqueue(connection, now, Draft(chat, text, *subject, line=line, thread_id=thread)),
-            chat,
-            "pending",
-        )
-        for chat, thread in places
-    )
+    subject = (_TARGET, str(attendance_id), row["request_id"])
+    return tell(connection, recording.now, places, recording.text, recording.line, subject)
 
 
-def _facts(row: dict[str, Any]) -> Facts:
+def facts_of(row: dict[str, Any]) -> Facts:
     return Facts(
         person_id=row["person_id"],
         person=row["person_name"] or row["person_id"],
@@ -285,6 +271,6 @@ def _line(facts: Facts) -> str:
     return attendance_line(facts.person, facts.event, facts.local_time, **place, note=facts.note)
 
 
-def _as_said(row: dict[str, Any]) -> dict[str, Any]:
+def as_said(row: dict[str, Any]) -> dict[str, Any]:
     """The row for the audit trail, without what is empty."""
     return {name: value for name, value in row.items() if value is not None}

@@ -1,14 +1,40 @@
-"""Reading what was recorded."""
+"""Reading what was recorded, and what became of it.
+
+May import `models` and what lies below. A record is a dictionary of its columns and of what
+`UNCORRECTED` names.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select
+from sqlalchemy.orm import aliased
 
-from attendance.db import parse_utc
-from attendance.models import Attendance, Event
+from attendance.db import Prepared, parse_utc
+from attendance.models import Attendance, Correction, Event
+
+UNCORRECTED = dict.fromkeys(("corrected_at", "correction_reason", "replaced_by", "replaces"))
+"""Of a record that is new: when and why it was corrected, which record stands in its place (none
+where it is void), and in whose place it stands itself."""
+
+STANDS: ColumnElement[bool] = ~exists().where(Correction.attendance_id == Attendance.id)
+"""Neither void nor amended: what counts where records are counted."""
+
+_own, _former = aliased(Correction), aliased(Correction)
+_records = (
+    select(
+        Attendance.__table__,
+        _own.corrected_at,
+        _own.reason.label("correction_reason"),
+        _own.replaced_by,
+        _former.attendance_id.label("replaces"),
+    )
+    .outerjoin(_own, _own.attendance_id == Attendance.id)
+    .outerjoin(_former, _former.replaced_by == Attendance.id)
+)
+_one = Prepared(_records.where(Attendance.id == bindparam("id")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +58,14 @@ def newest(
     conditions = _conditions(chosen)
     if before is not None:
         conditions.append(_earlier_than(parse_utc(before[0]), before[1]))
-    query = select(Attendance.__table__).where(*conditions)
+    query = _records.where(*conditions)
     ordered = query.order_by(Attendance.occurred_at.desc(), Attendance.id.desc()).limit(limit)
     return [dict(row) for row in connection.execute(ordered).mappings()]
 
 
 def one(connection: Connection, attendance_id: int) -> dict[str, Any] | None:
-    query = select(Attendance.__table__).where(Attendance.id == attendance_id)
-    row = connection.execute(query).mappings().first()
-    return None if row is None else dict(row)
+    row = _one.first(connection, {"id": attendance_id})
+    return None if row is None else row._asdict()
 
 
 def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:

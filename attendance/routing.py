@@ -1,9 +1,9 @@
-"""Which chats are told of an attendance, and how they come to be.
+"""Which chats are told of an attendance, how they come to be, and telling them.
 
 May import `models`, `outbox` and what lies below. Commits nothing; the caller audits.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -27,6 +27,7 @@ from attendance.db import Prepared
 from attendance.models import Event, Route
 from attendance.outbox.lanes import lives_in, open_lane
 from attendance.outbox.message import Chat
+from attendance.outbox.queue import Draft, enqueue
 
 Destination = tuple[str | None, int | None]
 """A chat's id, None for the default chat that is still to be configured, and a topic of it."""
@@ -50,6 +51,15 @@ class Conditions:
 
 
 EVERYTHING = Conditions()
+
+
+@dataclass(frozen=True, slots=True)
+class Notification:
+    """A message that was queued for a destination."""
+
+    id: int
+    chat_id: str | None
+    status: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,26 @@ def destinations(
         lane = rows[0].default_migrated_to if rows else None
         places.setdefault((lane or default_chat, None), (default_chat, None))
     return list(places.values())
+
+
+def tell(
+    connection: Connection,
+    now: datetime,
+    places: Iterable[Destination],
+    text: str,
+    line: str,
+    subject: tuple[str, str, str | None],
+) -> tuple[Notification, ...]:
+    """A message to each of the places. `subject` is what it speaks of: a type, an id, and the id of
+    the request."""
+    return tuple(
+        Notification(
+            enqueue(connection, now, Draft(chat, text, *subject, line=line, thread_id=thread)),
+            chat,
+            "pending",
+        )
+        for chat, thread in places
+    )
 
 
 def add(

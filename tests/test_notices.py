@@ -1,12 +1,23 @@
 """The words that people read. A message is fixed here letter by letter: people see it."""
 
+from dataclasses import replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from attendance.models import EVENTS, Event
-from attendance.notices import anchor_message, attendance_message, crash_message, sentence
+from attendance.notices import (
+    Facts,
+    amended_message,
+    anchor_message,
+    attendance_message,
+    crash_message,
+    in_one_line,
+    sentence,
+    void_message,
+)
+from attendance.telegram.digest import LONGEST_TEXT
 from attendance.telegram.markdown import plain
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -58,6 +69,62 @@ def test_nothing_of_a_record_becomes_markup() -> None:
     )
     escaped = "".join(f"\\{char}" for char in SPECIALS)
     assert text.count(escaped) == 4
+
+
+ADA = Facts(person="Ada", person_id="ada", event="check_in", local_time=MORNING)
+
+
+def test_a_void_record_is_told_with_its_reason() -> None:
+    facts = replace(ADA, site="HQ", group="Engines & Co", note="the bus\nwas late")
+
+    text = void_message(facts, "by\nmistake")
+
+    assert text == (
+        "🚫 Void: *Ada* checked in · 09:04 · Tue 3 Nov · HQ · Engines & Co · “the bus was late”\n"
+        "Reason: by mistake"
+    )
+
+
+def test_an_amended_record_is_told_as_it_is_and_as_it_was() -> None:
+    text = amended_message(ADA, replace(ADA, event="late", person="Ben"), "a mix-up")
+
+    assert text == (
+        "✏️ Corrected: *Ben* is late · 09:04 · Tue 3 Nov\n"
+        "Before: *Ada* checked in · 09:04 · Tue 3 Nov\n"
+        "Reason: a mix\\-up"
+    )
+
+
+def test_what_people_do_not_see_has_no_before() -> None:
+    text = amended_message(ADA, replace(ADA, device="kiosk-2"), "moved")
+
+    assert text == "✏️ Corrected: *Ada* checked in · 09:04 · Tue 3 Nov\nReason: moved"
+
+
+def test_a_correction_fits_into_a_line_of_a_digest() -> None:
+    text = in_one_line(amended_message(ADA, replace(ADA, event="late"), "late\nafter all"))
+
+    assert text == (
+        "✏️ Corrected: *Ada* is late · 09:04 · Tue 3 Nov · "
+        "Before: *Ada* checked in · 09:04 · Tue 3 Nov · Reason: late after all"
+    )
+
+
+def test_nothing_of_a_correction_becomes_markup() -> None:
+    facts = replace(ADA, person=SPECIALS, site=SPECIALS, group=SPECIALS, note=SPECIALS)
+    after = replace(facts, event="late")
+
+    assert plain(void_message(facts, SPECIALS)).count(SPECIALS) == 5
+    assert plain(amended_message(facts, after, SPECIALS)).count(SPECIALS) == 9
+
+
+def test_the_longest_correction_fits_into_a_message() -> None:
+    name, note = "x" * 128, "x" * 1000
+    before = replace(ADA, person="x" * 200, site=name, group=name, note=note)
+
+    text = amended_message(before, replace(before, event="break_end"), "x" * 500)
+
+    assert len(plain(text)) < LONGEST_TEXT
 
 
 def test_a_crash_is_told_by_where_to_look() -> None:

@@ -6,20 +6,20 @@ from typing import Any
 from sqlalchemy import Connection, and_, or_, select
 
 from attendance.audit.trail import AuditEntry
-from attendance.models import Attendance
+from attendance.models import Attendance, Correction
 from attendance.outbox import listing
 
 _ATTENDANCE, _OUTBOX = "attendance", "outbox"
 
 
 def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
-    """`attendance` that the request recorded or found, the `messages` about it, each with its
-    `attempt_list`, and the `audit` rows of the request and of all these; None where the trail
-    knows no such request."""
+    """`attendance` that the request recorded, found or corrected, and what stands in its place, the
+    `messages` about it, each with its `attempt_list`, and the `audit` rows of the request and of
+    all these; None where the trail knows no such request."""
     rows = _of_request(connection, request_id)
     if not rows:
         return None
-    record_ids = _targets(rows, _ATTENDANCE)
+    record_ids = _with_successors(connection, _targets(rows, _ATTENDANCE))
     about = [
         message["id"]
         for record_id in record_ids
@@ -55,6 +55,15 @@ def _targets(rows: Sequence[dict[str, Any]], kind: str) -> list[str]:
     """The ids of one kind that these rows are about; a refusal is about none."""
     about = (row["target_id"] for row in rows if row["target_type"] == kind)
     return sorted({one for one in about if one is not None})
+
+
+def _with_successors(connection: Connection, ids: Sequence[str]) -> list[str]:
+    """An amendment's row is about the record that was wrong; its message about the new one."""
+    found = [int(one) for one in ids]
+    query = select(Correction.replaced_by).where(
+        Correction.attendance_id.in_(found), Correction.replaced_by.is_not(None)
+    )
+    return [*ids, *map(str, connection.scalars(query.order_by(Correction.replaced_by)))]
 
 
 def _records(connection: Connection, ids: Sequence[str]) -> list[dict[str, Any]]:

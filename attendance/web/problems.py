@@ -14,6 +14,13 @@ from flask import Flask, Response, g
 from pydantic import ValidationError
 from werkzeug.exceptions import HTTPException
 
+from attendance.correcting import (
+    AlreadyCorrected,
+    NoSuchRecord,
+    NothingToAmend,
+    NotYourRecord,
+    TooLate,
+)
 from attendance.db import TooBusy, Unavailable
 from attendance.idempotency import KeyReused
 from attendance.recording import ClientEventConflict
@@ -121,6 +128,16 @@ _TABLE: dict[type[Exception], Problem] = {
 }
 
 
+# The text of these is a sentence for the client.
+_SPOKEN: dict[type[Exception], tuple[int, str]] = {
+    NoSuchRecord: (404, "not_found"),
+    NotYourRecord: (403, "not_your_record"),
+    TooLate: (403, "too_late"),
+    AlreadyCorrected: (409, "already_corrected"),
+    NothingToAmend: (422, "nothing_to_amend"),
+}
+
+
 def problem_of(error: Exception) -> Problem:
     """What to answer for `error`: the one place where it is decided."""
     match error:
@@ -130,6 +147,8 @@ def problem_of(error: Exception) -> Problem:
             return _from_validation(error)
         case HTTPException():
             return _from_http(error)
+        case _ if type(error) in _SPOKEN:
+            return Problem(*_SPOKEN[type(error)], str(error))
         case _:
             return _TABLE.get(type(error), _CRASH)
 

@@ -126,8 +126,8 @@ class Location(_Strict):
     accuracy_m: Annotated[float, Field(ge=0, le=1e7, allow_inf_nan=False)] | None = None
 
 
-class AttendanceIn(_Strict):
-    """The body of `POST /attendance`."""
+class _Told(_Strict):
+    """What is said of an event, and may be said anew."""
 
     person_id: Name
     event: Event
@@ -138,11 +138,15 @@ class AttendanceIn(_Strict):
     device: Name | None = None
     note: Note | None = None
     location: Location | None = None
-    client_event_id: Name | None = None
     timezone: Zone | None = None
 
+
+class AttendanceIn(_Told):
+    """The body of `POST /attendance`."""
+
+    client_event_id: Name | None = None
+
     def as_entry(self) -> Entry:
-        place = self.location
         return Entry(
             person_id=self.person_id,
             event=self.event,
@@ -153,11 +157,17 @@ class AttendanceIn(_Strict):
             group=self.group,
             device=self.device,
             note=self.note,
-            latitude=place.lat if place else None,
-            longitude=place.lon if place else None,
-            accuracy_m=place.accuracy_m if place else None,
             client_event_id=self.client_event_id,
+            **_place(self.location),
         )
+
+
+def _place(location: Location | None) -> dict[str, float | None]:
+    return {
+        "latitude": location.lat if location else None,
+        "longitude": location.lon if location else None,
+        "accuracy_m": location.accuracy_m if location else None,
+    }
 
 
 class Page(_Query):
@@ -207,6 +217,33 @@ class ChangeIn(_Strict):
     """Why an admin changes something."""
 
     reason: Reason | None = None
+
+
+class VoidIn(_Strict):
+    """The body of `POST /attendance/{id}/void`."""
+
+    reason: Reason
+
+
+_LEFT_OUT: Any = None
+"""Of a field that may be left out, and must not be null."""
+
+
+class AmendIn(_Told):
+    """The body of `POST /attendance/{id}/amend`: what is left out stays as it is, and what may be
+    missing in a record can be taken away by null."""
+
+    reason: Reason
+    person_id: Name = _LEFT_OUT
+    event: Event = _LEFT_OUT
+    occurred_at: OccurredAt = _LEFT_OUT
+    timezone: Zone = _LEFT_OUT
+
+    def changes(self) -> dict[str, Any]:
+        """What is to be changed of an `Entry`."""
+        given = self.model_fields_set - {"reason", "location"}
+        changes = {name: getattr(self, name) for name in given}
+        return changes | (_place(self.location) if "location" in self.model_fields_set else {})
 
 
 class RetryIn(ChangeIn):

@@ -11,6 +11,7 @@ from commands import Desk
 
 from attendance.audit import Actor, Context
 from attendance.config import zone
+from attendance.correcting import Order, amend
 from attendance.db import utc_now
 from attendance.outbox import claiming
 from attendance.outbox.claim import Policy, Settled
@@ -93,6 +94,19 @@ def test_a_request_is_followed_to_what_telegram_called_its_message(delivered: De
     [message] = found["messages"]
     assert (message["status"], message["telegram_message_id"]) == ("sent", 4711)
     assert [one["outcome"] for one in message["attempt_list"]] == ["delivered"]
+
+
+def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: Desk) -> None:
+    context = Context(Actor("key", "2", "desk"), "req-2")
+    rules = Rules("1000", 0, zone("UTC"))
+    order = Order(utc_now(), 1, "a mix-up", Reporter(2, 2), context, rules)
+    delivered.write(lambda c: amend(c, order, {"event": "late"}))
+
+    found = delivered.json("audit", "trace", "req-2")
+
+    assert [row["action"] for row in found["audit"]] == ["attendance.amended"]
+    assert [row["event"] for row in found["attendance"]] == ["check_in", "late"]
+    assert [one["subject_id"] for one in found["messages"]] == ["1", "2"]
 
 
 def test_a_person_reads_it_in_order(delivered: Desk) -> None:

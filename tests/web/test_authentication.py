@@ -14,6 +14,8 @@ ROUTES: list[tuple[str, str, set[Role | None]]] = [
     ("POST", "/attendance", {"frontend", "admin"}),
     ("GET", "/attendance", {"admin", "auditor"}),
     ("GET", "/attendance/1", {"admin", "auditor"}),
+    ("POST", "/attendance/1/void", {"frontend", "admin"}),
+    ("POST", "/attendance/1/amend", {"admin"}),
     ("GET", "/outbox", {"admin", "auditor"}),
     ("GET", "/outbox/1", {"admin", "auditor"}),
     ("POST", "/outbox/1/retry", {"admin"}),
@@ -27,13 +29,19 @@ ROUTES: list[tuple[str, str, set[Role | None]]] = [
     ("GET", "/metrics", EVERYBODY),  # from this machine
 ]
 
+BODIES: dict[str, dict[str, str]] = {
+    "/attendance": ADA,
+    "/attendance/1/void": {"reason": "by mistake"},
+    "/attendance/1/amend": {"reason": "by mistake", "event": "late"},
+}
+
 
 @pytest.mark.parametrize("role", ["frontend", "admin", "auditor", None])
 @pytest.mark.parametrize(("method", "path", "allowed"), ROUTES)
 def test_each_address_answers_the_roles_of_the_contract(
     api: Api, method: str, path: str, allowed: set[Role | None], role: Role | None
 ) -> None:
-    body = json.dumps(ADA if path == "/attendance" else {})
+    body = json.dumps(BODIES.get(path, {}))
 
     answer = api.call(method, path, role=role, content_type="application/json", data=body)
 

@@ -53,6 +53,8 @@ def test_the_record_shows_every_field_and_nothing_of_the_inside(api: Api) -> Non
         "received_at": "2026-11-23T12:00:00.000000Z",
         "local_date": "2026-11-23",
         "request_id": "req-1",
+        "correction": None,
+        "replaces": None,
     }
 
 

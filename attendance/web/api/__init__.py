@@ -4,6 +4,7 @@ from flask import Flask
 
 from attendance.web.api.attendance import blueprint as attendance
 from attendance.web.api.audit import blueprint as audit
+from attendance.web.api.corrections import blueprint as corrections
 from attendance.web.api.health import blueprint as health
 from attendance.web.api.metrics import blueprint as metrics
 from attendance.web.api.outbox import blueprint as outbox
@@ -12,5 +13,5 @@ from attendance.web.schemas import IdInPath
 
 def install(app: Flask) -> None:
     app.url_map.converters["id"] = IdInPath
-    for blueprint in (attendance, audit, health, metrics, outbox):
+    for blueprint in (attendance, corrections, audit, health, metrics, outbox):
         app.register_blueprint(blueprint)

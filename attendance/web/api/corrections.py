@@ -1,0 +1,50 @@
+"""`/attendance/{id}/void` and `…/amend`: put right what was recorded. The original stays."""
+
+from flask import Blueprint, Response
+
+from attendance import notices
+from attendance.correcting import Corrected, Order, amend, void
+from attendance.idempotency import Answer
+from attendance.recording import Reporter
+from attendance.web.answers import dumps
+from attendance.web.body import raw_body
+from attendance.web.calls import Call, writes
+from attendance.web.idempotent import act_once
+from attendance.web.record import address, as_json, refuse_the_future, success
+from attendance.web.schemas import AmendIn, VoidIn
+from attendance.web.services import services
+
+blueprint = Blueprint("corrections", __name__)
+
+
+@blueprint.post("/attendance/<id:attendance_id>/void")
+@writes("attendance.voided", "frontend", "admin")
+def void_(call: Call, attendance_id: int) -> Response:
+    """An admin any record, a frontend what it has just reported itself."""
+    body = raw_body()
+    order = _order(call, attendance_id, VoidIn.model_validate_json(body).reason)
+    only_own = call.key.role == "frontend"
+    return act_once(call, body, lambda c: _answer(200, "Void", void(c, order, only_own=only_own)))
+
+
+@blueprint.post("/attendance/<id:attendance_id>/amend")
+@writes("attendance.amended", "admin")
+def amend_(call: Call, attendance_id: int) -> Response:
+    """A new record stands in the place of this one."""
+    body = raw_body()
+    asked = AmendIn.model_validate_json(body)
+    refuse_the_future(asked.occurred_at, call)
+    order, changes = _order(call, attendance_id, asked.reason), asked.changes()
+    return act_once(call, body, lambda c: _answer(201, "Corrected", amend(c, order, changes)))
+
+
+def _order(call: Call, attendance_id: int, reason: str) -> Order:
+    reporter = Reporter(call.key.id, call.key.lineage)
+    return Order(call.now, attendance_id, reason, reporter, call.context, services().rules)
+
+
+def _answer(status: int, what: str, corrected: Corrected) -> Answer:
+    row = corrected.attendance
+    said = notices.sentence(row["person_name"] or row["person_id"], row["event"])
+    shown = dumps(as_json(row))
+    return Answer(status, success(f"{what}: {said}", shown, corrected.notifications), address(row))

@@ -1,0 +1,59 @@
+"""Acts that a client may repeat: `Idempotency-Key`, around one `Database.write`."""
+
+import hashlib
+from collections.abc import Callable
+
+from flask import Response, request
+from sqlalchemy import Connection
+
+from attendance import keys
+from attendance.idempotency import Answer, Ticket, once
+from attendance.web.calls import Call
+from attendance.web.problems import Problem
+from attendance.web.services import services
+
+
+def act_once(call: Call, body: bytes, act: Callable[[Connection], Answer]) -> Response:
+    """The answer of `act`, which is on disk with what it did; for a repeated request the first
+    answer. The dispatcher is woken.
+
+    Raises:
+        Problem: 400, the key is none.
+        KeyReused: it was sent with another request.
+    """
+    made, ticket = services(), _ticket(call, body)
+
+    def work(connection: Connection) -> Answer:
+        def first() -> Answer:
+            keys.note_use(connection, call.now, call.key)
+            return act(connection)
+
+        return once(connection, call.now, ticket, first)
+
+    answer = made.database.write(work)
+    made.wake.set()
+    return _response(answer)
+
+
+def _ticket(call: Call, body: bytes) -> Ticket | None:
+    header = request.headers.get("Idempotency-Key")
+    if header is None:
+        return None
+    key = header.strip()
+    if len(key) >= 2 and key[0] == key[-1] == '"':
+        key = key[1:-1]
+    if not 1 <= len(key) <= 255 or not key.isascii() or not key.isprintable():
+        raise Problem(
+            400, "invalid_idempotency_key", "Idempotency-Key takes 1 to 255 printable characters."
+        )
+    fingerprint = hashlib.sha256(request.path.encode() + b"\n" + body).hexdigest()
+    return Ticket(call.key.lineage, key, fingerprint)
+
+
+def _response(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status, mimetype="application/json")
+    if answer.location is not None:
+        response.headers["Location"] = answer.location
+    if answer.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return response

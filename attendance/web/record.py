@@ -1,0 +1,77 @@
+"""A record as clients see it, and the answer to whoever made or corrected one."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from attendance.records import UNCORRECTED
+from attendance.routing import Notification
+from attendance.web.answers import dumps
+from attendance.web.calls import Call
+from attendance.web.problems import invalid
+
+_FUTURE_ALLOWED = timedelta(minutes=5)
+_HIDDEN = frozenset(
+    ("group_name", "latitude", "longitude", "accuracy_m", "key_lineage", "key_id", *UNCORRECTED)
+)
+
+
+def as_json(row: dict[str, Any]) -> dict[str, Any]:
+    shown = {name: value for name, value in row.items() if name not in _HIDDEN}
+    return {
+        **shown,
+        "group": row["group_name"],
+        "location": _location(row),
+        "correction": _correction(row),
+        "replaces": row["replaces"],
+    }
+
+
+def _location(row: dict[str, Any]) -> dict[str, Any] | None:
+    if row["latitude"] is None:
+        return None
+    return {
+        "lat": row["latitude"],
+        "lon": row["longitude"],
+        "accuracy_m": row["accuracy_m"],
+    }
+
+
+def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
+    """What became of the record; None of one that stands."""
+    if row["corrected_at"] is None:
+        return None
+    return {
+        "kind": "void" if row["replaced_by"] is None else "amended",
+        "corrected_at": row["corrected_at"],
+        "reason": row["correction_reason"],
+        "replaced_by": row["replaced_by"],
+    }
+
+
+def success(message: str, record: str, notifications: Sequence[Notification], **more: str) -> str:
+    """The body of an answer. `record`, and what there is `more`, are JSON already."""
+    parts = {
+        "status": '"SUCCESS"',
+        "message": dumps(message),
+        "attendance": record,
+        "notifications": dumps([_as_told(made) for made in notifications]),
+        **more,
+    }
+    return "{" + ",".join(f'"{name}":{value}' for name, value in parts.items()) + "}"
+
+
+def address(row: dict[str, Any]) -> str:
+    return f"/attendance/{row['id']}"
+
+
+def refuse_the_future(occurred_at: datetime | None, call: Call) -> None:
+    """Raises Problem: 422, the time lies further ahead than a clock may be off."""
+    if occurred_at is not None and occurred_at > call.now + _FUTURE_ALLOWED:
+        raise invalid(
+            "occurred_at", "in_the_future", "lies more than 5 minutes ahead: check the clock"
+        )
+
+
+def _as_told(made: Notification) -> dict[str, Any]:
+    return {"id": made.id, "chat_id": made.chat_id, "status": made.status}
