@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, text
 from sqlalchemy.exc import IntegrityError
 
 from attendance import records, routing
@@ -23,10 +23,12 @@ from attendance.correcting import (
     amend,
     void,
 )
-from attendance.db import Database
+from attendance.db import Base, Database
 from attendance.models import Attendance
 from attendance.recording import Entry, Recording, Reporter, Rules, record_attendance
 from attendance.routing import Conditions
+
+pytestmark = pytest.mark.both_databases
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 CONTEXT = Context(Actor("key", "1", "door"), request_id="req-1")
@@ -52,9 +54,10 @@ def _amend(database: Database, order: Order = ORDER, **changes: Any) -> Correcte
     return database.write(lambda connection: amend(connection, order, changes))
 
 
-def _rows(database: Database, table: str) -> list[dict[str, Any]]:
+def _rows(database: Database, name: str) -> list[dict[str, Any]]:
+    table = Base.metadata.tables[name]
     with database.read() as connection:
-        found = connection.exec_driver_sql(f"SELECT * FROM {table}").mappings()  # noqa: S608
+        found = connection.execute(select(table).order_by(*table.primary_key)).mappings()
         return [dict(row) for row in found]
 
 
@@ -66,7 +69,7 @@ def test_a_correction_says_who_made_it_when_and_why(database: Database) -> None:
             "attendance_id": 1,
             "replaced_by": None,
             "reason": "a mix-up",
-            "corrected_at": "2026-11-23T12:00:00.000000Z",
+            "corrected_at": NOW,
             "key_id": 2,
             "request_id": "req-1",
         }
@@ -185,7 +188,7 @@ def test_topics_and_chats_without_conditions_are_told_once(database: Database) -
 
 _INSERT = (
     "INSERT INTO correction (attendance_id, replaced_by, reason, corrected_at, key_id, request_id) "
-    "VALUES (?, ?, 'why', 'A', 1, 'r')"
+    "VALUES (:attendance_id, :replaced_by, 'why', '2026-11-23T12:00:00.000000Z', 1, 'r')"
 )
 
 
@@ -207,12 +210,15 @@ def test_the_database_refuses_what_makes_no_sense(
     _amend(database, event="late")
 
     def work(connection: Connection) -> None:
-        connection.exec_driver_sql(_INSERT, (attendance_id, replaced_by))
+        connection.execute(
+            text(_INSERT), {"attendance_id": attendance_id, "replaced_by": replaced_by}
+        )
 
     with pytest.raises(IntegrityError):
         database.write(work)
 
 
+@pytest.mark.sqlite_only
 def test_the_latest_record_that_stands_is_found_by_index(database: Database) -> None:
     """For each POST: nothing is sorted, and no table is read through."""
     run: list[str] = []
