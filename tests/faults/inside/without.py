@@ -79,6 +79,7 @@ def own_clock() -> None:
         return now() + timedelta(seconds=float(offset.read_text()))
 
     db.utc_now = base.utc_now = utc_now
+    SqliteDatabase.clock = lambda _: utc_now()  # type: ignore[method-assign, assignment]
 
 
 def fork_guards() -> None:
