@@ -11,7 +11,7 @@ from service import Client, Service
 
 from attendance.db.sqlite.turnstile import Turnstile
 
-SECONDS = 10.0
+SECONDS = 6.0
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
