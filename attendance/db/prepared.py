@@ -61,7 +61,9 @@ class Prepared:
 
     def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
         """The rows of a select, with the columns as attributes."""
-        return [self._made(row) for row in self(connection, values)]
+        # Fetched first: a row that cannot be made would leave a statement half read, of which no
+        # one knows. The writer's could not begin again for as long as the traceback lives.
+        return [self._made(row) for row in self(connection, values).fetchall()]
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first of them, or None."""
