@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
-from attendance.db.engines import reading_engine, writing_engine
+from attendance.db.engines import close_cursors, reading_engine, writing_engine
 from attendance.db.errors import NoDatabase
 from attendance.db.files import sqlite_path
 from attendance.db.turnstile import Turnstile
@@ -102,10 +102,12 @@ class Database:
             connection = self._reading.connect()
         try:
             yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._looking.append(connection)
+        finally:
+            # A statement that was not read to its end, or a query that did begin a transaction,
+            # would see the same old state from then on, and starve the checkpoints.
+            close_cursors(connection)
+            connection.rollback()
+            self._looking.append(connection)
 
     def close(self) -> None:
         """Finish what waits to be written and close all connections."""
