@@ -62,9 +62,12 @@ class Prepared:
         """The rows of a select, with the columns as attributes."""
         form = self._form(connection)
         try:
-            return [self._row(form.read(row)) for row in form.run(connection, values)]
+            # Fetched first: a row that cannot be made would leave a statement half read, of which
+            # no one knows. SQLite's writer could not begin again while the traceback lives.
+            rows = form.run(connection, values).fetchall()
         except connection.dialect.loaded_dbapi.Error as error:
             raise self._named(connection, error) from error
+        return [self._row(form.read(row)) for row in rows]
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first of them, or None."""

@@ -8,7 +8,6 @@ from pydantic import BaseModel, ValidationError
 from attendance.web.problems import FieldError, Problem, pointer, problem_of
 
 BODY_LIMIT = 64 * 1024
-_JSON = "application/json"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -38,7 +37,7 @@ def raw_body(limit: int = BODY_LIMIT) -> bytes:
         raise Problem(411, "length_required", "Send the body with a Content-Length.")
     if length > limit:
         raise Problem(413, "too_large", f"The body is larger than {limit} bytes.")
-    if _JSON not in (request.content_type, request.mimetype):
+    if request.mimetype != "application/json":
         raise Problem(
             415, "unsupported_media_type", "Send the body as `Content-Type: application/json`."
         )

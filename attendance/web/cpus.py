@@ -5,23 +5,31 @@ several CPUs each turn wakes another CPU, which costs more than many a turn's wo
 workers as CPUs each gets one of its own; with more or fewer the kernel knows better.
 """
 
+import logging
 import os
 from collections.abc import Collection
 from typing import Any
+
+logger = logging.getLogger(__name__)
 
 
 def assign(server: Any, worker: Any) -> None:
     """gunicorn's `pre_fork`, in the master, where workers come one after the other: choose the CPU
     that the fewest of them have. The one that replaces a worker gets what that one had."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
-    taken = [other.cpu for other in server.WORKERS.values() if other is not worker]
+    taken = [getattr(other, "cpu", None) for other in server.WORKERS.values()]
     worker.cpu = least_taken(allowed, taken) if len(allowed) == worker.cfg.workers else None
 
 
 def keep(worker: Any) -> None:
-    """gunicorn's `post_fork`, in the worker, before it has threads."""
-    if worker.cpu is not None:
+    """gunicorn's `post_fork`, in the worker, before it has threads. A sandbox may refuse it, or the
+    CPU be gone: gunicorn would take an error here for a service that cannot start."""
+    if worker.cpu is None:
+        return
+    try:
         os.sched_setaffinity(0, {worker.cpu})
+    except OSError as error:
+        logger.info("A worker is not kept to CPU %d: %s", worker.cpu, error)
 
 
 def least_taken(allowed: Collection[int], taken: Collection[int | None]) -> int:

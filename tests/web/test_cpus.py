@@ -1,5 +1,6 @@
 """A worker keeps to one CPU where there are as many workers as CPUs."""
 
+import errno
 import os
 from collections.abc import Collection
 from types import SimpleNamespace
@@ -48,3 +49,31 @@ def test_with_more_or_fewer_workers_the_kernel_decides(more: int) -> None:
     cpus.assign(SimpleNamespace(WORKERS={}), one)
     cpus.keep(one)
     assert os.sched_getaffinity(0) == allowed
+
+
+def test_a_worker_that_may_not_choose_its_cpu_works_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """gunicorn stops the whole service where this hook raises: systemd's `~@resources` does."""
+
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    one = worker(len(os.sched_getaffinity(0)))
+    cpus.assign(SimpleNamespace(WORKERS={}), one)
+    assert one.cpu is not None
+    cpus.keep(one)
+
+
+def test_a_cpu_that_is_gone_does_not_keep_a_worker_from_starting() -> None:
+    one = worker(1)
+    one.cpu = 1023
+    cpus.keep(one)
+
+
+def test_workers_of_a_configuration_without_this_are_no_obstacle() -> None:
+    """A reload after an upgrade: the master knows workers that its old configuration made."""
+    one = worker(len(os.sched_getaffinity(0)))
+    cpus.assign(SimpleNamespace(WORKERS={1: SimpleNamespace()}), one)
+    assert one.cpu == min(os.sched_getaffinity(0))

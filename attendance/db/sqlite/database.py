@@ -14,7 +14,7 @@ from attendance.db.base import utc_now
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
 from attendance.db.errors import NoDatabase
 from attendance.db.sqlite import backup
-from attendance.db.sqlite.engines import reading_engine, writing_engine
+from attendance.db.sqlite.engines import close_cursors, reading_engine, writing_engine
 from attendance.db.sqlite.files import create_database_file, sqlite_path
 from attendance.db.sqlite.turnstile import Turnstile
 from attendance.db.sqlite.writer import Writer
@@ -95,10 +95,12 @@ class SqliteDatabase(Database, scheme="sqlite"):
             connection = self._reading.connect()
         try:
             yield connection
-        except BaseException:
-            connection.close()
-            raise
-        self._looking.append(connection)
+        finally:
+            # A statement that was not read to its end, or a query that did begin a transaction,
+            # would see the same old state from then on, and starve the checkpoints.
+            close_cursors(connection)
+            connection.rollback()
+            self._looking.append(connection)
 
     def clock(self) -> datetime:
         """This machine's: nobody else works on the file."""
