@@ -8,7 +8,7 @@ from notes import add, make_notes, notes
 from sqlalchemy import Connection, column, select, table
 from sqlalchemy.types import String, TypeDecorator
 
-from attendance.db import Database, Prepared
+from attendance.db import Prepared, SqliteDatabase
 
 
 class _Refused(TypeDecorator[str]):
@@ -25,11 +25,11 @@ _unreadable = Prepared(select(column("text", _Refused())).select_from(table("not
 
 
 @pytest.fixture(autouse=True)
-def note_table(database: Database) -> None:
+def note_table(database: SqliteDatabase) -> None:
     make_notes(database.path)
 
 
-def test_a_row_that_cannot_be_read_does_not_stop_the_writer(database: Database) -> None:
+def test_a_row_that_cannot_be_read_does_not_stop_the_writer(database: SqliteDatabase) -> None:
     for number in range(500):
         database.write(add(f"{number:04}"))
 

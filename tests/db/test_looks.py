@@ -9,7 +9,7 @@ import pytest
 from notes import add, make_notes
 from sqlalchemy import Connection, bindparam, column, select, table
 
-from attendance.db import Database, Prepared
+from attendance.db import Prepared, SqliteDatabase
 
 _notes = table("note", column("text"))
 _all = Prepared(select(_notes.c.text).order_by(_notes.c.text))
@@ -17,7 +17,7 @@ _one = Prepared(select(_notes.c.text).where(_notes.c.text == bindparam("text")))
 
 
 @pytest.fixture(autouse=True)
-def note_table(database: Database) -> None:
+def note_table(database: SqliteDatabase) -> None:
     make_notes(database.path)
 
 
@@ -29,7 +29,7 @@ def kept_alive() -> Iterator[list[object]]:
     kept.clear()
 
 
-def texts(database: Database) -> list[str]:
+def texts(database: SqliteDatabase) -> list[str]:
     with database.look() as connection:
         return [row.text for row in _all.all(connection, {})]
 
@@ -40,28 +40,28 @@ def half_read(connection: Connection) -> object:
     return result
 
 
-def log_can_be_cut(database: Database) -> bool:
+def log_can_be_cut(database: SqliteDatabase) -> bool:
     """Whether no reader needs the log: one that does keeps it from being used anew."""
     with closing(sqlite3.connect(database.path, timeout=0)) as stranger:
         busy, _, _ = stranger.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     return not busy
 
 
-def test_a_kept_connection_sees_what_was_committed_since(database: Database) -> None:
+def test_a_kept_connection_sees_what_was_committed_since(database: SqliteDatabase) -> None:
     for text in ("a", "b", "c"):
         database.write(add(text))
         assert texts(database)[-1] == text
     assert len(database._looking) == 1
 
 
-def test_two_looks_at_once_have_a_connection_each(database: Database) -> None:
+def test_two_looks_at_once_have_a_connection_each(database: SqliteDatabase) -> None:
     with database.look() as one, database.look() as other:
         assert one is not other
     assert len(database._looking) == 2
 
 
 def test_a_look_ends_the_statement_that_it_did_not_read_to_its_end(
-    database: Database, kept_alive: list[object]
+    database: SqliteDatabase, kept_alive: list[object]
 ) -> None:
     for number in range(500):
         database.write(add(f"{number:04}"))
@@ -71,7 +71,7 @@ def test_a_look_ends_the_statement_that_it_did_not_read_to_its_end(
     assert log_can_be_cut(database)
 
 
-def test_a_look_with_an_ordinary_query_leaves_no_transaction_open(database: Database) -> None:
+def test_a_look_with_an_ordinary_query_leaves_no_transaction_open(database: SqliteDatabase) -> None:
     database.write(add("a"))
     with database.look() as connection:
         assert connection.execute(select(_notes.c.text)).all() == [("a",)]
@@ -81,7 +81,7 @@ def test_a_look_with_an_ordinary_query_leaves_no_transaction_open(database: Data
 
 
 def test_a_look_that_fails_leaves_nothing_open(
-    database: Database, kept_alive: list[object]
+    database: SqliteDatabase, kept_alive: list[object]
 ) -> None:
     for number in range(500):
         database.write(add(f"{number:04}"))
@@ -94,7 +94,7 @@ def test_a_look_that_fails_leaves_nothing_open(
         assert _one.first(connection, {"text": "later"}) is not None
 
 
-def test_a_look_after_a_fork_is_refused(database: Database) -> None:
+def test_a_look_after_a_fork_is_refused(database: SqliteDatabase) -> None:
     """TRAP 3: its connections are the parent's."""
     texts(database)
     child = os.fork()
