@@ -25,7 +25,7 @@ _IDLE_MESSAGES = 200
 _PAUSE_SECONDS = 0.05
 _LOOK_SECONDS = 0.0003
 _FIRST_CHAT = 2000
-_BACKLOG = 4000
+_BACKLOG = 10_000
 
 
 def lifted(form: Form, folder: Path) -> list[Figure]:
