@@ -226,9 +226,11 @@ def test_a_restart_of_the_server_fails_no_write_and_no_read() -> None:
             write(database, f"INSERT INTO note VALUES ('{number}')")  # noqa: S608 - a number
             server.restart()
             assert len(notes(database)) == number + 1
-        threading.Timer(0.5, server.start).start()
         server.stop()
+        starting = threading.Timer(0.5, server.start)
+        starting.start()
         write(database, "INSERT INTO note VALUES ('while it was down')")
+        starting.join()
         assert len(notes(database)) == 4
         database.close()
 
