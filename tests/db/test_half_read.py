@@ -8,7 +8,8 @@ from notes import add, make_notes, notes
 from sqlalchemy import Connection, column, select, table
 from sqlalchemy.types import String, TypeDecorator
 
-from attendance.db import Prepared, SqliteDatabase
+from attendance.db import Prepared, SqliteDatabase, Unavailable
+from attendance.db.sqlite.engines import driver_connection
 
 
 class _Refused(TypeDecorator[str]):
@@ -42,3 +43,23 @@ def test_a_row_that_cannot_be_read_does_not_stop_the_writer(database: SqliteData
         another.execute("INSERT INTO note VALUES ('from another process')")
     database.write(add("next"), timeout_seconds=5)
     assert "next" in notes(database.path)
+
+
+def test_a_statement_that_stays_half_read_costs_one_group_and_not_the_turnstile(
+    database: SqliteDatabase,
+) -> None:
+    for number in range(500):
+        database.write(add(f"{number:04}"))
+    kept: list[sqlite3.Cursor] = []
+
+    def work(connection: Connection) -> None:
+        kept.append(driver_connection(connection).execute("SELECT text FROM note"))
+
+    database.write(work)
+    database.write(add("in the same process"))  # the control: nobody else wrote meanwhile
+    with closing(sqlite3.connect(database.path)) as another, another:
+        another.execute("INSERT INTO note VALUES ('from another process')")
+    with pytest.raises(Unavailable):
+        database.write(add("refused"), timeout_seconds=5)
+    assert database.write(add("next"), timeout_seconds=5) == "next"
+    assert "refused" not in notes(database.path)

@@ -88,6 +88,10 @@ def begin(connection: Connection, group: Sequence[Unit]) -> RootTransaction | No
         try:
             return connection.begin()
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY_SNAPSHOT:
+                # No stranger, but a statement of our own that is half read: waiting ends nothing.
+                connection.invalidate()
+                raise
             if _storage_code(error) != sqlite3.SQLITE_BUSY:
                 raise
             if all(unit.is_withdrawn for unit in group):
