@@ -247,3 +247,18 @@ def test_closing_does_not_wait_for_ever_for_somebody_elses_lock(database: Sqlite
             database.write(add("never"), timeout_seconds=0.1)
         database._writer.close(timeout_seconds=0.1)
     assert notes(database.path) == []
+
+
+def test_a_unit_that_was_refused_proves_nothing_about_the_storage(
+    database: SqliteDatabase,
+) -> None:
+    def refuse(connection: Connection) -> None:
+        add("refused")(connection)
+        raise LookupError
+
+    database._writer.failing = True
+    with pytest.raises(LookupError):
+        database.write(refuse)
+    assert database._writer.failing
+    database.write(add("written"))
+    assert not database._writer.failing

@@ -166,7 +166,7 @@ class Writer:
         answers = commit(connection, transaction, begun)
         changed = driver_connection(connection).total_changes - before
         self._commits += _CHECKPOINT_EVERY_COMMITS if changed > _MANY_ROWS else 1
-        if changed:
+        if changed and not all(isinstance(answer, Failed) for answer in answers):
             self.failing = False
         return list(zip(begun, answers, strict=True))
 
