@@ -82,11 +82,14 @@ class PostgresServer:
 
     def execute(self, statement: str, name: str = "postgres") -> list[tuple[Any, ...]]:
         """As a stranger with psql would."""
-        with psycopg.connect(
-            host=str(self.place), user="postgres", dbname=name, autocommit=True
-        ) as connection:
+        with self.stranger(name) as connection:
+            connection.autocommit = True
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []
+
+    def stranger(self, name: str) -> "psycopg.Connection[Any]":
+        """Somebody with psql, as the owner of all tables of the database `name`."""
+        return psycopg.connect(host=str(self.place), user="postgres", dbname=name)
 
     @contextmanager
     def fresh(self, template: str = "template1") -> Iterator[str]:

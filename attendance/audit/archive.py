@@ -11,7 +11,7 @@ from attendance.audit.canonical import canonical, leaf_hash
 from attendance.audit.report import Report
 from attendance.audit.stored import read_rows, read_seals
 from attendance.audit.walk import Leaf, Walk
-from attendance.db import Database
+from attendance.db import Database, sync_directory
 from attendance.secret import Secret
 
 
@@ -38,7 +38,7 @@ def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[
                 file.write(written)
             file.flush()
             os.fsync(file.fileno())
-        _sync_directory(path.parent)
+        sync_directory(path.parent)
     except OSError as error:
         raise BadArchive(f"{path} cannot be written: {error.strerror}.") from None
     return digest.hexdigest(), walk.report
@@ -62,15 +62,6 @@ def verify(path: Path, key: Secret | None) -> Report:
     if walk.report.head is None:
         raise BadArchive(f"{path} is empty.")
     return walk.report
-
-
-def _sync_directory(path: Path) -> None:
-    """Keep the file's name, too: what it holds is deleted next."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check(walk: Walk, line: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ nothing of what is stored.
 
 from attendance.db.base import Base, UtcTime, format_utc, json_form, only_where, parse_utc, utc_now
 from attendance.db.database import Database
+from attendance.db.disk import sync_directory
 from attendance.db.errors import BadDatabaseUrl, DatabaseError, NoDatabase, TooBusy, Unavailable
 from attendance.db.forks import assert_no_connections
 from attendance.db.inserting import insert_unless_there
@@ -33,6 +34,7 @@ __all__ = [
     "json_form",
     "only_where",
     "parse_utc",
+    "sync_directory",
     "transactions_overlap",
     "try_alone_at",
     "utc_now",

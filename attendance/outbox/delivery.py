@@ -111,7 +111,7 @@ class Delivery:
             settled, following = self._w.database.write(settle_and_claim, timeout_seconds=None)
         except Exception as error:
             if not isinstance(error, DatabaseError):
-                logger.exception("What follows could not be claimed")
+                logger.exception("The end of message %s is written by itself", claim.id)
             settled = self._persist(settle_it, claim)
         for one in settled:
             _tell(one)

@@ -39,9 +39,9 @@ class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().init_process()
 
     def accept(self, listener: Any) -> None:
-        """A worker with more connections than threads lets its siblings take a new one first: who
-        wakes first would otherwise take them all, and the others stand idle."""
-        if self.nr_conns >= self.cfg.threads:
+        """A worker with as many connections as threads, idle ones among them, lets its siblings
+        take a new one first: who wakes first would else take all, and the others stand idle."""
+        if self.cfg.workers > 1 and self.nr_conns >= self.cfg.threads:
             time.sleep(_YIELD_SECONDS)
         super().accept(listener)
 

@@ -44,7 +44,7 @@ def trail(postgres_url: str) -> Iterator[Trail]:
 def stranger(trail: Trail, postgres: PostgresServer) -> Iterator["psycopg.Connection[Any]"]:
     """Somebody with psql, as the owner of all tables."""
     name = trail.database.name.split()[0]
-    with psycopg.connect(host=str(postgres.place), user="postgres", dbname=name) as connection:
+    with postgres.stranger(name) as connection:
         yield connection
         connection.rollback()
 

@@ -48,7 +48,7 @@ def bench(postgres_url: str) -> Iterator[Bench]:
 def stranger(bench: Bench, postgres: PostgresServer) -> Iterator["psycopg.Connection[Any]"]:
     """A transaction that is left open: a POST of another host that has not committed yet."""
     name = bench.database.name.split()[0]
-    with psycopg.connect(host=str(postgres.place), user="postgres", dbname=name) as connection:
+    with postgres.stranger(name) as connection:
         connection.execute("SET lock_timeout = '20s'")
         connection.commit()
         yield connection

@@ -214,3 +214,13 @@ def assert_problem(answer: TestResponse, status: int, code: str | None = None) -
 
 
 _TESTS = service_context("tests")
+
+
+def before_each_part(action: str) -> list[str]:
+    """When a trigger has to refuse, for each part of what a correction writes."""
+    return [
+        f"BEFORE INSERT ON audit WHEN NEW.action = '{action}' AND NEW.outcome = 'success'",
+        "BEFORE INSERT ON outbox",
+        "BEFORE INSERT ON correction",
+        "BEFORE INSERT ON idempotency_key",
+    ]

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from calling import ADA, Api, assert_problem, at_once
+from calling import ADA, Api, assert_problem, at_once, before_each_part
 from werkzeug.test import TestResponse
 
 from attendance import routing
@@ -309,15 +309,7 @@ def test_the_same_request_gets_the_same_answer(api: Api) -> None:
     assert len(api.rows("SELECT * FROM attendance")) == 2
 
 
-@pytest.mark.parametrize(
-    "trigger",
-    [
-        "BEFORE INSERT ON audit WHEN NEW.action = 'attendance.amended' AND NEW.outcome = 'success'",
-        "BEFORE INSERT ON outbox",
-        "BEFORE INSERT ON correction",
-        "BEFORE INSERT ON idempotency_key",
-    ],
-)
+@pytest.mark.parametrize("trigger", before_each_part("attendance.amended"))
 def test_where_one_part_fails_nothing_is_written(api: Api, trigger: str) -> None:
     record = api.record()
     api.execute(f"CREATE TRIGGER full {trigger} BEGIN SELECT RAISE(ABORT, 'a secret'); END")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from calling import ADA, Api, assert_problem, at_once
+from calling import ADA, Api, assert_problem, at_once, before_each_part
 from werkzeug.test import TestResponse
 
 from attendance.models import Role
@@ -243,15 +243,7 @@ def test_an_idempotency_key_is_for_one_record(api: Api) -> None:
     assert_problem(void(api, other["id"], headers=key), 422, "idempotency_key_reused")
 
 
-@pytest.mark.parametrize(
-    "trigger",
-    [
-        "BEFORE INSERT ON audit WHEN NEW.action = 'attendance.voided' AND NEW.outcome = 'success'",
-        "BEFORE INSERT ON outbox",
-        "BEFORE INSERT ON correction",
-        "BEFORE INSERT ON idempotency_key",
-    ],
-)
+@pytest.mark.parametrize("trigger", before_each_part("attendance.voided"))
 def test_where_one_part_fails_nothing_is_written(api: Api, trigger: str) -> None:
     record = api.record()
     api.execute(f"CREATE TRIGGER full {trigger} BEGIN SELECT RAISE(ABORT, 'a secret'); END")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+from attendance.db.disk import sync_directory
 from attendance.db.errors import DatabaseError
 from attendance.db.sqlite.engines import driver_connection
 
@@ -25,7 +26,7 @@ def write(connection: Connection, target: Path) -> int:
         os.close(os.open(part, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600))
         _copy(connection, part)
         part.rename(target)
-        _sync_directory(target.parent)
+        sync_directory(target.parent)
     except (OSError, sqlite3.Error) as error:
         raise DatabaseError(f"The backup to {target} failed: {error}.") from None
     finally:
@@ -52,11 +53,3 @@ def _copy(connection: Connection, part: Path) -> None:
         copy.close()
     if result != "ok":
         raise DatabaseError(f"The copy is not sound, and was removed: {result}.")
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

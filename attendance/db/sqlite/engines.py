@@ -54,8 +54,9 @@ def driver_connection(connection: Connection) -> sqlite3.Connection:
 
 
 def close_cursors(connection: Connection) -> None:
-    """End every statement that was not read to its end: while one writes (INSERT … RETURNING),
-    SQLite refuses to open or release a savepoint and to commit."""
+    """End every statement of SQLAlchemy's that was not read to its end: while one writes (INSERT …
+    RETURNING), SQLite refuses to open or release a savepoint and to commit. What the driver's own
+    `execute` makes is not known here: `Prepared` reads it to its end."""
     driver = connection.connection.dbapi_connection
     for cursor in cast("_Connection", driver).cursors:
         cursor.close()

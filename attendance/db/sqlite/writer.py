@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 
 from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
-from attendance.db.sqlite.engines import driver_connection
+from attendance.db.sqlite.engines import WRITE_BUSY_SECONDS, driver_connection
 from attendance.db.sqlite.turnstile import Turnstile
 from attendance.db.sqlite.units import Failed, Unit, begin, commit, fail
 
@@ -184,4 +184,4 @@ class Writer:
         except sqlite3.Error as error:
             logger.warning("The checkpoint failed and will be tried again: %s", error)
         finally:
-            raw.execute("PRAGMA busy_timeout=1000")
+            raw.execute(f"PRAGMA busy_timeout={WRITE_BUSY_SECONDS * 1000:.0f}")
