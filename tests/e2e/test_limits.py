@@ -106,6 +106,7 @@ def refusals(sandbox: Sandbox) -> int:
     return sum(request.status == 429 for request in sandbox.requests)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_many_private_chats_are_told_at_the_permitted_rate_by_four_workers(
     tmp_path: Path, say: Say
@@ -154,6 +155,7 @@ def enqueue(service: Service, chats: list[str]) -> float:
     return committed_at
 
 
+@pytest.mark.alone
 def test_two_chats_in_trouble_do_not_slow_a_third(
     sandbox: Sandbox, make_service: Make, say: Say
 ) -> None:
