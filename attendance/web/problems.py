@@ -24,6 +24,7 @@ from attendance.correcting import (
 from attendance.db import TooBusy, Unavailable
 from attendance.idempotency import KeyReused
 from attendance.recording import ClientEventConflict
+from attendance.web.response import JsonResponse
 
 logger = logging.getLogger(__name__)
 
@@ -155,7 +156,8 @@ def problem_of(error: Exception) -> Problem:
 
 def respond(problem: Problem) -> Response:
     body = problem.as_dict(g.get("request_id"))
-    response = Response(json.dumps(body, ensure_ascii=False), problem.status, mimetype=MEDIA_TYPE)
+    text = json.dumps(body, ensure_ascii=False)
+    response = JsonResponse(text, problem.status, mimetype=MEDIA_TYPE)
     response.headers.update(problem.headers)
     return response
 
