@@ -21,7 +21,7 @@ from attendance.correcting import (
     NotYourRecord,
     TooLate,
 )
-from attendance.db import TooBusy, Unavailable
+from attendance.db import Moved, TooBusy, Unavailable
 from attendance.idempotency import KeyReused
 from attendance.recording import ClientEventConflict
 from attendance.web.response import JsonResponse
@@ -119,6 +119,13 @@ _TABLE: dict[type[Exception], Problem] = {
         "request_timeout",
         "The body did not arrive in time.",
         headers={"Connection": "close"},
+    ),
+    Moved: Problem(
+        503,
+        "moved",
+        "What is recorded here moves to another database, and nothing was stored: try again once "
+        "the operator has started the service there.",
+        headers={"Retry-After": "10"},
     ),
     Unavailable: Problem(
         503,
