@@ -67,6 +67,7 @@ class Service:
                 env=self.environment,
                 stdout=log,
                 stderr=log,
+                cwd=self.log.parent,  # where a host keeps what is its own
                 start_new_session=True,
             )
         if self._command == ("serve",):

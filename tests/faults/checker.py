@@ -3,16 +3,18 @@
 Pure: it reads nothing but what it is given.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
-from history import Arrival, Attempt, Stored
+from history import Arrival, Attempt, Queued, Stored
 
 _FAULTS = (
     *("lost", "unexpected", "unexplained", "repeated", "unpaired", "contradicted", "disordered"),
     "damaged",
 )
+_SEEN_WITHIN_SECONDS = 0.5
+"""A commit is timed before its log is on disk, and seen after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Verdict:
     attempts account for; `repeated` have more than one record; `unpaired` lack their one message,
     audit entry or kept answer; `contradicted` were acknowledged with another record than theirs;
     `disordered` were shown first after somebody whose message is younger; `damaged` is what
-    SQLite says of the file.
+    SQLite says of the file, or `audit verify` of the trail.
     """
 
     attempted: frozenset[str]
@@ -119,17 +121,24 @@ def _contradicted(attempts: Iterable[Attempt], stored: Stored) -> frozenset[str]
 
 
 def _disordered(arrived: Iterable[Arrival], stored: Stored) -> frozenset[str]:
-    """In each chat, messages are shown for the first time in the order of their rows."""
-    ids = {queued.person: queued.id for queued in stored.queued}
-    latest: dict[str, int] = {}
+    """In each chat, messages are shown for the first time in the order of their rows; a row that
+    was not there yet when a younger one was claimed comes behind it."""
+    queued = {row.person: row for row in stored.queued}
+    shown: defaultdict[str, list[Queued]] = defaultdict(list)
     seen: set[str] = set()
     found: set[str] = set()
     for arrival in arrived:
-        id_ = ids.get(arrival.person)
-        if id_ is None or arrival.person in seen:
+        row = queued.get(arrival.person)
+        if row is None or arrival.person in seen:
             continue
         seen.add(arrival.person)
-        if id_ < latest.get(arrival.chat, 0):
+        if any(_passed(row, other) for other in shown[arrival.chat]):
             found.add(arrival.person)
-        latest[arrival.chat] = max(id_, latest.get(arrival.chat, 0))
+        shown[arrival.chat].append(row)
     return frozenset(found)
+
+
+def _passed(row: Queued, other: Queued) -> bool:
+    """Whether the other, which was shown before, is younger and could have waited for the row."""
+    there_at = row.committed_at + _SEEN_WITHIN_SECONDS
+    return other.id > row.id and there_at < other.claimed_at

@@ -4,12 +4,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from hosts import DURABLE, Hosts, SharedSeed
+from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from rig import Rig, Seed
 
 from attendance.telegram.sandbox import Sandbox
@@ -32,5 +35,36 @@ def make_rig(tmp_path: Path, seed: Seed) -> Iterator[Callable[..., Rig]]:
             rig = Rig(place, seed, sandbox, *inside, **settings)
             stack.enter_context(rig.service)
             return rig
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def durable_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that keeps what it was told to, for tests to restart and to crash."""
+    place = binaries()
+    if place is None:
+        pytest.skip(HOW_TO_GET_IT)
+    with running(place, **DURABLE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_seed(
+    durable_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> SharedSeed:
+    return SharedSeed(durable_postgres, tmp_path_factory.mktemp("shared-seed"))
+
+
+@pytest.fixture
+def make_hosts(tmp_path: Path, shared_seed: SharedSeed) -> Iterator[Callable[..., Hosts]]:
+    """Start hosts, each time on a database and with a Telegram of their own."""
+    with ExitStack() as stack:
+
+        def make(*inside: str, **settings: Any) -> Hosts:
+            place = tmp_path / str(len(list(tmp_path.iterdir())))
+            place.mkdir()
+            sandbox = stack.enter_context(Sandbox())
+            return stack.enter_context(Hosts(place, shared_seed, sandbox, *inside, **settings))
 
         yield make

@@ -3,10 +3,12 @@
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from attendance.telegram.sandbox import Message
 
@@ -84,18 +86,25 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Queued:
     """A row of `outbox` about a person; `doubts` counts the attempts that are noted as uncertain
-    or late, each of which Telegram may have shown."""
+    or late, each of which Telegram may have shown.
+
+    Where transactions overlap, the row with the lower id may be there later: `committed_at` and
+    `claimed_at`, of its first attempt, are seconds by the database's clock.
+    """
 
     id: int
     person: str
     chat: str
     status: str
     doubts: int
+    committed_at: float = -inf
+    claimed_at: float = inf
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database holds in the end; `integrity` is what SQLite says of the file."""
+    """What the database holds in the end; `integrity` is what is said of it: by SQLite
+    of the file, by `audit verify` of the trail."""
 
     records: tuple[Record, ...]
     queued: tuple[Queued, ...]
@@ -119,6 +128,24 @@ SELECT o.id, coalesce(a.person_id, '?'), o.lane, o.status,
      WHERE t.outbox_id = o.id AND t.outcome IN ('uncertain', 'late'))
 FROM outbox o LEFT JOIN attendance a ON a.id = o.subject_id ORDER BY o.id
 """
+_QUEUED_THERE = """
+SELECT o.id, coalesce(a.person_id, '?'), o.lane, o.status,
+  (SELECT count(*) FROM outbox_attempt t
+     WHERE t.outbox_id = o.id AND t.outcome IN ('uncertain', 'late')),
+  coalesce(extract(epoch FROM pg_xact_commit_timestamp(a.xmin)), '-infinity')::float8,
+  coalesce((SELECT extract(epoch FROM min(t.started_at)) FROM outbox_attempt t
+     WHERE t.outbox_id = o.id), 'infinity')::float8
+FROM outbox o LEFT JOIN attendance a ON a.id::text = o.subject_id ORDER BY o.id
+"""
+
+
+def read_server(rows: Callable[[str], list[tuple[Any, ...]]], integrity: str) -> Stored:
+    """The same on PostgreSQL, which keeps the times of commits (`track_commit_timestamp`)."""
+    return Stored(
+        tuple(Record(*row) for row in rows(_RECORDS)),
+        tuple(Queued(*row) for row in rows(_QUEUED_THERE)),
+        integrity,
+    )
 
 
 def read_database(path: Path) -> Stored:

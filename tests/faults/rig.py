@@ -22,7 +22,7 @@ ROUNDS = int(os.environ.get("ATTENDANCE_FAULT_ROUNDS", "1"))
 CHATS = {"north": "2000", "south": "3000", "east": "4000", "west": "5000"}
 """The chat that each site's messages go to."""
 
-_QUICK = {
+QUICK = {
     **NO_LIMITS,
     "TELEGRAM_TIMEOUT": "0.4,0.5",
     "OUTBOX_LEASE_SECONDS": "2.5",
@@ -74,7 +74,7 @@ class Rig:
         seed.copy_to(folder)
         self.sandbox, self.ledger, self._key = sandbox, Ledger(), seed.key
         self.settings = {
-            **_QUICK,
+            **QUICK,
             "TELEGRAM_BOT_TOKEN": sandbox.token,
             "TELEGRAM_CHAT_ID": "1000",
             "TELEGRAM_API_BASE": sandbox.url,

@@ -114,6 +114,24 @@ def test_order_counts_within_a_chat_and_for_the_first_showing_only() -> None:
     assert check([ADA, BOB], (*SHOWN, SHOWN[0]), doubted).is_valid
 
 
+@pytest.mark.parametrize(
+    ("committed_at", "claimed_at", "expected"),
+    [
+        (9.0, 8.0, {}),  # the younger was on its way before the older was there
+        (9.0, 9.2, {}),  # and at that moment it may not have been seen
+        (9.0, 10.0, {"disordered": {"ada"}}),
+    ],
+)
+def test_who_comes_in_after_a_younger_one_was_claimed_is_shown_after_it(
+    committed_at: float, claimed_at: float, expected: dict[str, set[str]]
+) -> None:
+    queued = (
+        replace(QUEUED[0], committed_at=committed_at),
+        replace(QUEUED[1], claimed_at=claimed_at),
+    )
+    assert faults(check([ADA, BOB], SHOWN[::-1], Stored(RECORDS, queued))) == expected
+
+
 def test_a_damaged_file_is_a_fault() -> None:
     damaged = replace(STORED, integrity="row 7 missing from index")
     assert set(check([ADA, BOB], SHOWN, damaged).faults) == {"damaged"}
