@@ -6,6 +6,7 @@ Pure: it reads nothing but what it is given.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 
 from history import Arrival, Attempt, Queued, Stored
 
@@ -13,8 +14,6 @@ _FAULTS = (
     *("lost", "unexpected", "unexplained", "repeated", "unpaired", "contradicted", "disordered"),
     "damaged",
 )
-_SEEN_WITHIN_SECONDS = 0.5
-"""A commit is timed before its log is on disk, and seen after."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ def check(attempts: Sequence[Attempt], arrived: Sequence[Arrival], stored: Store
         repeated=_more_than_once(record.person for record in stored.records),
         unpaired=_unpaired(stored),
         contradicted=_contradicted(attempts, stored),
-        disordered=_disordered(arrived, stored),
+        disordered=_disordered(attempts, arrived, stored),
         damaged=frozenset() if stored.integrity == "ok" else frozenset({stored.integrity}),
     )
 
@@ -120,25 +119,46 @@ def _contradicted(attempts: Iterable[Attempt], stored: Stored) -> frozenset[str]
     )
 
 
-def _disordered(arrived: Iterable[Arrival], stored: Stored) -> frozenset[str]:
-    """In each chat, messages are shown for the first time in the order of their rows; a row that
-    was not there yet when a younger one was claimed comes behind it."""
+def _disordered(
+    attempts: Iterable[Attempt], arrived: Iterable[Arrival], stored: Stored
+) -> frozenset[str]:
+    """In each chat, messages are shown for the first time in the order of their rows. Where
+    transactions overlap, a row may be there later than one with a greater id: it has to come first
+    only where somebody had been told of it before the other was claimed."""
     queued = {row.person: row for row in stored.queued}
-    shown: defaultdict[str, list[Queued]] = defaultdict(list)
-    seen: set[str] = set()
+    told = _told_at(attempts)
+    shown: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
     found: set[str] = set()
-    for arrival in arrived:
+    for arrival in _first_of_each(arrived):
         row = queued.get(arrival.person)
-        if row is None or arrival.person in seen:
+        if row is None:
             continue
-        seen.add(arrival.person)
-        if any(_passed(row, other) for other in shown[arrival.chat]):
+        there_at = -inf if row.claims is None else told.get(row.person, inf)
+        if any(id_ > row.id and there_at < claimed for id_, claimed in shown[arrival.chat]):
             found.add(arrival.person)
-        shown[arrival.chat].append(row)
+        shown[arrival.chat].append((row.id, _claimed_at(row, arrival)))
     return frozenset(found)
 
 
-def _passed(row: Queued, other: Queued) -> bool:
-    """Whether the other, which was shown before, is younger and could have waited for the row."""
-    there_at = row.committed_at + _SEEN_WITHIN_SECONDS
-    return other.id > row.id and there_at < other.claimed_at
+def _first_of_each(arrived: Iterable[Arrival]) -> Iterable[Arrival]:
+    """The first showing of each person, in order."""
+    first: dict[str, Arrival] = {}
+    for arrival in arrived:
+        first.setdefault(arrival.person, arrival)
+    return first.values()
+
+
+def _told_at(attempts: Iterable[Attempt]) -> dict[str, float]:
+    """When somebody was first told that a person is recorded."""
+    told: dict[str, float] = {}
+    for attempt in attempts:
+        if attempt.acknowledged:
+            told[attempt.person] = min(attempt.answered_at, told.get(attempt.person, inf))
+    return told
+
+
+def _claimed_at(row: Queued, arrival: Arrival) -> float:
+    """When the claim began under which the message arrived."""
+    if row.claims is None:
+        return inf
+    return max((claim for claim in row.claims if claim <= arrival.at), default=-inf)

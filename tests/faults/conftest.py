@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -50,10 +49,8 @@ def durable_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(scope="session")
-def shared_seed(
-    durable_postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
-) -> SharedSeed:
-    return SharedSeed(durable_postgres, tmp_path_factory.mktemp("shared-seed"))
+def shared_seed(durable_postgres: PostgresServer) -> SharedSeed:
+    return SharedSeed(durable_postgres)
 
 
 @pytest.fixture
@@ -61,7 +58,7 @@ def make_hosts(tmp_path: Path, shared_seed: SharedSeed) -> Iterator[Callable[...
     """Start hosts, each time on a database and with a Telegram of their own."""
     with ExitStack() as stack:
 
-        def make(*inside: str, **settings: Any) -> Hosts:
+        def make(*inside: str, **settings: str) -> Hosts:
             place = tmp_path / str(len(list(tmp_path.iterdir())))
             place.mkdir()
             sandbox = stack.enter_context(Sandbox())

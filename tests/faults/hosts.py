@@ -2,22 +2,29 @@
 
 import itertools
 import os
+import secrets
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 from checker import Verdict, check
-from clients import Load
-from history import Ledger, arrivals, read_server
+from clients import Load, record_one
+from history import WITNESS, Attempt, Ledger, arrivals, read_server
 from postgres_server import PostgresServer
 from rig import CHATS, HERE, QUICK, until
 from service import Service
+from sqlalchemy import Connection
 
+from attendance import keys, routing
+from attendance.audit import service_context
+from attendance.audit.verify import Scope, verify
+from attendance.db import Database, schema, utc_now
 from attendance.telegram.sandbox import Sandbox
 
 DURABLE = {
@@ -25,11 +32,16 @@ DURABLE = {
     "full_page_writes": "on",
     "synchronous_commit": "on",
     "max_connections": "200",
-    "track_commit_timestamp": "on",
     # What no commit waits for is written late: where one should have waited, it is lost for sure.
     "wal_writer_delay": "10s",
 }
 """A server as one has it, and not made to be thrown away."""
+
+MANY = {f"site-{number}": str(6000 + number) for number in range(60)}
+"""More chats, for as many messages as Telegram allows."""
+
+PATIENT = {"TELEGRAM_TIMEOUT": "1,5", "OUTBOX_LEASE_SECONDS": "10"}
+"""Settings with leases so long that none ends, however busy the machine."""
 
 _DRAINED_WITHIN_SECONDS = 60.0
 _UNSETTLED = "SELECT count(*) FROM outbox WHERE status IN ('pending', 'sending')"
@@ -43,30 +55,38 @@ _FORGET_DOUBTS = (
         "WHEN (NEW.outcome IN ('uncertain', 'late')) EXECUTE FUNCTION forget_doubts()"
     ),
 )
-_IN_TRANSACTIONS = """SELECT count(*) FROM pg_stat_activity
+_IN_NO_TRANSACTION = """SELECT count(*) = 0 FROM pg_stat_activity
     WHERE application_name = '{name}' AND state LIKE 'idle in transaction%'"""
 _TERMINATE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name LIKE 'host-%' AND datname = current_database()"""
 
 
 class SharedSeed:
-    """A database on `server` with a key and a chat for each site, to begin with."""
+    """A database on `server` with a key, a chat for each site and the witness of claims, to begin
+    with."""
 
-    def __init__(self, server: PostgresServer, folder: Path) -> None:
+    def __init__(self, server: PostgresServer) -> None:
         self.server, self._numbers = server, itertools.count(1)
         server.execute("CREATE DATABASE seed")
-        service = Service(folder, DATABASE_URL=server.url("seed"))
-        routes = [("chats", "add", chat, "--site", site) for site, chat in CHATS.items()]
-        for command in (("db", "upgrade"), *routes):
-            made = service.manage(*command)
-            assert made.returncode == 0, made.stderr
-        self.key = service.make_key("frontend")
+        schema.upgrade(server.url("seed"))
+        server.execute(WITNESS, "seed")
+        with closing(Database.at(server.url("seed"))) as database:
+            self.key = database.write(_set_up)
 
     def copy(self) -> str:
         """The name of a new database, like it."""
         name = f"hosts_{next(self._numbers)}"
         self.server.execute(f"CREATE DATABASE {name} TEMPLATE seed")
         return name
+
+
+def _set_up(connection: Connection) -> str:
+    """The chats of all sites, and a frontend's key."""
+    now = utc_now()
+    for site, chat in {**CHATS, **MANY}.items():
+        routing.add(connection, now, chat, None, [routing.Conditions(site=site)])
+    context, token = service_context("test"), partial(secrets.token_hex, 32)
+    return keys.create(connection, now, context, name="front", role="frontend", random_token=token)
 
 
 class Host(Service):
@@ -78,13 +98,24 @@ class Host(Service):
         super().__init__(folder, command=(command,), **settings)
         self.name, self.serves = name, command == "serve"
 
+    @property
+    def folder(self) -> Path:
+        """Its working directory."""
+        return self.log.parent
+
     def signal(self, number: signal.Signals) -> None:
         """To all of its processes, at once."""
         os.killpg(self.process.pid, number)
 
     def pids(self) -> list[int]:
         """The processes that deliver."""
-        return self.worker_pids() if self.serves else [self.process.pid]
+        if self.serves:
+            return self.worker_pids()
+        return [] if self.has_ended else [self.process.pid]
+
+    @property
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
 
 
 class Hosts:
@@ -96,14 +127,18 @@ class Hosts:
     ) -> None:
         self.server, self.database = seed.server, seed.copy()
         self.sandbox, self.ledger, self._key = sandbox, Ledger(), seed.key
+        self._points = folder / "points"
+        self._points.mkdir()
         common = {
             **QUICK,
+            "WEB_CONCURRENCY": "1",
             "DATABASE_URL": seed.server.url(self.database),
             "TELEGRAM_BOT_TOKEN": sandbox.token,
             "TELEGRAM_CHAT_ID": "1000",
             "TELEGRAM_API_BASE": sandbox.url,
             "PYTHONPATH": str(HERE / "inside"),
             "FAULTS_INSIDE": " ".join(inside),
+            "FAULTS_FOLDER": str(self._points),
             **settings,
         }
         self.all = [
@@ -115,8 +150,7 @@ class Hosts:
         with ThreadPoolExecutor(len(self.all)) as pool:
             list(pool.map(Host.start, self.all))
         beats = "SELECT count(DISTINCT name) FROM dispatcher"
-        workers = sum(len(host.pids()) for host in self.all)
-        until(lambda: self.rows(beats) == [(workers,)], "all dispatchers are there")
+        until(lambda: self.rows(beats) == [(len(self.pids()),)], "all dispatchers are there")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -124,15 +158,23 @@ class Hosts:
             host.kill()
 
     @contextmanager
-    def load(self, clients: int = 4) -> Iterator[None]:
+    def load(self, clients: int = 4, sites: Sequence[str] = tuple(CHATS)) -> Iterator[None]:
         """As many clients to each host that serves, who go to the other where one fails."""
         urls = [host.url for host in self.all if host.serves]
         with ExitStack() as stack:
             for shift in range(len(urls)):
                 turned = urls[shift:] + urls[:shift]
-                load = Load(turned, self._key, self.ledger, sites=tuple(CHATS), clients=clients)
+                load = Load(turned, self._key, self.ledger, sites=sites, clients=clients)
                 stack.enter_context(load)
             yield
+
+    def pids(self) -> set[int]:
+        """The processes that deliver, of all hosts."""
+        return {pid for host in self.all for pid in host.pids()}
+
+    def record_at(self, host: Host, **said: str) -> Attempt:
+        """A single request about somebody new, at this host."""
+        return record_one(host.url, self._key, self.ledger, site=next(iter(CHATS)), **said)
 
     def wait_for_acknowledged(self, more: int) -> None:
         """Until that many more requests than now were acknowledged."""
@@ -156,14 +198,26 @@ class Hosts:
     def stop(self, host: Host) -> None:
         """All of it stands still, and no transaction with it: the server would end that after ten
         seconds, and until then it would hold the others up."""
-        asked = _IN_TRANSACTIONS.format(name=host.name)
         while True:
             host.signal(signal.SIGSTOP)
             time.sleep(0.02)
-            if self.rows(asked) == [(0,)]:
+            if self.in_no_transaction(host):
                 return
             host.signal(signal.SIGCONT)
             time.sleep(0.01)
+
+    def in_no_transaction(self, host: Host) -> bool:
+        """Whether it has none open in which the server waits for its next word."""
+        return bool(self.rows(_IN_NO_TRANSACTION.format(name=host.name))[0][0])
+
+    def strike_at(self, number: signal.Signals, *points: str) -> None:
+        """For each point, let the next process that passes it get the signal; wait until all
+        have been passed."""
+        new = self._points / "new"
+        for point in points:
+            new.write_text(number.name)
+            new.replace(self._points / point)
+        until(lambda: not any(self._points.iterdir()), f"somebody passes {', '.join(points)}")
 
     def forget_doubts(self) -> None:
         """Take away what explains a message that is shown twice."""
@@ -172,12 +226,20 @@ class Hosts:
 
     def verdict(self, drained_within_seconds: float = _DRAINED_WITHIN_SECONDS) -> Verdict:
         """What came of it, once nothing waits any more or the time is over."""
-        deadline = time.monotonic() + drained_within_seconds
-        while self.rows(_UNSETTLED) != [(0,)] and time.monotonic() < deadline:
-            time.sleep(0.05)
-        verified = self.all[0].manage("audit", "verify")
-        said = "ok" if verified.returncode == 0 else verified.stdout + verified.stderr
-        stored = read_server(self.rows, said)
+        self.drain(drained_within_seconds)
+        stored = read_server(self.rows, self._integrity())
         verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
         print(verdict)
         return verdict
+
+    def drain(self, within_seconds: float = _DRAINED_WITHIN_SECONDS) -> None:
+        """Wait until nothing waits any more or the time is over."""
+        deadline = time.monotonic() + within_seconds
+        while self.rows(_UNSETTLED) != [(0,)] and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def _integrity(self) -> str:
+        """What `audit verify` finds, or "ok"."""
+        with closing(Database.at(self.server.url(self.database))) as database:
+            report = verify(database, Scope())
+        return "ok" if report.intact else "; ".join(found.detail for found in report.findings)

@@ -115,21 +115,21 @@ def test_order_counts_within_a_chat_and_for_the_first_showing_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("committed_at", "claimed_at", "expected"),
+    ("told_at", "claims", "expected"),
     [
-        (9.0, 8.0, {}),  # the younger was on its way before the older was there
-        (9.0, 9.2, {}),  # and at that moment it may not have been seen
-        (9.0, 10.0, {"disordered": {"ada"}}),
+        (9.0, [8.0], {}),  # the younger was on its way before anybody was told of the older
+        (9.0, [8.0, 12.0], {}),  # nor is the younger's repeat, after both were shown, any proof
+        (9.0, [9.5], {"disordered": {"ada"}}),
+        (9.0, [8.0, 9.5], {"disordered": {"ada"}}),  # its first claim had sent nothing
     ],
 )
-def test_who_comes_in_after_a_younger_one_was_claimed_is_shown_after_it(
-    committed_at: float, claimed_at: float, expected: dict[str, set[str]]
+def test_where_transactions_overlap_one_that_was_told_of_goes_before_what_is_claimed_later(
+    told_at: float, claims: list[float], expected: dict[str, set[str]]
 ) -> None:
-    queued = (
-        replace(QUEUED[0], committed_at=committed_at),
-        replace(QUEUED[1], claimed_at=claimed_at),
-    )
-    assert faults(check([ADA, BOB], SHOWN[::-1], Stored(RECORDS, queued))) == expected
+    attempts = [replace(ADA, answered_at=told_at), replace(BOB, answered_at=7.0)]
+    queued = (replace(QUEUED[0], claims=[10.5]), replace(QUEUED[1], claims=claims))
+    shown = (Arrival("bob", "7", at=10.0), Arrival("ada", "7", at=11.0))
+    assert faults(check(attempts, shown, Stored(RECORDS, queued))) == expected
 
 
 def test_a_damaged_file_is_a_fault() -> None:
