@@ -1,7 +1,7 @@
 """A rig for each test: a service of its own, and Telegram played in the test's process."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hosts import DURABLE, Hosts, SharedSeed
+from hosts import ALL, DURABLE, Hosts, SharedSeed
 from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from rig import Rig, Seed
 
@@ -58,10 +58,11 @@ def make_hosts(tmp_path: Path, shared_seed: SharedSeed) -> Iterator[Callable[...
     """Start hosts, each time on a database and with a Telegram of their own."""
     with ExitStack() as stack:
 
-        def make(*inside: str, **settings: str) -> Hosts:
+        def make(*inside: str, commands: Sequence[str] = ALL, **settings: str) -> Hosts:
             place = tmp_path / str(len(list(tmp_path.iterdir())))
             place.mkdir()
             sandbox = stack.enter_context(Sandbox())
-            return stack.enter_context(Hosts(place, shared_seed, sandbox, *inside, **settings))
+            hosts = Hosts(place, shared_seed, sandbox, *inside, commands=commands, **settings)
+            return stack.enter_context(hosts)
 
         yield make

@@ -5,7 +5,7 @@ import os
 import secrets
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
@@ -36,6 +36,9 @@ DURABLE = {
     "wal_writer_delay": "10s",
 }
 """A server as one has it, and not made to be thrown away."""
+
+ALL = ("serve", "serve", "dispatch")
+"""What each host runs."""
 
 MANY = {f"site-{number}": str(6000 + number) for number in range(60)}
 """More chats, for as many messages as Telegram allows."""
@@ -120,10 +123,17 @@ class Host(Service):
 
 class Hosts:
     """Two that serve and one that only delivers, on one database, with Telegram played by
-    `sandbox`. `inside` and the settings are as for `Rig`."""
+    `sandbox`; or what `commands` say, for a control that needs fewer. `inside` and the settings
+    are as for `Rig`."""
 
     def __init__(
-        self, folder: Path, seed: SharedSeed, sandbox: Sandbox, *inside: str, **settings: str
+        self,
+        folder: Path,
+        seed: SharedSeed,
+        sandbox: Sandbox,
+        *inside: str,
+        commands: Sequence[str] = ALL,
+        **settings: str,
     ) -> None:
         self.server, self.database = seed.server, seed.copy()
         self.sandbox, self.ledger, self._key = sandbox, Ledger(), seed.key
@@ -143,14 +153,14 @@ class Hosts:
         }
         self.all = [
             Host(f"host-{number}", folder / f"host-{number}", command, **common)
-            for number, command in enumerate(("serve", "serve", "dispatch"), 1)
+            for number, command in enumerate(commands, 1)
         ]
 
     def __enter__(self) -> Self:
         with ThreadPoolExecutor(len(self.all)) as pool:
             list(pool.map(Host.start, self.all))
         beats = "SELECT count(DISTINCT name) FROM dispatcher"
-        until(lambda: self.rows(beats) == [(len(self.pids()),)], "all dispatchers are there")
+        self.until(lambda: self.rows(beats) == [(len(self.pids()),)], "all dispatchers are there")
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -158,7 +168,7 @@ class Hosts:
             host.kill()
 
     @contextmanager
-    def load(self, clients: int = 4, sites: Sequence[str] = tuple(CHATS)) -> Iterator[None]:
+    def load(self, clients: int = 2, sites: Sequence[str] = tuple(CHATS)) -> Iterator[None]:
         """As many clients to each host that serves, who go to the other where one fails."""
         urls = [host.url for host in self.all if host.serves]
         with ExitStack() as stack:
@@ -180,6 +190,10 @@ class Hosts:
         """Until that many more requests than now were acknowledged."""
         wanted = self.ledger.acknowledged + more
         until(lambda: self.ledger.acknowledged >= wanted, f"{wanted} acknowledgements")
+
+    def until(self, holds: Callable[[], bool], what: str) -> None:
+        """Wait until `holds()`, which asks the server, and so is not cheap."""
+        until(holds, what, look_every_seconds=0.05)
 
     def rows(self, query: str) -> list[tuple[Any, ...]]:
         """What an auditor reads, once the server answers him."""

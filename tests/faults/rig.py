@@ -123,9 +123,14 @@ class Rig:
         return verdict
 
 
-def until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
-    """Wait until `holds()`, looking often."""
+def until(
+    holds: Callable[[], bool],
+    what: str,
+    timeout_seconds: float = 30.0,
+    look_every_seconds: float = 0.005,
+) -> None:
+    """Wait until `holds()`."""
     deadline = time.monotonic() + timeout_seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s: {what}"
-        time.sleep(0.005)
+        time.sleep(look_every_seconds)

@@ -7,13 +7,13 @@ under way.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from hosts import PATIENT, Hosts
-from rig import ROUNDS, until
+from hosts import ALL, PATIENT, Hosts
+from rig import ROUNDS
 from shifted_clock import build, set_clock
 
 Make = Callable[..., Hosts]
@@ -30,16 +30,17 @@ def make_shifted(make_hosts: Make, tmp_path: Path) -> Make:
     """Hosts with a clock each, in the file `clock` of their own folder."""
     library = build(tmp_path)
 
-    def make(*inside: str) -> Hosts:
-        return make_hosts(*inside, LD_PRELOAD=str(library), FAULTS_CLOCK="clock", **PATIENT)
+    def make(*inside: str, commands: Sequence[str] = ALL) -> Hosts:
+        settings = {"LD_PRELOAD": str(library), "FAULTS_CLOCK": "clock", **PATIENT}
+        return make_hosts(*inside, commands=commands, **settings)
 
     return make
 
 
 def shift(hosts: Hosts, seconds: int) -> None:
     """One that serves by so much, the one that only delivers by as much the other way."""
-    set_clock(hosts.all[1].folder / "clock", seconds)
-    set_clock(hosts.all[2].folder / "clock", -seconds)
+    set_clock(hosts.all[-2].folder / "clock", seconds)
+    set_clock(hosts.all[-1].folder / "clock", -seconds)
 
 
 def test_hosts_whose_clocks_are_off_lose_nothing_and_take_nothing_over(make_shifted: Make) -> None:
@@ -68,9 +69,9 @@ def assert_told_times_are_believed(hosts: Hosts) -> None:
 def test_control_a_host_that_goes_by_its_own_clock_takes_over_what_is_under_way(
     make_shifted: Make,
 ) -> None:
-    hosts = make_shifted("without-the-server-s-clock")
-    shift(hosts, TEN_MINUTES)
+    hosts = make_shifted("without-the-server-s-clock", commands=("serve", "dispatch"))
+    shift(hosts, -TEN_MINUTES)  # what is recorded is due for both
     with hosts.load():
         hosts.sandbox.fault("delay", delay_seconds=0.3, times=None)
-        until(lambda: hosts.rows(IN_DOUBT) != [(0,)], "a lease ends before its time")
+        hosts.until(lambda: hosts.rows(IN_DOUBT) != [(0,)], "a lease ends before its time")
         hosts.sandbox.clear_faults()

@@ -29,17 +29,19 @@ def test_a_stop_inside_a_transaction_holds_nobody_up_for_long(make_hosts: Make) 
         for point in POINTS * ROUNDS:
             hosts.wait_for_acknowledged(10)
             with one_stopped_at(hosts, point) as host:
-                until(partial(hosts.in_no_transaction, host), "the server has ended it")
+                hosts.until(partial(hosts.in_no_transaction, host), "the server has ended it")
                 assert goes_on(hosts, within_seconds=30.0)
         for _ in range(ROUNDS):
             hosts.wait_for_acknowledged(10)
             terminate_some(hosts)
+        hosts.wait_for_acknowledged(10)
     verdict = hosts.verdict()
     assert verdict.is_valid, verdict
 
 
 def test_control_a_transaction_that_may_stand_still_holds_everybody_up(make_hosts: Make) -> None:
-    hosts = make_hosts("kill-points", "without-end-of-stalled-transactions", **PACED)
+    inside = ("kill-points", "without-end-of-stalled-transactions")
+    hosts = make_hosts(*inside, commands=("serve", "serve"), **PACED)
     with hosts.load():
         hosts.wait_for_acknowledged(10)
         with one_stopped_at(hosts, "before-claim-commit"):

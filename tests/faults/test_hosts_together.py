@@ -20,7 +20,7 @@ PACED = {
     "OUTBOX_RATE_CHAT": "1/1s",
     "OUTBOX_DIGEST": "off",  # a request for each message
 }
-PEOPLE = 150
+PEOPLE = 125
 LEAST_SHARE = 0.8
 TRIES = 3
 
@@ -53,9 +53,9 @@ def uses_the_pace_well(hosts: Hosts) -> bool:
     return share >= LEAST_SHARE and not refused
 
 
-def load_at_the_limits(hosts: Hosts, people: int) -> None:
+def load_at_the_limits(hosts: Hosts, people: int, clients: int = 4) -> None:
     hosts.sandbox.set_limits(overall=(30, 1.0), chat=(1, 1.0), group=(20, 60.0))
-    with hosts.load(sites=tuple(MANY)):
+    with hosts.load(clients=clients, sites=tuple(MANY)):
         hosts.wait_for_acknowledged(people)
 
 
@@ -68,13 +68,13 @@ def refusals(requests: list[Request]) -> int:
 
 
 def test_control_hosts_with_a_pace_of_their_own_overstep_it_together(make_hosts: Make) -> None:
-    hosts = make_hosts("without-a-shared-pace", **PACED)
-    load_at_the_limits(hosts, PEOPLE)
+    hosts = make_hosts("without-a-shared-pace", commands=("serve", "dispatch"), **PACED)
+    load_at_the_limits(hosts, PEOPLE, clients=8)
     until(lambda: refusals(sent(hosts)) > 0, "a 429")
 
 
 def test_control_the_youngest_first_passes_those_who_were_told_of_before(make_hosts: Make) -> None:
-    hosts = make_hosts("without-order-of-ids", **PATIENT)
+    hosts = make_hosts("without-order-of-ids", commands=("serve", "dispatch"), **PATIENT)
     hosts.sandbox.fault("delay", delay_seconds=0.2, times=None)
     with hosts.load():
         hosts.wait_for_acknowledged(50)
