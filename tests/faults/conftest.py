@@ -10,9 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from hosts import ALL, DURABLE, Hosts, SharedSeed
+from hosts import ALL, Hosts
 from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from rig import Rig, Seed
+from shared_seed import DURABLE, SharedSeed
 
 from attendance.telegram.sandbox import Sandbox
 

@@ -1,47 +1,28 @@
 """Several hosts on one PostgreSQL under load with a fault, and the verdict on what came of it."""
 
-import itertools
 import os
-import secrets
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
-from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 from checker import Verdict, check
 from clients import Load, record_one
-from history import WITNESS, Attempt, Ledger, arrivals, read_server
-from postgres_server import PostgresServer
+from history import Attempt, Ledger, arrivals, read_server
 from rig import CHATS, HERE, QUICK, until
 from service import Service
-from sqlalchemy import Connection
+from shared_seed import SharedSeed
 
-from attendance import keys, routing
-from attendance.audit import service_context
 from attendance.audit.verify import Scope, verify
-from attendance.db import Database, schema, utc_now
+from attendance.db import Database
 from attendance.telegram.sandbox import Sandbox
-
-DURABLE = {
-    "fsync": "on",
-    "full_page_writes": "on",
-    "synchronous_commit": "on",
-    "max_connections": "200",
-    # What no commit waits for is written late: where one should have waited, it is lost for sure.
-    "wal_writer_delay": "10s",
-}
-"""A server as one has it, and not made to be thrown away."""
 
 ALL = ("serve", "serve", "dispatch")
 """What each host runs."""
-
-MANY = {f"site-{number}": str(6000 + number) for number in range(60)}
-"""More chats, for as many messages as Telegram allows."""
 
 PATIENT = {"TELEGRAM_TIMEOUT": "1,5", "OUTBOX_LEASE_SECONDS": "10"}
 """Settings with leases so long that none ends, however busy the machine."""
@@ -62,34 +43,6 @@ _IN_NO_TRANSACTION = """SELECT count(*) = 0 FROM pg_stat_activity
     WHERE application_name = '{name}' AND state LIKE 'idle in transaction%'"""
 _TERMINATE = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE application_name LIKE 'host-%' AND datname = current_database()"""
-
-
-class SharedSeed:
-    """A database on `server` with a key, a chat for each site and the witness of claims, to begin
-    with."""
-
-    def __init__(self, server: PostgresServer) -> None:
-        self.server, self._numbers = server, itertools.count(1)
-        server.execute("CREATE DATABASE seed")
-        schema.upgrade(server.url("seed"))
-        server.execute(WITNESS, "seed")
-        with closing(Database.at(server.url("seed"))) as database:
-            self.key = database.write(_set_up)
-
-    def copy(self) -> str:
-        """The name of a new database, like it."""
-        name = f"hosts_{next(self._numbers)}"
-        self.server.execute(f"CREATE DATABASE {name} TEMPLATE seed")
-        return name
-
-
-def _set_up(connection: Connection) -> str:
-    """The chats of all sites, and a frontend's key."""
-    now = utc_now()
-    for site, chat in {**CHATS, **MANY}.items():
-        routing.add(connection, now, chat, None, [routing.Conditions(site=site)])
-    context, token = service_context("test"), partial(secrets.token_hex, 32)
-    return keys.create(connection, now, context, name="front", role="frontend", random_token=token)
 
 
 class Host(Service):
@@ -168,13 +121,22 @@ class Hosts:
             host.kill()
 
     @contextmanager
-    def load(self, clients: int = 2, sites: Sequence[str] = tuple(CHATS)) -> Iterator[None]:
+    def load(
+        self, clients: int = 2, sites: Sequence[str] = tuple(CHATS), pause_seconds: float = 0.05
+    ) -> Iterator[None]:
         """As many clients to each host that serves, who go to the other where one fails."""
         urls = [host.url for host in self.all if host.serves]
         with ExitStack() as stack:
             for shift in range(len(urls)):
                 turned = urls[shift:] + urls[:shift]
-                load = Load(turned, self._key, self.ledger, sites=sites, clients=clients)
+                load = Load(
+                    turned,
+                    self._key,
+                    self.ledger,
+                    sites=sites,
+                    clients=clients,
+                    pause_seconds=pause_seconds,
+                )
                 stack.enter_context(load)
             yield
 
@@ -215,12 +177,12 @@ class Hosts:
         while True:
             host.signal(signal.SIGSTOP)
             time.sleep(0.02)
-            if self.in_no_transaction(host):
+            if self._in_no_transaction(host):
                 return
             host.signal(signal.SIGCONT)
             time.sleep(0.01)
 
-    def in_no_transaction(self, host: Host) -> bool:
+    def _in_no_transaction(self, host: Host) -> bool:
         """Whether it has none open in which the server waits for its next word."""
         return bool(self.rows(_IN_NO_TRANSACTION.format(name=host.name))[0][0])
 

@@ -8,8 +8,9 @@ is claimed first, the checker finds those that it has passed.
 
 from collections.abc import Callable
 
-from hosts import MANY, PATIENT, Hosts
+from hosts import PATIENT, Hosts
 from rig import ROUNDS, until
+from shared_seed import MANY
 
 from attendance.telegram.sandbox import Request
 
@@ -20,7 +21,7 @@ PACED = {
     "OUTBOX_RATE_CHAT": "1/1s",
     "OUTBOX_DIGEST": "off",  # a request for each message
 }
-PEOPLE = 125
+PEOPLE = 150
 LEAST_SHARE = 0.8
 TRIES = 3
 
@@ -55,7 +56,7 @@ def uses_the_pace_well(hosts: Hosts) -> bool:
 
 def load_at_the_limits(hosts: Hosts, people: int, clients: int = 4) -> None:
     hosts.sandbox.set_limits(overall=(30, 1.0), chat=(1, 1.0), group=(20, 60.0))
-    with hosts.load(clients=clients, sites=tuple(MANY)):
+    with hosts.load(clients=clients, sites=tuple(MANY), pause_seconds=0.01):
         hosts.wait_for_acknowledged(people)
 
 
