@@ -78,5 +78,5 @@ def test_control_the_youngest_first_passes_those_who_were_told_of_before(make_ho
     hosts = make_hosts("without-order-of-ids", commands=("serve", "dispatch"), **PATIENT)
     hosts.sandbox.fault("delay", delay_seconds=0.2, times=None)
     with hosts.load():
-        hosts.wait_for_acknowledged(50)
+        hosts.wait_for_acknowledged(30)
     assert hosts.verdict().disordered
