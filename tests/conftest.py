@@ -1,16 +1,17 @@
 """What every test may use: a fresh, migrated database of its own.
 
 Tests that speak of what both databases promise are marked `both_databases`, and run on each; those
-among them that speak of SQLite alone, `sqlite_only`.
+among them that speak of SQLite alone, `sqlite_only`. Tests that measure are marked `alone`.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
+from taking_turns import turn
 
 from attendance.db import Database, assert_no_connections, schema
 
@@ -30,6 +31,14 @@ def close_what_was_opened() -> Iterator[None]:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
     config.addinivalue_line("markers", "sqlite_only: not on PostgreSQL, though its module is")
+    config.addinivalue_line("markers", "alone: measures, with no other test beside it")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Outside the test's timeout: to wait for a turn is no fault of the test."""
+    with turn(alone=_is_for(item, "alone")):
+        return (yield)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

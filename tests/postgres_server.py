@@ -13,7 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -81,8 +81,9 @@ class PostgresServer:
         return f"postgresql+psycopg://postgres@/{name}?host={self.place}"
 
     def execute(self, statement: str, name: str = "postgres") -> list[tuple[Any, ...]]:
-        """As a stranger with psql would."""
-        with self.stranger(name) as connection:
+        """As a stranger with psql would. Never by `commit`, of which a test may have a bad one
+        while a database is made ahead."""
+        with closing(self.stranger(name)) as connection:
             connection.autocommit = True
             cursor = connection.execute(statement)
             return cursor.fetchall() if cursor.description else []

@@ -6,6 +6,7 @@ the two acts of the third, the clock is set back.
 """
 
 import sys
+import time
 from datetime import timedelta
 from threading import Event
 
@@ -14,6 +15,8 @@ from sqlalchemy import Connection
 from attendance.audit import Actor, Context, record
 from attendance.audit.sealer import Sealer
 from attendance.db import Database, utc_now
+
+_PAUSE_SECONDS = 0.005  # else there are a hundred thousand rows to verify, which show no more
 
 
 def write(database: Database) -> None:
@@ -27,6 +30,7 @@ def write(database: Database) -> None:
 
         database.write(work)
         print(number, flush=True)
+        time.sleep(_PAUSE_SECONDS)
 
 
 def seal(database: Database) -> None:

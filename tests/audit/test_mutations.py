@@ -292,7 +292,7 @@ def findings(path: Path, anchor: Checkpoint) -> list[list[str]]:
         return [ours]
 
 
-@pytest.mark.parametrize(("what", "name", "mutate"), REBUILT, ids=lambda one: str(one)[:30])
+@pytest.mark.parametrize(("what", "name", "mutate"), REBUILT, ids=[what for what, *_ in REBUILT])
 def test_a_chain_alone_does_not_show_that_it_was_rebuilt(
     sealed: tuple[Path, Checkpoint], tmp_path: Path, what: str, name: str, mutate: Mutate
 ) -> None:

@@ -113,6 +113,8 @@ def test_what_does_not_fit_on_the_screen_is_counted() -> None:
 def _watching(desk: Desk) -> Iterator[tuple["subprocess.Popen[bytes]", int]]:
     """The command on a terminal of its own, and our end of that."""
     ours, theirs = pty.openpty()
+    # What a shell runs in the background ignores Ctrl-C, and so does all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
         desk.command("outbox", "watch"),
         cwd=desk.directory,

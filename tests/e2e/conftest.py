@@ -11,6 +11,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from service import Client, Service
 
+from attendance.models import Role
 from attendance.telegram.sandbox import Sandbox
 
 CHAT = "1000"
@@ -43,7 +44,7 @@ def make_service(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Ser
 def make_client() -> Iterator[Callable[..., Client]]:
     with ExitStack() as stack:
 
-        def make(service: Service, role: str = "frontend") -> Client:
+        def make(service: Service, role: Role = "frontend") -> Client:
             return stack.enter_context(Client(service, service.make_key(role)))
 
         yield make

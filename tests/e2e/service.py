@@ -2,17 +2,23 @@
 
 import json
 import os
+import secrets
 import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import requests
+
+from attendance import audit, keys
+from attendance.db import Database, utc_now
+from attendance.models import Role
 
 NO_LIMITS = {"OUTBOX_RATE_CHAT": "off", "OUTBOX_RATE_GROUP": "off", "OUTBOX_RATE_OVERALL": "off"}
 """For tests that are about something else than the pace."""
@@ -104,10 +110,16 @@ class Service:
             check=False,
         )
 
-    def make_key(self, role: str) -> str:
-        made = self.manage("keys", "create", f"{role}-{time.monotonic_ns()}", "--role", role)
-        assert made.returncode == 0, made.stderr
-        return made.stdout.splitlines()[-1]
+    def make_key(self, role: Role) -> str:
+        """In this process, which takes a thirtieth of the time of `keys create`."""
+        context, token = audit.service_context("tests"), secrets.token_urlsafe(32)
+        name = f"{role}-{time.monotonic_ns()}"
+        with closing(Database.at(self.environment["DATABASE_URL"])) as database:
+            return database.write(
+                lambda connection: keys.create(
+                    connection, utc_now(), context, name=name, role=role, random_token=lambda: token
+                )
+            )
 
     def rows(self, query: str) -> list[dict[str, Any]]:
         """What an auditor's own SQLite reads."""

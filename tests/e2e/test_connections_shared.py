@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
 from service import Service
 
 CLIENTS = 16  # as many as two workers have threads
 ROUNDS = 8
 
 
+@pytest.mark.alone
 def test_connections_that_come_at_once_do_not_all_go_to_one_worker(
     make_service: Callable[..., Service],
 ) -> None:

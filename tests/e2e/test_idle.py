@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
 import requests
 from service import Client, Service
 
@@ -54,6 +55,7 @@ def settle_in(service: Service, client: Client) -> None:
     time.sleep(2)
 
 
+@pytest.mark.alone
 def test_an_idle_service_takes_no_lock_and_hardly_any_time(
     make_service: Callable[..., Service], make_client: Callable[..., Client]
 ) -> None:

@@ -1,7 +1,7 @@
 """Telegram's limits, enforced by the sandbox to the millisecond, on real processes.
 
 Each test prints what it measured: `pytest tests/e2e/test_limits.py`. What only a quiet machine can
-show is asserted where it is asked for: `ATTENDANCE_QUIET_MACHINE=1 pytest …`.
+show is asserted where it is asked for, over a longer time: `ATTENDANCE_QUIET_MACHINE=1 pytest …`.
 """
 
 import os
@@ -22,9 +22,7 @@ from attendance.telegram.sandbox import Message, Sandbox
 
 GROUP = "-1001234567890"
 CLASS = 500
-CLASS_SECONDS = 10.0
-CHATS = 1000
-LEAST_SHARE = 0.95 if os.environ.get("ATTENDANCE_QUIET_MACHINE") else 0.8
+CHATS, LEAST_SHARE = (1000, 0.95) if os.environ.get("ATTENDANCE_QUIET_MACHINE") else (300, 0.8)
 Make = Callable[..., Service]
 Say = Callable[[str], None]
 
@@ -57,11 +55,11 @@ def test_a_class_of_500_is_told_to_one_group_within_seconds_and_without_one_429(
 def test_without_digests_the_same_class_is_told_as_slowly_as_the_rate_allows(
     sandbox: Sandbox, make_service: Make, say: Say
 ) -> None:
-    """The comparison: 500 at 20 a minute would take 25 minutes."""
+    """The comparison: 500 at 20 a minute would take 25 minutes, however soon they come."""
     sandbox.set_limits(overall=(30, 1.0), group=(20, 60.0))
     service = make_service(TELEGRAM_CHAT_ID=GROUP, OUTBOX_DIGEST="off")
-    last_201 = post_class(service)
-    time.sleep(15)
+    last_201 = post_class(service, within_seconds=0)
+    time.sleep(5)
     told = pupils(sandbox.messages(GROUP))
     say(f"without digests: {len(told)} of {CLASS} told {time.monotonic() - last_201:.0f} s after")
     assert told == recorded(service)[: len(told)]
@@ -69,14 +67,14 @@ def test_without_digests_the_same_class_is_told_as_slowly_as_the_rate_allows(
     assert refusals(sandbox) == 0
 
 
-def post_class(service: Service) -> float:
-    """The whole class within 10 s, each at its time, over 8 connections; when the last 201 came."""
+def post_class(service: Service, within_seconds: float = 10.0) -> float:
+    """The whole class, each at its time, over 8 connections; when the last 201 came."""
     key, started = service.make_key("frontend"), time.monotonic()
 
     def post_row(row: int) -> float:
         with Client(service, key) as client:
             for number in range(row, CLASS, 8):
-                at = started + CLASS_SECONDS * number / CLASS
+                at = started + within_seconds * number / CLASS
                 time.sleep(max(0.0, at - time.monotonic()))
                 assert client.post(f"pupil-{number:03}").status_code == 201
             return time.monotonic()
@@ -108,21 +106,22 @@ def refusals(sandbox: Sandbox) -> int:
     return sum(request.status == 429 for request in sandbox.requests)
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(240)
-def test_a_thousand_private_chats_are_told_at_the_permitted_rate_by_four_workers(
+def test_many_private_chats_are_told_at_the_permitted_rate_by_four_workers(
     tmp_path: Path, say: Say
 ) -> None:
     """The best of three: a machine that is busy with something else delays requests on their way,
     after they were sent in time."""
     for number in range(3):
-        share, refused = tell_a_thousand_chats(tmp_path / str(number))
+        share, refused = tell_all_chats(tmp_path / str(number))
         say(f"{CHATS} chats at 300 ms a request: {share:.1%} of the permitted rate, {refused} 429")
         if share >= LEAST_SHARE and refused == 0:
             return
     raise AssertionError(f"not once at {LEAST_SHARE:.0%} of the permitted rate without a 429")
 
 
-def tell_a_thousand_chats(folder: Path) -> tuple[float, int]:
+def tell_all_chats(folder: Path) -> tuple[float, int]:
     """The share of the permitted rate that was reached, and how often it was overstepped."""
     folder.mkdir()
     schema.upgrade(f"sqlite:///{folder}/attendance.db")
@@ -156,6 +155,7 @@ def enqueue(service: Service, chats: list[str]) -> float:
     return committed_at
 
 
+@pytest.mark.alone
 def test_two_chats_in_trouble_do_not_slow_a_third(
     sandbox: Sandbox, make_service: Make, say: Say
 ) -> None:

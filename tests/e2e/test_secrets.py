@@ -2,6 +2,7 @@
 and keeps is collected, and searched."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -40,7 +41,7 @@ def test_no_failure_of_a_delivery_shows_the_token(
         service.wait_until("SELECT count(*) > 0 FROM outbox_attempt", 1)
         admin = make_client(service, "admin")
         said = [admin.get(path).text for path in PATHS]
-        said += [output for command in COMMANDS for output in run(service, *command)]
+        said += all_outputs(service)
         said.append(requests.get(f"{service.url}/readyz?verbose", timeout=5).text)
         said.append(command_lines(service))
         service.stop()
@@ -97,10 +98,12 @@ def settings(fault: str, sandbox: Sandbox) -> dict[str, str]:
     }
 
 
-def run(service: Service, *command: str) -> tuple[str, str]:
-    done = service.manage(*command)
-    assert "Traceback" not in done.stderr
-    return done.stdout, done.stderr
+def all_outputs(service: Service) -> list[str]:
+    """What the commands say, at the same time."""
+    with ThreadPoolExecutor(len(COMMANDS)) as pool:
+        done = list(pool.map(lambda command: service.manage(*command), COMMANDS))
+    assert not [one.stderr for one in done if "Traceback" in one.stderr]
+    return [output for one in done for output in (one.stdout, one.stderr)]
 
 
 def command_lines(service: Service) -> str:

@@ -12,7 +12,7 @@ from service import Client, Service
 
 from attendance.telegram.sandbox import Sandbox
 
-OUTAGE_SECONDS = float(os.environ.get("ATTENDANCE_OUTAGE_SECONDS", "10"))
+OUTAGE_SECONDS = float(os.environ.get("ATTENDANCE_OUTAGE_SECONDS", "6"))
 GROUP = "-1001234567890"
 
 

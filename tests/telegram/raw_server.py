@@ -199,7 +199,7 @@ def dripping_interim_answers(peer: Peer) -> None:
 def dripping_body(peer: Peer) -> None:
     peer.request()
     peer.say(DELIVERED[:-50])
-    peer.drip(DELIVERED[-50:], seconds=0.1)
+    peer.drip(DELIVERED[-50:], seconds=0.2)
 
 
 def dripping_chunks(peer: Peer) -> None:

@@ -52,7 +52,7 @@ TOKEN = "7654321:AAE-only-for-tests_0123456789abcdef"
 MESSAGE = Outgoing(17, "-1001", bold("Ada") + escape(" checked in."))
 LARGE = Outgoing(17, "5", "😀" * 4000)
 SOON = 0.5  # seconds: a total for what is expected to use it up
-LATE = 3.0  # seconds: generous for SOON, and far below what the faults would last
+LATE = 8.0  # seconds: generous for SOON, and far below what the faults would last
 CANT_PARSE = reply(
     b'{"ok":false,"error_code":400,"description":"Bad Request: can\'t parse entities: x"}',
     "400 Bad Request",

@@ -4,7 +4,6 @@ import json
 import logging
 import os
 import re
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from urllib.parse import quote
@@ -31,6 +30,7 @@ from attendance.telegram.errors import not_sent
 
 TOKEN = "7654321:AAE-only-for-tests_0123456789abcdef"
 FORMS = (TOKEN, quote(TOKEN, safe=""), TOKEN.replace(":", "%3a"), TOKEN.partition(":")[2])
+CLOSED = "127.0.0.1:1"
 
 
 def leaks(text: str) -> bool:
@@ -94,16 +94,11 @@ def test_a_fault_after_the_request_shows_no_token(
     check(outcome, logged, capfd)
 
 
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return f"127.0.0.1:{listener.getsockname()[1]}"
-
-
 @pytest.mark.parametrize(
     "api_base",
     [
-        f"http://{closed_port()}",
-        f"https://{closed_port()}",
+        f"http://{CLOSED}",
+        f"https://{CLOSED}",
         "",
         "no scheme",
         "htp://api.example",
@@ -207,7 +202,7 @@ class TestControls:
 
     def test_an_exception_holds_the_token(self) -> None:
         with pytest.raises(requests.ConnectionError) as caught:
-            requests.post(url_of(f"http://{closed_port()}"), timeout=5)
+            requests.post(url_of(f"http://{CLOSED}"), timeout=5)
         assert leaks(str(caught.value))
 
     def test_an_invalid_address_holds_the_token(self) -> None:
