@@ -218,6 +218,29 @@ def test_the_database_refuses_what_makes_no_sense(
         database.write(work)
 
 
+_UPSERT = (
+    "INSERT INTO correction SELECT * FROM correction WHERE true "
+    "ON CONFLICT (attendance_id) DO UPDATE SET reason = 'another'"
+)
+_CHANGES = [
+    "UPDATE correction SET reason = 'another'",
+    "UPDATE correction SET replaced_by = NULL",
+    "DELETE FROM correction",
+    _UPSERT,
+]
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_correction_is_not_changed_any_more(database: Database, change: str) -> None:
+    _amend(database, event="late")
+    before = _rows(database, "correction")
+
+    with pytest.raises(IntegrityError, match="correction is append-only"):
+        database.write(lambda connection: connection.exec_driver_sql(change).rowcount)
+
+    assert _rows(database, "correction") == before
+
+
 @pytest.mark.sqlite_only
 def test_the_latest_record_that_stands_is_found_by_index(database: Database) -> None:
     """For each POST: nothing is sorted, and no table is read through."""

@@ -95,7 +95,7 @@ def _differences(database: Database) -> list[str]:
 def unguarded(database: Database) -> list[str]:
     """A sentence for each trigger that is gone: on it a promise rests."""
     with database.read() as connection:
-        gone = dict.fromkeys(guards.missing(connection), "the audit trail can be changed")
+        gone = dict.fromkeys(guards.missing(connection), "what is to stay can be changed")
         gone |= dict.fromkeys(readiness.missing(connection), "messages can wait unseen")
     return [f"The trigger {name} is missing: {what}." for name, what in gone.items()]
 

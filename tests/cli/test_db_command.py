@@ -74,6 +74,7 @@ def test_a_sound_database_is_said_to_be_sound(desk: Desk) -> None:
         ("ALTER TABLE attendance ADD COLUMN colour TEXT", "colour"),
         ("DROP TRIGGER audit_no_delete", "trigger audit_no_delete is missing"),
         ("DROP TRIGGER audit_no_replace", "trigger audit_no_replace is missing"),
+        ("DROP TRIGGER correction_no_update", "trigger correction_no_update is missing"),
         ("DROP TRIGGER chat_ready_after_update", "trigger chat_ready_after_update is missing"),
     ],
 )
