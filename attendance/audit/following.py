@@ -13,9 +13,9 @@ _ATTENDANCE, _OUTBOX = "attendance", "outbox"
 
 
 def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
-    """`attendance` that the request recorded, found or corrected, and what stands in its place, the
-    `messages` about it, each with its `attempt_list`, and the `audit` rows of the request and of
-    all these; None where the trail knows no such request."""
+    """`attendance` that the request recorded, found, corrected or may not correct, and what stands
+    in its place, the `messages` about it, each with its `attempt_list`, and the `audit` rows of the
+    request and of all these; None where the trail knows no such request."""
     rows = _of_request(connection, request_id)
     if not rows:
         return None
@@ -52,7 +52,7 @@ def _of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[d
 
 
 def _targets(rows: Sequence[dict[str, Any]], kind: str) -> list[str]:
-    """The ids of one kind that these rows are about; a refusal is about none."""
+    """The ids of one kind that these rows are about; a refusal may be about none."""
     about = (row["target_id"] for row in rows if row["target_type"] == kind)
     return sorted({one for one in about if one is not None})
 

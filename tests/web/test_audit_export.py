@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from calling import ADA, Api, assert_problem
 
+from attendance.audit import listing
+
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 
 
@@ -89,6 +91,33 @@ def test_every_column_is_there(api: Api) -> None:
 @pytest.mark.parametrize("query", ["format=xml", "limit=5", "cursor=x", "raw=maybe"])
 def test_what_it_does_not_take_is_refused(api: Api, query: str) -> None:
     assert_problem(api.get(f"/audit/export?{query}"), 422)
+
+
+def test_a_stream_that_breaks_off_is_a_crash_in_the_trail(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status was 200 by then: what the client sees is an answer without an end."""
+    pages = iter([[{"id": 1}]])
+    monkeypatch.setattr(listing, "oldest", lambda *_, **__: next(pages))
+    answer = api.get("/audit/export?format=jsonl", headers={"X-Request-Id": "req-1"})
+    parts = answer.iter_encoded()
+
+    assert next(parts) == b'{"id": 1}\n'
+    with pytest.raises(RuntimeError):
+        next(parts)
+    begun, broken = api.audited()
+    assert [begun["outcome"], broken["outcome"]] == ["success", "crashed"]
+    for entry in begun, broken:
+        assert (entry["action"], entry["actor_name"]) == ("audit.exported", "admin")
+        assert (entry["request_id"], entry["source_ip"]) == ("req-1", "127.0.0.1")
+    assert json.loads(broken["after_json"])["code"] == "broken_off"
+
+
+def test_a_client_that_goes_away_is_no_crash(api: Api) -> None:
+    answer = api.get("/audit/export?format=jsonl")
+    answer.close()
+
+    assert [entry["outcome"] for entry in api.audited()] == ["success"]
 
 
 def test_a_frontend_gets_none(api: Api) -> None:

@@ -216,6 +216,19 @@ def test_a_frontend_cannot_void_what_another_key_reported(api: Api) -> None:
     assert api.audited()[-1]["actor_name"] == "back-door"
 
 
+@pytest.mark.parametrize(("role", "body"), [(None, {}), ("auditor", {}), ("admin", {})])
+def test_a_refusal_says_in_the_trail_which_record_it_was_about(
+    api: Api, role: Role | None, body: object
+) -> None:
+    record = api.record()
+
+    api.post(body, f"/attendance/{record['id']}/void", role)
+
+    entry = api.audited()[-1]
+    assert (entry["action"], entry["outcome"]) == ("attendance.voided", "refused")
+    assert (entry["target_type"], entry["target_id"]) == ("attendance", str(record["id"]))
+
+
 def test_a_rotated_key_is_still_the_one_that_reported_it(api: Api) -> None:
     record = api.record()
     successor = api.rotate_key("frontend")
