@@ -1,8 +1,8 @@
 """What the commands share: settings, the database, who acts, and how things are printed."""
 
-import getpass
 import json
 import os
+import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -62,10 +62,11 @@ def opened_database() -> Iterator[Database]:
 
 
 def os_user() -> audit.Context:
-    """Who runs the command: the login name, and behind sudo the one who called it."""
+    """Who runs the command: the user's name, whatever the environment says, and behind sudo the one
+    who called it."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         name = None
     behind = os.environ.get("SUDO_USER")
     shown = f"{behind} (as {name})" if behind and behind != name else name

@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 import attendance.models
 import attendance.outbox.message
 import attendance.turns  # noqa: F401 - with `audit` below, all tables that are compared
 from attendance import audit
 from attendance.audit import guards
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     examples,
     json_option,
@@ -19,7 +21,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, schema
+from attendance.db import Database, schema, utc_now
 from attendance.outbox import readiness
 
 
@@ -30,6 +32,7 @@ def db() -> None:
 
 @examples("db upgrade")
 @db.command()
+@acts("db.upgraded")
 def upgrade() -> None:
     """Make the database, or bring it to this version's shape. Safe beside a running service."""
     settings = load_settings()
@@ -59,6 +62,7 @@ def check(as_json: bool) -> None:
 @examples("db backup /var/backups/attendance-2026-11-23.db")
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@acts("db.backup")
 def backup(file: Path) -> None:
     """Write a consistent copy to FILE while the service runs. FILE must not exist."""
     with opened_database() as database:
@@ -73,18 +77,12 @@ def backup(file: Path) -> None:
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
     """Upgrade the database and note it in its trail; the revisions before and after."""
-    before, after = schema.upgrade(settings.database_url, settings.database_group)
-    if before != after:
-        context = os_user()
-        was, became = {"revision": before}, {"revision": after}
-        with opened_database() as database:
-            now = database.clock()
-            database.write(
-                lambda connection: audit.record(
-                    connection, now, context, "db.upgraded", before=was, after=became
-                )
-            )
-    return before, after
+    return schema.upgrade(settings.database_url, settings.database_group, _note_upgrade)
+
+
+def _note_upgrade(connection: Connection, before: str | None, after: str) -> None:
+    was, became = {"revision": before}, {"revision": after}
+    audit.record(connection, utc_now(), os_user(), "db.upgraded", before=was, after=became)
 
 
 def _differences(database: Database) -> list[str]:

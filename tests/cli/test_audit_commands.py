@@ -60,7 +60,8 @@ def test_a_file_that_is_there_is_left_alone(trail: Desk) -> None:
 
     assert result.exit_code == 1
     assert "cannot be made: File exists" in result.stderr
-    assert (path.read_text(), trail.audited("audit.exported")) == ("mine", [])
+    assert path.read_text() == "mine"
+    assert [row["outcome"] for row in trail.audited("audit.exported")] == ["refused"]
 
 
 @pytest.fixture
@@ -89,7 +90,10 @@ def delivered(desk: Desk) -> Desk:
 def test_a_request_is_followed_to_what_telegram_called_its_message(delivered: Desk) -> None:
     found = delivered.json("audit", "trace", "req-1")
 
-    assert [row["action"] for row in found["audit"]] == ["attendance.recorded"]
+    assert [(row["action"], row["outcome"]) for row in found["audit"]] == [
+        ("attendance.recorded", "success"),
+        ("outbox.retried", "refused"),
+    ]
     assert [row["person_id"] for row in found["attendance"]] == ["ada"]
     [message] = found["messages"]
     assert (message["status"], message["telegram_message_id"]) == ("sent", 4711)
@@ -104,7 +108,7 @@ def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: D
 
     found = delivered.json("audit", "trace", "req-2")
 
-    assert [row["action"] for row in found["audit"]] == ["attendance.amended"]
+    assert [row["action"] for row in found["audit"]] == ["outbox.retried", "attendance.amended"]
     assert [row["event"] for row in found["attendance"]] == ["check_in", "late"]
     assert [one["subject_id"] for one in found["messages"]] == ["1", "2"]
 
