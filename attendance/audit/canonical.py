@@ -11,6 +11,9 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, type_coerce
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from attendance.db import UtcTime, format_utc
 
@@ -55,7 +58,25 @@ def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[Col
 def _stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
     if not isinstance(column.type, UtcTime):
         return column
-    return type_coerce(column, String).label(column.key)
+    return type_coerce(_Readable(column), String).label(column.key)
+
+
+class _Readable(FunctionElement[Any]):
+    """A time as it is; on PostgreSQL null where it is one that Python does not have, as `infinity`
+    or a year before 1: a stranger's, for which reading the rest must not fail."""
+
+    inherit_cache = True
+
+
+@compiles(_Readable)
+def _as_it_is(element: _Readable, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Readable, "postgresql")
+def _or_null(element: _Readable, compiler: SQLCompiler, **options: Any) -> str:
+    time = _as_it_is(element, compiler, **options)
+    return f"CASE WHEN {time} BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN {time} END"
 
 
 def _text(value: Any) -> str:
