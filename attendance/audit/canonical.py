@@ -52,10 +52,11 @@ def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[Col
     """The columns to select where the row is to be hashed: a time as the text that is stored, since
     two texts may mean the same time."""
     chosen = table.columns.keys() if names is None else names
-    return [_stored(table.columns[name]) for name in sorted(chosen)]
+    return [stored(table.columns[name]) for name in sorted(chosen)]
 
 
-def _stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same for one column."""
     if not isinstance(column.type, UtcTime):
         return column
     return type_coerce(_Readable(column), String).label(column.key)

@@ -7,7 +7,11 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select
 
+from attendance.audit.canonical import stored
 from attendance.audit.trail import AuditEntry
+
+COLUMNS = [stored(column) for column in AuditEntry.__table__.columns]
+"""As they are stored: a time that is none, which only a stranger writes, hides no other row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,7 @@ def entries(
     conditions = _conditions(chosen)
     if before_id is not None:
         conditions.append(AuditEntry.id < before_id)
-    query = select(AuditEntry.__table__).where(*conditions).order_by(AuditEntry.id.desc())
+    query = select(*COLUMNS).where(*conditions).order_by(AuditEntry.id.desc())
     return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
 
 
@@ -39,7 +43,7 @@ def oldest(
     connection: Connection, chosen: Filter, *, after_id: int, last_id: int, limit: int
 ) -> list[dict[str, Any]]:
     """The same rows, the oldest first, above `after_id` and up to `last_id`."""
-    query = select(AuditEntry.__table__).where(
+    query = select(*COLUMNS).where(
         *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
     )
     page = query.order_by(AuditEntry.id).limit(limit)

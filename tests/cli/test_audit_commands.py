@@ -100,6 +100,29 @@ def test_a_request_is_followed_to_what_telegram_called_its_message(delivered: De
     assert [one["outcome"] for one in message["attempt_list"]] == ["delivered"]
 
 
+def test_a_request_is_followed_past_a_time_that_is_none(delivered: Desk) -> None:
+    delivered.execute(
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version, "
+        "request_id) VALUES ('noon', 'service', 'a.b', 'success', 'h', 1, 'req-1')"
+    )
+
+    assert "noon" in delivered.done("audit", "trace", "req-1")
+    assert "noon" in delivered.done("audit", "list")
+
+
+def test_what_a_client_wrote_does_not_steer_the_auditor_s_terminal(delivered: Desk) -> None:
+    delivered.execute(
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version, reason)"
+        " VALUES ('2026-11-23T12:00:00.000000Z', 'key', 'a.b', 'refused', 'h', 1, ?)",
+        "\x1b[2J\x9b31m\u202eyou see\tnothing\x00é",
+    )
+
+    shown = delivered.done("audit", "list", "--action", "a.b")
+    assert "\ufffd[2J\ufffd31m\ufffdyou see nothing\ufffdé" in shown
+    [row] = delivered.json("audit", "list", "--action", "a.b")
+    assert row["reason"].startswith("\x1b")
+
+
 def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: Desk) -> None:
     context = Context(Actor("key", "2", "desk"), "req-2")
     rules = Rules("1000", 0, zone("UTC"))

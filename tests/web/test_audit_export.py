@@ -9,6 +9,9 @@ import pytest
 from calling import ADA, Api, assert_problem
 
 from attendance.audit import listing
+from attendance.db import SqliteDatabase
+
+pytestmark = pytest.mark.both_databases
 
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 
@@ -81,8 +84,24 @@ def test_what_a_spreadsheet_takes_for_a_formula_begins_with_an_apostrophe(
     assert lines(api, "&action=a.b")[0]["reason"] == text
 
 
+def test_a_time_that_is_none_hides_nothing(api: Api) -> None:
+    """A stranger's row may hold anything, and must not keep an auditor from the rest."""
+    on_sqlite = isinstance(api.services.database, SqliteDatabase)
+    time, shown = ("noon", "noon") if on_sqlite else ("-infinity", None)
+    row = (
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version)"
+        " VALUES ('{}', 'service', 'a.b', 'success', 'h', 1)"
+    )
+    api.execute(row.format(time))
+    api.post(ADA)
+
+    for told in lines(api), cells(api), api.page("/audit"):
+        assert {row["action"]: row["occurred_at"] or None for row in told}["a.b"] == shown
+        assert "attendance.recorded" in {row["action"] for row in told}
+
+
 def test_every_column_is_there(api: Api) -> None:
-    columns = [row["name"] for row in api.rows("SELECT name FROM pragma_table_info('audit')")]
+    columns = [column.name for column in listing.COLUMNS]
 
     assert list(lines(api)[0]) == columns
     assert list(cells(api)[0]) == columns
