@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
-from attendance.audit.listing import COLUMNS
+from attendance.audit.listing import COLUMNS, read
 from attendance.audit.trail import AuditEntry
 from attendance.models import Attendance, Correction
 from attendance.outbox import listing
@@ -40,7 +40,7 @@ def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
 
 def _of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
     query = select(*COLUMNS).where(AuditEntry.request_id == request_id)
-    return [dict(row) for row in connection.execute(query.order_by(AuditEntry.id)).mappings()]
+    return read(connection, query.order_by(AuditEntry.id))
 
 
 def _of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -48,8 +48,7 @@ def _of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[d
     each = [and_(AuditEntry.target_type == kind, AuditEntry.target_id == one) for one in ids]
     if not each:
         return []
-    query = select(*COLUMNS).where(or_(*each))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return read(connection, select(*COLUMNS).where(or_(*each)))
 
 
 def _targets(rows: Sequence[dict[str, Any]], kind: str) -> list[str]:

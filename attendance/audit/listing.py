@@ -5,13 +5,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    LargeBinary,
+    Select,
+    String,
+    cast,
+    func,
+    or_,
+    select,
+)
+from sqlalchemy.exc import DBAPIError
 
 from attendance.audit.canonical import stored
 from attendance.audit.trail import AuditEntry
 
 COLUMNS = [stored(column) for column in AuditEntry.__table__.columns]
 """As they are stored: a time that is none, which only a stranger writes, hides no other row."""
+
+_AS_BYTES = [
+    cast(column, LargeBinary).label(column.key) if isinstance(column.type, String) else column
+    for column in COLUMNS
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +44,20 @@ class Filter:
     until: datetime | None = None
 
 
+def read(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """The rows that a query for `COLUMNS` finds. In a file a stranger's text may be none: what
+    cannot be read of it is shown as U+FFFD."""
+    try:
+        rows = connection.execute(query).mappings().all()
+    except DBAPIError:
+        rows = connection.execute(query.with_only_columns(*_AS_BYTES)).mappings().all()
+    return [{name: _text(value) for name, value in row.items()} for row in rows]
+
+
+def _text(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
 def entries(
     connection: Connection, chosen: Filter, *, before_id: int | None = None, limit: int = 100
 ) -> list[dict[str, Any]]:
@@ -36,7 +66,7 @@ def entries(
     if before_id is not None:
         conditions.append(AuditEntry.id < before_id)
     query = select(*COLUMNS).where(*conditions).order_by(AuditEntry.id.desc())
-    return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+    return read(connection, query.limit(limit))
 
 
 def oldest(
@@ -46,8 +76,7 @@ def oldest(
     query = select(*COLUMNS).where(
         *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
     )
-    page = query.order_by(AuditEntry.id).limit(limit)
-    return [dict(row) for row in connection.execute(page).mappings()]
+    return read(connection, query.order_by(AuditEntry.id).limit(limit))
 
 
 def last_id(connection: Connection) -> int:

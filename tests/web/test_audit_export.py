@@ -100,6 +100,24 @@ def test_a_time_that_is_none_hides_nothing(api: Api) -> None:
         assert "attendance.recorded" in {row["action"] for row in told}
 
 
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("value", ["x'61ff'", "CAST(x'61ff' AS TEXT)"])
+@pytest.mark.parametrize("column", ["reason", "occurred_at"])
+def test_nor_does_what_is_no_text(api: Api, column: str, value: str) -> None:
+    """Where a server would refuse it, a file takes anything."""
+    api.post(ADA)
+    given = {"occurred_at": "'2026-11-23T12:00:00.000000Z'", "reason": "''", column: value}
+    row = (
+        "INSERT INTO audit (actor_type, action, outcome, host, schema_version, occurred_at, reason)"
+        " VALUES ('service', 'a.b', 'success', 'h', 1, {occurred_at}, {reason})"
+    )
+    api.execute(row.format(**given))
+
+    for told in lines(api), cells(api), api.page("/audit"):
+        assert {row["action"]: row[column] for row in told}["a.b"] == "a\ufffd"
+        assert "attendance.recorded" in {row["action"] for row in told}
+
+
 def test_every_column_is_there(api: Api) -> None:
     columns = [column.name for column in listing.COLUMNS]
 
