@@ -15,7 +15,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from attendance.db import UtcTime, format_utc
+from attendance.db import UtcTime, format_utc, parse_utc
 
 _LEAF = b"\x00"
 _SEAL = b"\x02"
@@ -46,6 +46,15 @@ def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
         name: format_utc(value) if isinstance(value, datetime) else value
         for name, value in row.items()
     }
+
+
+def time_of(stored: Any) -> datetime | None:
+    """A time as it was stored; None of what is none, which only a stranger can have written."""
+    try:
+        time = stored if isinstance(stored, datetime) else parse_utc(stored)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else None
 
 
 def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[ColumnElement[Any]]:

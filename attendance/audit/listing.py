@@ -8,26 +8,18 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    LargeBinary,
     Select,
-    String,
-    cast,
     func,
     or_,
     select,
 )
-from sqlalchemy.exc import DBAPIError
 
 from attendance.audit.canonical import stored
 from attendance.audit.trail import AuditEntry
+from attendance.db import read_all
 
 COLUMNS = [stored(column) for column in AuditEntry.__table__.columns]
 """As they are stored: a time that is none, which only a stranger writes, hides no other row."""
-
-_AS_BYTES = [
-    cast(column, LargeBinary).label(column.key) if isinstance(column.type, String) else column
-    for column in COLUMNS
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +39,8 @@ class Filter:
 def read(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
     """The rows that a query for `COLUMNS` finds. In a file a stranger's text may be none: what
     cannot be read of it is shown as U+FFFD."""
-    try:
-        rows = connection.execute(query).mappings().all()
-    except DBAPIError:
-        rows = connection.execute(query.with_only_columns(*_AS_BYTES)).mappings().all()
-    return [{name: _text(value) for name, value in row.items()} for row in rows]
+    rows = read_all(connection, query)
+    return [{name: _text(value) for name, value in row._asdict().items()} for row in rows]
 
 
 def _text(value: Any) -> Any:

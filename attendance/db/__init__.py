@@ -13,6 +13,7 @@ from attendance.db.inserting import insert_unless_there
 from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
 from attendance.db.postgres import PostgresDatabase
 from attendance.db.prepared import Prepared
+from attendance.db.reading import read_all
 from attendance.db.sqlite import SqliteDatabase
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "json_form",
     "only_where",
     "parse_utc",
+    "read_all",
     "sync_directory",
     "transactions_overlap",
     "try_alone_at",

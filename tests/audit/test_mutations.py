@@ -84,7 +84,8 @@ def values_for(column: str, *, may_be_null: bool) -> Iterator[str]:
         yield f"coalesce({column}, '') || 'x'"
         yield "'0' || substr(coalesce(hash, ''), 2)" if column == "hash" else "''"
         yield "x'ff'"
-        yield "CAST(x'ff' AS TEXT)" if column in {"reason", "after_json"} else "'1'"
+        yield "CAST(x'ff' AS TEXT)"
+        yield "'1'"
     if may_be_null:
         yield "NULL"
 
