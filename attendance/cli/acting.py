@@ -15,6 +15,7 @@ from attendance import audit
 from attendance.cli.common import opened_database, os_user
 from attendance.config import ConfigError
 from attendance.db import DatabaseError
+from attendance.secret import without_passwords
 
 _NOTE_TIMEOUT_SECONDS = 2.0
 
@@ -33,10 +34,10 @@ def acts(action: str) -> Callable[[Command], Command]:
             except (click.exceptions.Exit, BrokenPipeError):
                 raise  # what it left alone it has audited; and a reader that goes away is no crash
             except click.ClickException as error:
-                _note(action, "refused", error.format_message(), arguments)
+                _note(action, "refused", without_passwords(error.format_message()), arguments)
                 raise
             except (ConfigError, DatabaseError) as error:
-                _note(action, "refused", str(error), arguments)
+                _note(action, "refused", without_passwords(str(error)), arguments)
                 raise
             except Exception as error:
                 _note(action, "crashed", type(error).__name__, arguments)

@@ -1,5 +1,6 @@
 """`manage.py db`: the database itself."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, schema, utc_now
+from attendance.db import Database, Moved, schema, utc_now
 from attendance.outbox import readiness
 
 
@@ -50,7 +51,7 @@ def upgrade() -> None:
 def check(as_json: bool) -> None:
     """Check shape, integrity and references; exit 1 where something is wrong."""
     with opened_database() as database:
-        found = [*database.faults(), *_differences(database), *unguarded(database)]
+        found = all_faults(database)
     if as_json:
         print_json({"ok": not found, "faults": found})
     else:
@@ -69,9 +70,10 @@ def backup(file: Path) -> None:
         size = database.backup(file.absolute())
         now, context = database.clock(), os_user()
         after = {"file": str(file.absolute()), "bytes": size}
-        database.write(
-            lambda connection: audit.record(connection, now, context, "db.backup", after=after)
-        )
+        with suppress(Moved):  # the trail goes on in the other database
+            database.write(
+                lambda connection: audit.record(connection, now, context, "db.backup", after=after)
+            )
     click.echo(f"{file} written, {size:,} bytes, checked.")
 
 
@@ -83,6 +85,11 @@ def upgraded(settings: Settings) -> tuple[str | None, str]:
 def _note_upgrade(connection: Connection, before: str | None, after: str) -> None:
     was, became = {"revision": before}, {"revision": after}
     audit.record(connection, utc_now(), os_user(), "db.upgraded", before=was, after=became)
+
+
+def all_faults(database: Database) -> list[str]:
+    """What is wrong with what is stored, with its shape, or with what guards it."""
+    return [*database.faults(), *_differences(database), *unguarded(database)]
 
 
 def _differences(database: Database) -> list[str]:
