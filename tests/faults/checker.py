@@ -3,11 +3,12 @@
 Pure: it reads nothing but what it is given.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from math import inf
 
-from history import Arrival, Attempt, Stored
+from history import Arrival, Attempt, Queued, Stored
 
 _FAULTS = (
     *("lost", "unexpected", "unexplained", "repeated", "unpaired", "contradicted", "disordered"),
@@ -28,7 +29,7 @@ class Verdict:
     attempts account for; `repeated` have more than one record; `unpaired` lack their one message,
     audit entry or kept answer; `contradicted` were acknowledged with another record than theirs;
     `disordered` were shown first after somebody whose message is younger; `damaged` is what
-    SQLite says of the file.
+    SQLite says of the file, or `audit verify` of the trail.
     """
 
     attempted: frozenset[str]
@@ -78,7 +79,7 @@ def check(attempts: Sequence[Attempt], arrived: Sequence[Arrival], stored: Store
         repeated=_more_than_once(record.person for record in stored.records),
         unpaired=_unpaired(stored),
         contradicted=_contradicted(attempts, stored),
-        disordered=_disordered(arrived, stored),
+        disordered=_disordered(attempts, arrived, stored),
         damaged=frozenset() if stored.integrity == "ok" else frozenset({stored.integrity}),
     )
 
@@ -118,18 +119,46 @@ def _contradicted(attempts: Iterable[Attempt], stored: Stored) -> frozenset[str]
     )
 
 
-def _disordered(arrived: Iterable[Arrival], stored: Stored) -> frozenset[str]:
-    """In each chat, messages are shown for the first time in the order of their rows."""
-    ids = {queued.person: queued.id for queued in stored.queued}
-    latest: dict[str, int] = {}
-    seen: set[str] = set()
+def _disordered(
+    attempts: Iterable[Attempt], arrived: Iterable[Arrival], stored: Stored
+) -> frozenset[str]:
+    """In each chat, messages are shown for the first time in the order of their rows. Where
+    transactions overlap, a row may be there later than one with a greater id: it has to come first
+    only where somebody had been told of it before the other was claimed."""
+    queued = {row.person: row for row in stored.queued}
+    told = _told_at(attempts)
+    shown: defaultdict[str, list[tuple[int, float]]] = defaultdict(list)
     found: set[str] = set()
-    for arrival in arrived:
-        id_ = ids.get(arrival.person)
-        if id_ is None or arrival.person in seen:
+    for arrival in _first_of_each(arrived):
+        row = queued.get(arrival.person)
+        if row is None:
             continue
-        seen.add(arrival.person)
-        if id_ < latest.get(arrival.chat, 0):
+        there_at = -inf if row.claims is None else told.get(row.person, inf)
+        if any(id_ > row.id and there_at < claimed for id_, claimed in shown[arrival.chat]):
             found.add(arrival.person)
-        latest[arrival.chat] = max(id_, latest.get(arrival.chat, 0))
+        shown[arrival.chat].append((row.id, _claimed_at(row, arrival)))
     return frozenset(found)
+
+
+def _first_of_each(arrived: Iterable[Arrival]) -> Iterable[Arrival]:
+    """The first showing of each person, in order."""
+    first: dict[str, Arrival] = {}
+    for arrival in arrived:
+        first.setdefault(arrival.person, arrival)
+    return first.values()
+
+
+def _told_at(attempts: Iterable[Attempt]) -> dict[str, float]:
+    """When somebody was first told that a person is recorded."""
+    told: dict[str, float] = {}
+    for attempt in attempts:
+        if attempt.acknowledged:
+            told[attempt.person] = min(attempt.answered_at, told.get(attempt.person, inf))
+    return told
+
+
+def _claimed_at(row: Queued, arrival: Arrival) -> float:
+    """When the claim began under which the message arrived."""
+    if row.claims is None:
+        return inf
+    return max((claim for claim in row.claims if claim <= arrival.at), default=-inf)

@@ -79,6 +79,17 @@ class Load:
             time.sleep(_AGAIN_SECONDS)
 
 
+def record_one(url: str, key: str, ledger: Ledger, **said: str) -> Attempt:
+    """A single request about somebody new."""
+    number = next(_numbers)
+    body = {"person_id": f"person-{number}", "event": "check_in", **said}
+    with requests.Session() as session:
+        session.headers["Authorization"] = f"Bearer {key}"
+        attempt = _attempt(session, url, f"key-{number}", body)
+    ledger.note(attempt)
+    return attempt
+
+
 def _attempt(session: requests.Session, url: str, key: str, body: dict[str, str]) -> Attempt:
     try:
         answer = session.post(
@@ -89,7 +100,7 @@ def _attempt(session: requests.Session, url: str, key: str, body: dict[str, str]
         )
     except requests.RequestException:
         return Attempt(key, body["person_id"], None)
-    return Attempt(key, body["person_id"], answer.status_code, _id_in(answer))
+    return Attempt(key, body["person_id"], answer.status_code, _id_in(answer), time.time())
 
 
 def _id_in(answer: requests.Response) -> int | None:

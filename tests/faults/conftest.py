@@ -1,7 +1,7 @@
 """A rig for each test: a service of its own, and Telegram played in the test's process."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +10,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parents[1] / "e2e"))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from hosts import ALL, Hosts
+from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from rig import Rig, Seed
+from shared_seed import DURABLE, SharedSeed
 
 from attendance.telegram.sandbox import Sandbox
 
@@ -32,5 +35,35 @@ def make_rig(tmp_path: Path, seed: Seed) -> Iterator[Callable[..., Rig]]:
             rig = Rig(place, seed, sandbox, *inside, **settings)
             stack.enter_context(rig.service)
             return rig
+
+        yield make
+
+
+@pytest.fixture(scope="session")
+def durable_postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL that keeps what it was told to, for tests to restart and to crash."""
+    place = binaries()
+    if place is None:
+        pytest.skip(HOW_TO_GET_IT)
+    with running(place, **DURABLE) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_seed(durable_postgres: PostgresServer) -> SharedSeed:
+    return SharedSeed(durable_postgres)
+
+
+@pytest.fixture
+def make_hosts(tmp_path: Path, shared_seed: SharedSeed) -> Iterator[Callable[..., Hosts]]:
+    """Start hosts, each time on a database and with a Telegram of their own."""
+    with ExitStack() as stack:
+
+        def make(*inside: str, commands: Sequence[str] = ALL, **settings: str) -> Hosts:
+            place = tmp_path / str(len(list(tmp_path.iterdir())))
+            place.mkdir()
+            sandbox = stack.enter_context(Sandbox())
+            hosts = Hosts(place, shared_seed, sandbox, *inside, commands=commands, **settings)
+            return stack.enter_context(hosts)
 
         yield make

@@ -3,10 +3,12 @@
 import re
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
+from typing import Any
 
 from attendance.telegram.sandbox import Message
 
@@ -18,13 +20,15 @@ class Attempt:
     """One request of a client, and its end: an HTTP status, or None where the connection failed.
 
     `key` is its idempotency key and `person` whom it is about, one for each key; `attendance_id`
-    is what an acknowledgement named, if it named any.
+    is what an acknowledgement named, if it named any, and `answered_at` when it came, in seconds by
+    the machine's clock.
     """
 
     key: str
     person: str
     status: int | None
     attendance_id: int | None = None
+    answered_at: float = inf
 
     @property
     def acknowledged(self) -> bool:
@@ -58,16 +62,21 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A message that Telegram has shown in `chat`, in the order of arrival."""
+    """A message that Telegram has shown in `chat`, in the order of arrival; `at` is when, in
+    seconds by the machine's clock."""
 
     person: str
     chat: str
+    at: float = inf
 
 
 def arrivals(messages: Iterable[Message]) -> tuple[Arrival, ...]:
     """Of the sandbox's messages. What is about nobody is about "?"."""
     found = ((re.search(r"\bperson-\d+\b", message.text), message) for message in messages)
-    return tuple(Arrival(who[0] if who else "?", message.chat_id) for who, message in found)
+    return tuple(
+        Arrival(who[0] if who else "?", message.chat_id, message.arrived_at.timestamp())
+        for who, message in found
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +93,24 @@ class Record:
 @dataclass(frozen=True, slots=True)
 class Queued:
     """A row of `outbox` about a person; `doubts` counts the attempts that are noted as uncertain
-    or late, each of which Telegram may have shown."""
+    or late, each of which Telegram may have shown.
+
+    Where transactions overlap, `claims` says when each that claimed the row began, in seconds by
+    the machine's clock: what others had committed by then, it saw.
+    """
 
     id: int
     person: str
     chat: str
     status: str
     doubts: int
+    claims: Sequence[float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database holds in the end; `integrity` is what SQLite says of the file."""
+    """What the database holds in the end; `integrity` is what is said of it: by SQLite
+    of the file, by `audit verify` of the trail."""
 
     records: tuple[Record, ...]
     queued: tuple[Queued, ...]
@@ -119,6 +134,32 @@ SELECT o.id, coalesce(a.person_id, '?'), o.lane, o.status,
      WHERE t.outbox_id = o.id AND t.outcome IN ('uncertain', 'late'))
 FROM outbox o LEFT JOIN attendance a ON a.id = o.subject_id ORDER BY o.id
 """
+_QUEUED_THERE = """
+SELECT o.id, coalesce(a.person_id, '?'), o.lane, o.status,
+  (SELECT count(*) FROM outbox_attempt t
+     WHERE t.outbox_id = o.id AND t.outcome IN ('uncertain', 'late')),
+  ARRAY (SELECT extract(epoch FROM began_at)::float8 FROM seen_claim WHERE outbox_id = o.id)
+FROM outbox o LEFT JOIN attendance a ON a.id::text = o.subject_id ORDER BY o.id
+"""
+WITNESS = """
+CREATE TABLE seen_claim (outbox_id bigint, began_at timestamptz);
+CREATE INDEX ON seen_claim (outbox_id);
+CREATE FUNCTION see_claim() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO seen_claim VALUES (NEW.id, transaction_timestamp()); RETURN NULL;
+END $$;
+CREATE TRIGGER see_claim AFTER UPDATE OF status ON outbox FOR EACH ROW
+    WHEN (NEW.status = 'sending') EXECUTE FUNCTION see_claim();
+"""
+"""Has PostgreSQL keep when the transactions began that claimed a message."""
+
+
+def read_server(rows: Callable[[str], list[tuple[Any, ...]]], integrity: str) -> Stored:
+    """The same on a PostgreSQL with the `WITNESS`."""
+    return Stored(
+        tuple(Record(*row) for row in rows(_RECORDS)),
+        tuple(Queued(*row) for row in rows(_QUEUED_THERE)),
+        integrity,
+    )
 
 
 def read_database(path: Path) -> Stored:

@@ -22,7 +22,7 @@ ROUNDS = int(os.environ.get("ATTENDANCE_FAULT_ROUNDS", "1"))
 CHATS = {"north": "2000", "south": "3000", "east": "4000", "west": "5000"}
 """The chat that each site's messages go to."""
 
-_QUICK = {
+QUICK = {
     **NO_LIMITS,
     "TELEGRAM_TIMEOUT": "0.4,0.5",
     "OUTBOX_LEASE_SECONDS": "2.5",
@@ -74,7 +74,7 @@ class Rig:
         seed.copy_to(folder)
         self.sandbox, self.ledger, self._key = sandbox, Ledger(), seed.key
         self.settings = {
-            **_QUICK,
+            **QUICK,
             "TELEGRAM_BOT_TOKEN": sandbox.token,
             "TELEGRAM_CHAT_ID": "1000",
             "TELEGRAM_API_BASE": sandbox.url,
@@ -123,9 +123,14 @@ class Rig:
         return verdict
 
 
-def until(holds: Callable[[], bool], what: str, timeout_seconds: float = 30.0) -> None:
-    """Wait until `holds()`, looking often."""
+def until(
+    holds: Callable[[], bool],
+    what: str,
+    timeout_seconds: float = 30.0,
+    look_every_seconds: float = 0.005,
+) -> None:
+    """Wait until `holds()`."""
     deadline = time.monotonic() + timeout_seconds
     while not holds():
         assert time.monotonic() < deadline, f"not within {timeout_seconds} s: {what}"
-        time.sleep(0.005)
+        time.sleep(look_every_seconds)

@@ -114,6 +114,24 @@ def test_order_counts_within_a_chat_and_for_the_first_showing_only() -> None:
     assert check([ADA, BOB], (*SHOWN, SHOWN[0]), doubted).is_valid
 
 
+@pytest.mark.parametrize(
+    ("told_at", "claims", "expected"),
+    [
+        (9.0, [8.0], {}),  # the younger was on its way before anybody was told of the older
+        (9.0, [8.0, 12.0], {}),  # nor is the younger's repeat, after both were shown, any proof
+        (9.0, [9.5], {"disordered": {"ada"}}),
+        (9.0, [8.0, 9.5], {"disordered": {"ada"}}),  # its first claim had sent nothing
+    ],
+)
+def test_where_transactions_overlap_one_that_was_told_of_goes_before_what_is_claimed_later(
+    told_at: float, claims: list[float], expected: dict[str, set[str]]
+) -> None:
+    attempts = [replace(ADA, answered_at=told_at), replace(BOB, answered_at=7.0)]
+    queued = (replace(QUEUED[0], claims=[10.5]), replace(QUEUED[1], claims=claims))
+    shown = (Arrival("bob", "7", at=10.0), Arrival("ada", "7", at=11.0))
+    assert faults(check(attempts, shown, Stored(RECORDS, queued))) == expected
+
+
 def test_a_damaged_file_is_a_fault() -> None:
     damaged = replace(STORED, integrity="row 7 missing from index")
     assert set(check([ADA, BOB], SHOWN, damaged).faults) == {"damaged"}

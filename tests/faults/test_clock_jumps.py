@@ -5,14 +5,13 @@ and lies to all of the process. Leases end at once when the clock jumps ahead. C
 note of that, what is shown twice is unexplained.
 """
 
-import shutil
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from history import arrivals
-from rig import HERE, ROUNDS, Rig, until
+from rig import ROUNDS, Rig, until
+from shifted_clock import build, set_clock
 
 Make = Callable[..., Rig]
 HOUR = 3600
@@ -23,14 +22,7 @@ def own_clock(make_rig: Make, clock: Path) -> Rig:
 
 
 def shifted_clock(make_rig: Make, clock: Path) -> Rig:
-    """For all that the processes are made of. What measures durations goes on, as it does on a
-    machine whose clock is set."""
-    if shutil.which("gcc") is None:
-        pytest.skip("gcc is missing: apt install gcc")
-    library = clock.with_name("shifted_clock.so")
-    build = ["gcc", "-shared", "-fPIC", "-O1", "-o", str(library)]
-    subprocess.run([*build, str(HERE / "shifted_clock.c")], check=True)
-    return make_rig(LD_PRELOAD=str(library), FAULTS_CLOCK=str(clock))
+    return make_rig(LD_PRELOAD=str(build(clock.parent)), FAULTS_CLOCK=str(clock))
 
 
 @pytest.fixture(params=[own_clock, shifted_clock])
@@ -40,13 +32,6 @@ def make_with_clock(
     clock = tmp_path / "clock"
     set_clock(clock, 0)
     return lambda: (request.param(make_rig, clock), clock)
-
-
-def set_clock(clock: Path, seconds: int) -> None:
-    """By how much it is to be ahead of the true time. Replaced at once: it is read all the time."""
-    new = clock.with_suffix(".new")
-    new.write_text(f"{seconds:+d}")
-    new.replace(clock)
 
 
 def jump(rig: Rig, clock: Path, seconds: int) -> None:

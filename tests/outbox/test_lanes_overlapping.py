@@ -152,6 +152,23 @@ def test_whose_id_is_older_heads_the_lane_though_it_came_later(bench: Bench, str
     assert [claim.id for claim in bench.claim()] == [older]
 
 
+def test_whose_id_is_younger_goes_first_only_where_nobody_sees_the_older_yet(
+    bench: Bench, stranger: Any
+) -> None:
+    """So what was answered before another began is told before it."""
+    bench.enqueue()
+    first = bench.claim_one()
+    [(older,)] = stranger.execute(f"{INSERT} RETURNING id").fetchall()
+    younger, last = bench.enqueue(), bench.enqueue()
+    bench.settle(first, Delivered(1))
+    second = bench.claim_one()
+    stranger.commit()
+    bench.settle(second, Delivered(2))
+    third = bench.claim_one()
+    bench.settle(third, Delivered(3))
+    assert [second.id, third.id, bench.claim_one().id] == [younger, older, last]
+
+
 def test_of_new_work_all_hosts_hear_and_of_what_waits_behind_it_none(
     bench: Bench, postgres_url: str
 ) -> None:

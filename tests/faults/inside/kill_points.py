@@ -1,7 +1,9 @@
-"""Ends the process with SIGKILL where it passes a point for which a test has laid a file.
+"""Ends the process with SIGKILL where it passes a point for which a test has laid a file, or sends
+it the signal that the file names.
 
 The points are placed around SQLAlchemy, gunicorn and the Telegram client, so that the product has
-no hooks for tests. Whoever can remove the file named after the point dies there: one death a file.
+no hooks for tests. Whoever can remove the file named after the point is struck: one for each file.
+On PostgreSQL there is no point at the BEGIN, which goes with the first statement.
 """
 
 import os
@@ -11,8 +13,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from gunicorn.http.wsgi import Response
 from sqlalchemy import Engine, event
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from attendance.db.sqlite.engines import _Connection as driver_class
@@ -32,19 +36,32 @@ def install() -> None:
     event.listen(Engine, "before_cursor_execute", lambda *seen: _before(*seen[2:4]))
     event.listen(Engine, "after_cursor_execute", lambda *seen: _after(seen[2]))
     # Statements that are prepared go straight to the driver.
-    _wrap(driver_class, "execute", _execute)
-    _wrap(SQLiteDialect_pysqlite, "do_commit", _commit)
+    for driver in (driver_class, psycopg.Connection):
+        _wrap(driver, "execute", _execute)
+    for dialect in (SQLiteDialect_pysqlite, PGDialect_psycopg):
+        _wrap(dialect, "do_commit", _commit)
+    _wrap(PGDialect_psycopg, "do_begin", _begin)
     _wrap(Response, "start_response", _start_response)
     _wrap(Response, "close", _end_response)
     _wrap(TelegramClient, "send", _send)
 
 
 def passing(point: str) -> None:
+    laid = Path(os.environ["FAULTS_FOLDER"]) / point
     try:
-        (Path(os.environ["FAULTS_FOLDER"]) / point).unlink()
+        named = laid.read_text()
+        laid.unlink()
     except FileNotFoundError:
         return
-    os.kill(os.getpid(), signal.SIGKILL)
+    strike(signal.Signals[named or "SIGKILL"])
+
+
+def strike(number: signal.Signals) -> None:
+    if number == signal.SIGSTOP:
+        # To this thread, which else might go on for as long as it takes to wake the main one.
+        signal.pthread_kill(threading.get_ident(), number)
+    else:
+        os.kill(os.getpid(), number)
 
 
 def _wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
@@ -81,6 +98,11 @@ def _before(statement: str, parameters: Any) -> None:
 def _after(statement: str) -> None:
     if statement.startswith("BEGIN IMMEDIATE"):
         passing("after-begin")
+
+
+def _begin(inner: Callable[..., Any], *given: Any) -> None:
+    _written.kinds = set()
+    inner(*given)
 
 
 def _commit(inner: Callable[..., Any], *given: Any) -> None:

@@ -1,12 +1,15 @@
 """Python imports this by itself, where PYTHONPATH leads here: in each process of a service under
-test, before anything of the product. It acts in gunicorn only, as FAULTS_INSIDE names it."""
+test, before anything of the product. It acts in gunicorn and in `dispatch`, as FAULTS_INSIDE
+names it."""
 
 import os
 import sys
 
-if any(argument.endswith("/gunicorn") for argument in sys.orig_argv):
+if any(argument.endswith(("/gunicorn", "dispatch")) for argument in sys.orig_argv):
     import kill_points
     import without
+    import without_among_hosts
 
+    wishes = {**without.REMOVALS, **without_among_hosts.REMOVALS}
     for wish in os.environ.get("FAULTS_INSIDE", "").split():
-        {"kill-points": kill_points.install, **without.REMOVALS}[wish]()
+        {"kill-points": kill_points.install, **wishes}[wish]()

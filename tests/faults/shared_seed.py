@@ -1,0 +1,56 @@
+"""A database on a PostgreSQL server, for hosts to begin with."""
+
+import itertools
+import secrets
+from contextlib import closing
+from functools import partial
+
+from history import WITNESS
+from postgres_server import PostgresServer
+from rig import CHATS
+from sqlalchemy import Connection
+
+from attendance import keys, routing
+from attendance.audit import service_context
+from attendance.db import Database, schema, utc_now
+
+DURABLE = {
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    "max_connections": "200",
+    # What no commit waits for is written late: where one should have waited, it is lost for sure.
+    "wal_writer_delay": "10s",
+}
+"""A server as one has it, and not made to be thrown away."""
+
+MANY = {f"site-{number}": str(6000 + number) for number in range(60)}
+"""More chats, for as many messages as Telegram allows."""
+
+
+class SharedSeed:
+    """A database on `server` with a key, a chat for each site and the witness of claims, to begin
+    with."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self.server, self._numbers = server, itertools.count(1)
+        server.execute("CREATE DATABASE seed")
+        schema.upgrade(server.url("seed"))
+        server.execute(WITNESS, "seed")
+        with closing(Database.at(server.url("seed"))) as database:
+            self.key = database.write(_set_up)
+
+    def copy(self) -> str:
+        """The name of a new database, like it."""
+        name = f"hosts_{next(self._numbers)}"
+        self.server.execute(f"CREATE DATABASE {name} TEMPLATE seed")
+        return name
+
+
+def _set_up(connection: Connection) -> str:
+    """The chats of all sites, and a frontend's key."""
+    now = utc_now()
+    for site, chat in {**CHATS, **MANY}.items():
+        routing.add(connection, now, chat, None, [routing.Conditions(site=site)])
+    context, token = service_context("test"), partial(secrets.token_hex, 32)
+    return keys.create(connection, now, context, name="front", role="frontend", random_token=token)

@@ -1,0 +1,77 @@
+"""A host whose clock is ten minutes ahead, and one whose clock is as far behind, beside one that is
+right: all go by the database's time.
+
+Nothing is lost, no lease ends before its time, the order within each chat is kept, and what is
+recorded bears the true time. Control: a host that goes by its own clock takes over what others have
+under way.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hosts import ALL, PATIENT, Hosts
+from rig import ROUNDS
+from shifted_clock import build, set_clock
+
+Make = Callable[..., Hosts]
+TEN_MINUTES = 600
+IN_DOUBT = "SELECT count(*) FROM outbox_attempt WHERE outcome IN ('uncertain', 'late')"
+TIMES = """
+    SELECT extract(epoch FROM received_at)::float8 FROM attendance
+    UNION ALL SELECT extract(epoch FROM occurred_at)::float8 FROM audit
+"""
+
+
+@pytest.fixture
+def make_shifted(make_hosts: Make, tmp_path: Path) -> Make:
+    """Hosts with a clock each, in the file `clock` of their own folder."""
+    library = build(tmp_path)
+
+    def make(*inside: str, commands: Sequence[str] = ALL) -> Hosts:
+        settings = {"LD_PRELOAD": str(library), "FAULTS_CLOCK": "clock", **PATIENT}
+        return make_hosts(*inside, commands=commands, **settings)
+
+    return make
+
+
+def shift(hosts: Hosts, seconds: int) -> None:
+    """One that serves by so much, the one that only delivers by as much the other way."""
+    set_clock(hosts.all[-2].folder / "clock", seconds)
+    set_clock(hosts.all[-1].folder / "clock", -seconds)
+
+
+def test_hosts_whose_clocks_are_off_lose_nothing_and_take_nothing_over(make_shifted: Make) -> None:
+    hosts, began = make_shifted(), time.time()
+    with hosts.load():
+        for seconds in (TEN_MINUTES, -TEN_MINUTES) * ROUNDS:
+            shift(hosts, seconds)
+            # Each claim is looked at by the others while it is under way.
+            hosts.sandbox.fault("delay", delay_seconds=0.3, times=20)
+            hosts.wait_for_acknowledged(40)
+            assert_told_times_are_believed(hosts)
+    verdict = hosts.verdict()
+    assert verdict.is_valid, verdict
+    assert not verdict.explained, verdict
+    assert hosts.rows(IN_DOUBT) == [(0,)]
+    assert all(began - 60 < at < time.time() + 60 for (at,) in hosts.rows(TIMES))
+
+
+def assert_told_times_are_believed(hosts: Hosts) -> None:
+    """What occurs now lies ten minutes ahead for one who is behind: more than is accepted."""
+    for host in hosts.all[:2]:
+        attempt = hosts.record_at(host, occurred_at=datetime.now(UTC).isoformat())
+        assert attempt.status == 201, attempt
+
+
+def test_control_a_host_that_goes_by_its_own_clock_takes_over_what_is_under_way(
+    make_shifted: Make,
+) -> None:
+    hosts = make_shifted("without-the-server-s-clock", commands=("serve", "dispatch"))
+    shift(hosts, -TEN_MINUTES)  # what is recorded is due for both
+    with hosts.load():
+        hosts.sandbox.fault("delay", delay_seconds=0.3, times=None)
+        hosts.until(lambda: hosts.rows(IN_DOUBT) != [(0,)], "a lease ends before its time")
+        hosts.sandbox.clear_faults()
