@@ -1,5 +1,5 @@
-"""What every process of the service does beside its work: it notes its start and its stop in the
-audit trail, and sees to the trail's chores.
+"""What every process of the service does beside its work: it notes its start, its stop and what
+fails in between in the audit trail, and sees to the trail's chores.
 
 May import `notices`, `audit`, `outbox` and what lies below. Where there is a dispatcher, the chores
 are done between its polls; else the caretaker has a thread of its own.
@@ -21,15 +21,17 @@ from typing import Any
 
 from attendance import audit
 from attendance.audit.anchors import Anchors
-from attendance.audit.refusals import Refusals, record_repeated
+from attendance.audit.refusals import CRASHED, Kind, Refusals, record_repeated
 from attendance.audit.sealer import Sealer
+from attendance.audit.trail import service_context
 from attendance.config import Settings
-from attendance.db import Database
+from attendance.db import Database, DatabaseError
 from attendance.notices import anchor_message
 from attendance.secret import Secret
 
 _NOTE_TIMEOUT_SECONDS = 2.0
 _EVERY_SECONDS = 1.0
+_UNAVAILABLE = 503
 logger = logging.getLogger(__name__)
 
 Chore = Callable[[], object]
@@ -62,13 +64,13 @@ class Caretaker:
 
     def note_start(self) -> None:
         """For once the process is ready to work."""
-        self._note("service.started")
+        self._note("service.started", self._process())
 
     def run(self) -> None:
         """Do the chores about once a second until `stop` is called."""
         while not self._stopping.wait(_EVERY_SECONDS):
             for chore in self.chores:
-                _attempt(chore)
+                self._attempt(chore)
 
     def stop(self, timeout_seconds: float) -> bool:  # noqa: ARG002 - as a dispatcher's
         """End `run`; it has nothing under way."""
@@ -77,11 +79,32 @@ class Caretaker:
 
     def finish(self) -> None:
         """Note the stop, and seal it with all that came before."""
-        _attempt(partial(self._write_refusals, all_of_them=True))
-        self._note("service.stopped")
+        self._attempt(partial(self._write_refusals, all_of_them=True))
+        self._note("service.stopped", self._process())
         if self._seals:
-            _attempt(self._sealer.finish)
-            _attempt(self._anchors.publish)
+            self._attempt(self._sealer.finish)
+            self._attempt(self._anchors.publish)
+
+    def note_failure(self, doing: str, error: Exception) -> None:
+        """Audit that a `round`, a `chore` or the like failed: crashed, or refused where it was the
+        database that took nothing. What cannot be written now is counted, and written later. Never
+        raises."""
+        now, refused = self._clock(), isinstance(error, DatabaseError)
+        status = _UNAVAILABLE if refused else CRASHED
+        kind = Kind("service.failed", status, doing, service_context(self._part).actor, None)
+        if refused:
+            self._refusals.count(now, kind)
+        elif self._refusals.admit(now, kind):
+            what = {"status": status, "code": doing, "error": type(error).__name__}
+            if not self._note(kind.action, what, kind.outcome):
+                self._refusals.count(now, kind)
+
+    def _attempt(self, chore: Chore) -> None:
+        try:
+            chore()
+        except Exception as error:
+            logger.exception("A chore of the audit trail failed and will be tried again")
+            self.note_failure("chore", error)
 
     def _write_refusals(self, *, all_of_them: bool = False) -> None:
         """Write what was counted and not written, where its minute is over."""
@@ -93,20 +116,24 @@ class Caretaker:
                 self._refusals.put_back(repeated)
                 raise
 
-    def _note(self, action: str) -> None:
-        now, context = self._clock(), audit.service_context(self._part)
-        after = {
-            "pid": os.getpid(),
+    def _process(self) -> dict[str, Any]:
+        return {
             "version": version("attendance"),
             "configuration": configuration_hash(self._settings),
         }
+
+    def _note(self, action: str, what: dict[str, Any], outcome: str = "success") -> bool:
+        """Whether it was written."""
+        after = {"pid": os.getpid(), **what}
+        entry = audit.entry(
+            self._clock(), service_context(self._part), action, outcome=outcome, after=after
+        )
         try:
-            self._database.write(
-                lambda connection: audit.record(connection, now, context, action, after=after),
-                _NOTE_TIMEOUT_SECONDS,
-            )
+            self._database.write(entry.append, _NOTE_TIMEOUT_SECONDS)
         except Exception as error:  # noqa: BLE001 - a note keeps nothing from starting or stopping
             logger.warning("Not in the audit trail: %s (%s)", action, error)
+            return False
+        return True
 
 
 def configuration_hash(settings: Settings) -> str:
@@ -121,10 +148,3 @@ def _plain(value: Any) -> str | None:
         return None
     # The address of a database server holds a password.
     return "set" if isinstance(value, Secret) else re.sub(r"//[^/@]*@", "//", str(value))
-
-
-def _attempt(chore: Chore) -> None:
-    try:
-        chore()
-    except Exception:
-        logger.exception("A chore of the audit trail failed and will be tried again")

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 from attendance import audit, notices, records
 from attendance.models import Attendance, Correction
 from attendance.recording import Entry, Reporter, Rules, as_said, facts_of, row_of
-from attendance.routing import Destination, Notification, destinations, tell
+from attendance.routing import Destination, Notification, destinations, tell, told_of
 
 OWN_WITHIN = timedelta(seconds=60)
 """For so long after it was received, who reported a record may void it."""
@@ -193,13 +193,15 @@ def _audit(
 
 
 def _tell(
-    connection: Connection, order: Order, text: str, subject: Record, told_of: list[Record]
+    connection: Connection, order: Order, text: str, subject: Record, concerned: list[Record]
 ) -> tuple[Notification, ...]:
-    """Once in each place that is told of any of these records."""
+    """Once in each place that is told of any of these records, or was of the one that was wrong."""
     places: dict[Destination, None] = {}
-    for record in told_of:
+    for record in concerned:
         conditions = (record["site"], record["group_name"], record["event"])
         found = destinations(connection, order.rules.default_chat, *conditions)
         places.update(dict.fromkeys(found))
+    wrong = (_TARGET, str(order.attendance_id))
+    places.update(dict.fromkeys(told_of(connection, order.rules.default_chat, *wrong)))
     about = (_TARGET, str(subject["id"]), order.context.request_id)
     return tell(connection, order.now, places, text, notices.in_one_line(text), about)

@@ -26,7 +26,7 @@ from sqlalchemy import (
 from attendance.db import Prepared
 from attendance.models import Event, Route
 from attendance.outbox.lanes import lives_in, open_lane
-from attendance.outbox.message import Chat
+from attendance.outbox.message import Chat, Message
 from attendance.outbox.queue import Draft, enqueue
 
 Destination = tuple[str | None, int | None]
@@ -119,6 +119,20 @@ def destinations(
         lane = rows[0].default_migrated_to if rows else None
         places.setdefault((lane or default_chat, None), (default_chat, None))
     return list(places.values())
+
+
+def told_of(
+    connection: Connection, default_chat: str | None, subject_type: str, subject_id: str
+) -> list[Destination]:
+    """Where messages about this went, of the places that are told of anything still."""
+    same_topic = Route.thread_id.is_not_distinct_from(Message.thread_id)
+    routed = select(Route.id).where(Route.chat_id == Message.chat_id, same_topic).exists()
+    query = select(Message.chat_id, Message.thread_id).where(
+        Message.subject_type == subject_type,
+        Message.subject_id == subject_id,
+        or_(routed, Message.chat_id == default_chat),
+    )
+    return [(row.chat_id, row.thread_id) for row in connection.execute(query.order_by(Message.id))]
 
 
 def tell(

@@ -28,7 +28,7 @@ from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.heartbeat import dispatcher_name, heartbeat_of
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Outgoing
-from attendance.outbox.workings import Chore, Probe, Workings
+from attendance.outbox.workings import Chore, OnCrash, Probe, Workings
 from attendance.retention import Pruning
 from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
@@ -51,14 +51,14 @@ def create_dispatcher(
     wake: threading.Event,
     is_alive: Callable[[], bool] = lambda: True,
     chores: Sequence[Chore] = (),
+    on_crash: OnCrash = lambda *_: None,
 ) -> Dispatcher | None:
-    """A dispatcher for this process, which also sees to `chores`; None where Telegram is not
-    configured, which is noted, so that the time until messages are given up stands still. Where
-    `is_alive` says no it ends."""
+    """A dispatcher for this process, which also sees to `chores` and tells `on_crash` what failed;
+    None where Telegram is not configured, which is noted, so that the time until messages are given
+    up stands still. Where `is_alive` says no it ends."""
     token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat_id is None:
-        now = database.clock()
-        database.write(lambda connection: stoppage.begin(connection, now, "unconfigured"))
+        _note_unconfigured(database)
         return None
     policy = _policy(settings)
     client = _client(settings, token, partial(_may_resend, database, policy.pace))
@@ -81,9 +81,15 @@ def create_dispatcher(
             chores=(heartbeat.beat, *_chores(database, chat_id, policy), *chores),
             probes=_probes(database, client),
             on_stop=heartbeat.stop,
+            on_crash=on_crash,
             is_alive=is_alive,
         )
     )
+
+
+def _note_unconfigured(database: Database) -> None:
+    now = database.clock()
+    database.write(lambda connection: stoppage.begin(connection, now, "unconfigured"))
 
 
 def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Chore, ...]:
@@ -109,9 +115,12 @@ class Running:
     thread: threading.Thread
 
     @classmethod
-    def start(cls, dispatcher: Dispatcher | Caretaker) -> "Running":
+    def start(
+        cls, dispatcher: Dispatcher | Caretaker, on_crash: OnCrash = lambda *_: None
+    ) -> "Running":
+        run = partial(_run, dispatcher, on_crash)
         # A daemon: a thread that is not would keep a worker alive that is to end.
-        thread = threading.Thread(target=dispatcher.run, name="dispatcher", daemon=True)
+        thread = threading.Thread(target=run, name="dispatcher", daemon=True)
         thread.start()
         return cls(dispatcher, thread)
 
@@ -119,6 +128,15 @@ class Running:
         if not self.dispatcher.stop(timeout_seconds):
             logger.warning("Messages are still under way at the stop and are left to their leases")
         self.thread.join(1.0)
+
+
+def _run(dispatcher: Dispatcher | Caretaker, on_crash: OnCrash) -> None:
+    """Until it is stopped. That the thread ends by itself is nowhere else to be seen."""
+    try:
+        dispatcher.run()
+    except Exception as error:
+        on_crash("thread", error)
+        raise
 
 
 def create_caretaker(
@@ -136,7 +154,7 @@ def start_in_worker(worker: Any) -> None:
     caretaker.note_start()
     worker.caretaker = caretaker
     dispatcher = _dispatcher(services, caretaker, lambda: worker.alive)
-    worker.dispatching = Running.start(dispatcher or caretaker)
+    worker.dispatching = Running.start(dispatcher or caretaker, caretaker.note_failure)
 
 
 def _dispatcher(
@@ -146,10 +164,16 @@ def _dispatcher(
         return None
     try:
         return create_dispatcher(
-            services.settings, services.database, services.wake, is_alive, caretaker.chores
+            services.settings,
+            services.database,
+            services.wake,
+            is_alive,
+            caretaker.chores,
+            caretaker.note_failure,
         )
-    except DatabaseError:
+    except DatabaseError as error:
         logger.exception("The dispatcher could not be made; this worker serves HTTP only")
+        caretaker.note_failure("start", error)
         return None
 
 

@@ -182,8 +182,8 @@ def test_topics_and_chats_without_conditions_are_told_once(database: Database) -
 
     told = _amend(database, group="B").notifications
 
-    assert [one.chat_id for one in told] == ["-1", "2000"]
-    assert [row["thread_id"] for row in _rows(database, "outbox")[2:]] == [5, None]
+    assert [one.chat_id for one in told] == ["-1", "2000", "1000"]  # which heard of the original
+    assert [row["thread_id"] for row in _rows(database, "outbox")[2:]] == [5, None, None]
 
 
 _INSERT = (
@@ -216,6 +216,29 @@ def test_the_database_refuses_what_makes_no_sense(
 
     with pytest.raises(IntegrityError):
         database.write(work)
+
+
+_UPSERT = (
+    "INSERT INTO correction SELECT * FROM correction WHERE true "
+    "ON CONFLICT (attendance_id) DO UPDATE SET reason = 'another'"
+)
+_CHANGES = [
+    "UPDATE correction SET reason = 'another'",
+    "UPDATE correction SET replaced_by = NULL",
+    "DELETE FROM correction",
+    _UPSERT,
+]
+
+
+@pytest.mark.parametrize("change", _CHANGES)
+def test_a_correction_is_not_changed_any_more(database: Database, change: str) -> None:
+    _amend(database, event="late")
+    before = _rows(database, "correction")
+
+    with pytest.raises(IntegrityError, match="correction is append-only"):
+        database.write(lambda connection: connection.exec_driver_sql(change).rowcount)
+
+    assert _rows(database, "correction") == before
 
 
 @pytest.mark.sqlite_only

@@ -15,9 +15,10 @@ from pathlib import Path
 from sqlalchemy import Connection, select
 
 from attendance.audit import seals
+from attendance.audit.canonical import as_stored, time_of
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.trail import AuditEntry, record, service_context
-from attendance.db import Database, alone_at
+from attendance.db import Database, alone_at, read_all
 from attendance.outbox.queue import Draft, enqueue
 
 ACTION = "audit.anchored"
@@ -95,8 +96,10 @@ def _checkpoint(connection: Connection, host: str) -> Checkpoint | None:
 
 
 def _is_due(connection: Connection, now: datetime, chat: str) -> bool:
-    told = select(AuditEntry.occurred_at).where(
+    """Also where what a stranger wrote has a time that is none."""
+    told = select(*as_stored(AuditEntry.__table__, ["occurred_at"])).where(
         AuditEntry.target_type == _TARGET, AuditEntry.target_id == chat
     )
-    last = connection.scalar(told.order_by(AuditEntry.id.desc()).limit(1))
+    found = read_all(connection, told.order_by(AuditEntry.id.desc()).limit(1))
+    last = time_of(found[0].occurred_at) if found else None
     return last is None or abs(now - last) >= _CHAT_EVERY

@@ -11,8 +11,11 @@ from json.encoder import encode_basestring
 from typing import Any
 
 from sqlalchemy import ColumnElement, FromClause, String, type_coerce
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
-from attendance.db import UtcTime, format_utc
+from attendance.db import UtcTime, format_utc, parse_utc
 
 _LEAF = b"\x00"
 _SEAL = b"\x02"
@@ -45,17 +48,45 @@ def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
     }
 
 
+def time_of(stored: Any) -> datetime | None:
+    """A time as it was stored; None of what is none, which only a stranger can have written."""
+    try:
+        time = stored if isinstance(stored, datetime) else parse_utc(stored)
+    except (TypeError, ValueError):
+        return None
+    return time if time.tzinfo else None
+
+
 def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[ColumnElement[Any]]:
     """The columns to select where the row is to be hashed: a time as the text that is stored, since
     two texts may mean the same time."""
     chosen = table.columns.keys() if names is None else names
-    return [_stored(table.columns[name]) for name in sorted(chosen)]
+    return [stored(table.columns[name]) for name in sorted(chosen)]
 
 
-def _stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same for one column."""
     if not isinstance(column.type, UtcTime):
         return column
-    return type_coerce(column, String).label(column.key)
+    return type_coerce(_Readable(column), String).label(column.key)
+
+
+class _Readable(FunctionElement[Any]):
+    """A time as it is; on PostgreSQL null where it is one that Python does not have, as `infinity`
+    or a year before 1: a stranger's, for which reading the rest must not fail."""
+
+    inherit_cache = True
+
+
+@compiles(_Readable)
+def _as_it_is(element: _Readable, compiler: SQLCompiler, **options: Any) -> str:
+    return compiler.process(element.clauses, **options)
+
+
+@compiles(_Readable, "postgresql")
+def _or_null(element: _Readable, compiler: SQLCompiler, **options: Any) -> str:
+    time = _as_it_is(element, compiler, **options)
+    return f"CASE WHEN {time} BETWEEN '0001-01-02 00:00Z' AND '9999-12-30 00:00Z' THEN {time} END"
 
 
 def _text(value: Any) -> str:

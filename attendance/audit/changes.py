@@ -1,4 +1,4 @@
-"""Audit rows for what people do to messages, one for each."""
+"""Audit rows for what people do to messages, and may not do, one for each."""
 
 from datetime import datetime
 
@@ -29,6 +29,22 @@ def record_changes(
             reason=reason,
             before={"status": before},
             after={"status": status},
+        )
+
+
+def record_refused(
+    connection: Connection, now: datetime, context: Context, action: str, changes: Changes
+) -> None:
+    """A row for each message that was named and left alone."""
+    for message_id, status in changes.refused.items():
+        record(
+            connection,
+            now,
+            context,
+            action,
+            outcome="refused",
+            target=("outbox", message_id),
+            reason="There is no such message." if status is None else f"It is {status}.",
         )
 
 

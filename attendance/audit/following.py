@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, or_, select
 
+from attendance.audit.listing import COLUMNS, read
 from attendance.audit.trail import AuditEntry
 from attendance.models import Attendance, Correction
 from attendance.outbox import listing
@@ -13,9 +14,9 @@ _ATTENDANCE, _OUTBOX = "attendance", "outbox"
 
 
 def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
-    """`attendance` that the request recorded, found or corrected, and what stands in its place, the
-    `messages` about it, each with its `attempt_list`, and the `audit` rows of the request and of
-    all these; None where the trail knows no such request."""
+    """`attendance` that the request recorded, found, corrected or may not correct, and what stands
+    in its place, the `messages` about it, each with its `attempt_list`, and the `audit` rows of the
+    request and of all these; None where the trail knows no such request."""
     rows = _of_request(connection, request_id)
     if not rows:
         return None
@@ -38,8 +39,8 @@ def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
 
 
 def _of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
-    query = select(AuditEntry.__table__).where(AuditEntry.request_id == request_id)
-    return [dict(row) for row in connection.execute(query.order_by(AuditEntry.id)).mappings()]
+    query = select(*COLUMNS).where(AuditEntry.request_id == request_id)
+    return read(connection, query.order_by(AuditEntry.id))
 
 
 def _of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
@@ -47,12 +48,11 @@ def _of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[d
     each = [and_(AuditEntry.target_type == kind, AuditEntry.target_id == one) for one in ids]
     if not each:
         return []
-    query = select(AuditEntry.__table__).where(or_(*each))
-    return [dict(row) for row in connection.execute(query).mappings()]
+    return read(connection, select(*COLUMNS).where(or_(*each)))
 
 
 def _targets(rows: Sequence[dict[str, Any]], kind: str) -> list[str]:
-    """The ids of one kind that these rows are about; a refusal is about none."""
+    """The ids of one kind that these rows are about; a refusal may be about none."""
     about = (row["target_id"] for row in rows if row["target_type"] == kind)
     return sorted({one for one in about if one is not None})
 

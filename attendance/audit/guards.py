@@ -1,4 +1,5 @@
-"""The triggers without which the trail would not be append-only. Migrations make them."""
+"""The triggers without which the trail, and corrections, would not be append-only. Migrations make
+them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -6,6 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, bindparam, text
 
 TABLES = ("audit", "audit_leaf", "audit_seal")
+_GUARDED = (*TABLES, "correction")
 _GUARDS = {
     "sqlite": ("no_update", "no_delete", "no_replace"),
     # Which knows no replacing INSERT, and TRUNCATE.
@@ -24,7 +26,7 @@ def missing(connection: Connection) -> list[str]:
     """The names of the triggers that somebody removed, or left without effect; empty where all
     stand."""
     ends = _GUARDS[connection.dialect.name]
-    guards = [f"{table}_{end}" for table in TABLES for end in ends]
+    guards = [f"{table}_{end}" for table in _GUARDED for end in ends]
     standing = _standing(connection, guards)
     return [name for name in guards if name not in standing]
 

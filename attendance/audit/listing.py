@@ -5,9 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    or_,
+    select,
+)
 
+from attendance.audit.canonical import stored
 from attendance.audit.trail import AuditEntry
+from attendance.db import read_all
+
+COLUMNS = [stored(column) for column in AuditEntry.__table__.columns]
+"""As they are stored: a time that is none, which only a stranger writes, hides no other row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +36,17 @@ class Filter:
     until: datetime | None = None
 
 
+def read(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
+    """The rows that a query for `COLUMNS` finds. In a file a stranger's text may be none: what
+    cannot be read of it is shown as U+FFFD."""
+    rows = read_all(connection, query)
+    return [{name: _text(value) for name, value in row._asdict().items()} for row in rows]
+
+
+def _text(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
 def entries(
     connection: Connection, chosen: Filter, *, before_id: int | None = None, limit: int = 100
 ) -> list[dict[str, Any]]:
@@ -31,19 +54,18 @@ def entries(
     conditions = _conditions(chosen)
     if before_id is not None:
         conditions.append(AuditEntry.id < before_id)
-    query = select(AuditEntry.__table__).where(*conditions).order_by(AuditEntry.id.desc())
-    return [dict(row) for row in connection.execute(query.limit(limit)).mappings()]
+    query = select(*COLUMNS).where(*conditions).order_by(AuditEntry.id.desc())
+    return read(connection, query.limit(limit))
 
 
 def oldest(
     connection: Connection, chosen: Filter, *, after_id: int, last_id: int, limit: int
 ) -> list[dict[str, Any]]:
     """The same rows, the oldest first, above `after_id` and up to `last_id`."""
-    query = select(AuditEntry.__table__).where(
+    query = select(*COLUMNS).where(
         *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
     )
-    page = query.order_by(AuditEntry.id).limit(limit)
-    return [dict(row) for row in connection.execute(page).mappings()]
+    return read(connection, query.order_by(AuditEntry.id).limit(limit))
 
 
 def last_id(connection: Connection) -> int:

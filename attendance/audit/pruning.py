@@ -12,6 +12,7 @@ from attendance.audit import guards, seals
 from attendance.audit.canonical import as_stored, plain
 from attendance.audit.seals import AuditLeaf, AuditSeal
 from attendance.audit.trail import AuditEntry, Context, record
+from attendance.db import read_all
 
 ACTION = "audit.pruned"
 _ROWS_A_STEP = 20_000
@@ -30,7 +31,8 @@ def pruned_before(connection: Connection, seal: Mapping[str, Any]) -> dict[str, 
         AuditEntry.target_id == str(seal["id"]),
         AuditEntry.action == ACTION,
     )
-    for row in connection.execute(query.order_by(AuditEntry.id.desc())).mappings():
+    for found in read_all(connection, query.order_by(AuditEntry.id.desc())):
+        row = found._asdict()
         cut = _said(row["after_json"])
         place = cut.get("prev_hash"), cut.get("first_seq")
         if place == (seal["prev_hash"], seal["first_seq"]):

@@ -1,4 +1,4 @@
-"""Keeps whoever repeats a refused or a crashing request from filling the disk with its rows.
+"""Keeps whoever repeats a refused or a crashing act from filling the disk with its rows.
 
 In each minute the first few refusals of a kind are rows of their own; the others of that minute are
 counted, and are one row for each kind when it is over. The counts are this process's own. Crashes
@@ -15,7 +15,9 @@ from sqlalchemy import Connection
 
 from attendance.audit.trail import ANONYMOUS, Actor, Context, record
 
-_CRASHED = 500
+CRASHED = 500
+"""The status of what went wrong on our side; any other is that of a refusal."""
+
 _WINDOW = timedelta(minutes=1)
 _ROWS_A_KIND = 10
 _ROWS_A_WINDOW = 60
@@ -34,7 +36,7 @@ class Kind:
 
     @property
     def outcome(self) -> str:
-        return "crashed" if self.status == _CRASHED else "refused"
+        return "crashed" if self.status == CRASHED else "refused"
 
     def of_anybody(self) -> "Kind":
         """The same, for where there are too many callers to tell apart."""
@@ -72,9 +74,18 @@ class Refusals:
             if self._seen[kind] <= _ROWS_A_KIND and self._rows[kind.outcome] < _ROWS_A_WINDOW:
                 self._rows[kind.outcome] += 1
                 return True
-            repeated = self._repeated.setdefault(kind, Repeated(kind, now, now))
-            repeated.count, repeated.last = repeated.count + 1, now
+            self._count(now, kind)
             return False
+
+    def count(self, now: datetime, kind: Kind) -> None:
+        """One that could not have a row of its own."""
+        with self._lock:
+            self._since = self._since or now
+            self._count(now, self._kind_or_anybody(kind))
+
+    def _count(self, now: datetime, kind: Kind) -> None:
+        repeated = self._repeated.setdefault(kind, Repeated(kind, now, now))
+        repeated.count, repeated.last = repeated.count + 1, now
 
     def _kind_or_anybody(self, kind: Kind) -> Kind:
         if kind in self._seen:

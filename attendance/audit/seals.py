@@ -17,7 +17,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from attendance.audit.canonical import as_stored, leaf_hash, plain, seal_hash
 from attendance.audit.merkle import root
 from attendance.audit.trail import AuditEntry
-from attendance.db import Base, UtcTime, format_utc, transactions_overlap
+from attendance.db import Base, UtcTime, format_utc, read_all, transactions_overlap
 from attendance.secret import Secret
 
 GENESIS = "0" * 64
@@ -79,8 +79,7 @@ class Batch:
 
 def head(connection: Connection) -> dict[str, Any] | None:
     """The newest seal, its time as text; None where nothing was ever sealed."""
-    row = connection.execute(_newest).mappings().first()
-    return None if row is None else plain(row)
+    return _first(connection, _newest)
 
 
 def first_id(connection: Connection) -> int | None:
@@ -90,10 +89,12 @@ def first_id(connection: Connection) -> int | None:
 
 def one(connection: Connection, seal_id: int) -> dict[str, Any] | None:
     """The seal, its time as text."""
-    row = (
-        connection.execute(select(*SEAL_COLUMNS).where(AuditSeal.id == seal_id)).mappings().first()
-    )
-    return None if row is None else plain(row)
+    return _first(connection, select(*SEAL_COLUMNS).where(AuditSeal.id == seal_id))
+
+
+def _first(connection: Connection, query: Select[*tuple[Any, ...]]) -> dict[str, Any] | None:
+    found = read_all(connection, query)
+    return plain(found[0]._asdict()) if found else None
 
 
 def without_leaf(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
@@ -135,7 +136,7 @@ def prepare(
 ) -> Batch | None:
     """The next seal, over at most `limit` rows; None where there is nothing to seal. Only reads."""
     query = unsealed(ROW_COLUMNS, above_id).order_by(AuditEntry.id).limit(limit + 1)
-    rows = [row_of(values) for values in connection.execute(query)]
+    rows = [row_of(values) for values in read_all(connection, query)]
     if not rows:
         return None
     before = head(connection)

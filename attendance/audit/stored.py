@@ -8,13 +8,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from sqlalchemy import Connection, Row, select
-from sqlalchemy.exc import DBAPIError
 
 from attendance.audit.canonical import leaf_hash, plain
 from attendance.audit.seals import ROW_COLUMNS, SEAL_COLUMNS, AuditLeaf, AuditSeal, row_of
 from attendance.audit.trail import AuditEntry
 from attendance.audit.walk import Leaf, is_well_formed
-from attendance.db import Database
+from attendance.db import Database, read_all
 
 _PAGE = 2000
 _OWN_ID = [column.key for column in ROW_COLUMNS].index("id")
@@ -43,11 +42,11 @@ def read_seals(database: Database, first_id: int, last_id: int) -> Iterator[dict
     while first_id <= last_id:
         page = select(*SEAL_COLUMNS).where(AuditSeal.id.between(first_id, last_id))
         with database.read() as connection:
-            rows = connection.execute(page.order_by(AuditSeal.id).limit(_PAGE)).mappings().all()
+            rows = read_all(connection, page.order_by(AuditSeal.id).limit(_PAGE))
         if not rows:
             return
-        yield from map(plain, rows)
-        first_id = rows[-1]["id"] + 1
+        yield from (plain(row._asdict()) for row in rows)
+        first_id = rows[-1].id + 1
 
 
 def read_leaves(
@@ -72,13 +71,7 @@ _with_row = (
 
 def _page(connection: Connection, first_seq: int, last_seq: int) -> list[Leaf]:
     query = _with_row.where(AuditLeaf.seq.between(first_seq, last_seq)).limit(_PAGE)
-    try:
-        return [_leaf(row) for row in connection.execute(query)]
-    except DBAPIError:
-        # Text that is not UTF-8 fails the whole page: find out whose it is.
-        bare = select(AuditLeaf.seq, AuditLeaf.audit_id, AuditLeaf.hash)
-        bare = bare.where(AuditLeaf.seq.between(first_seq, last_seq)).order_by(AuditLeaf.seq)
-        return [_alone(connection, row) for row in connection.execute(bare.limit(_PAGE)).all()]
+    return [_leaf(row) for row in read_all(connection, query)]
 
 
 def read_rows(
@@ -87,7 +80,7 @@ def read_rows(
     """Leaves as `seq`, `audit_id` and `hash`, each with its row: None where that is gone."""
     query = _with_row.where(AuditLeaf.seq.between(first_seq, last_seq))
     with database.read() as connection:
-        found = connection.execute(query).all()
+        found = read_all(connection, query)
     return [
         (row.seq, row.audit_id, row.hash, None if row.id is None else row_of(row[3:]))
         for row in found
@@ -99,10 +92,3 @@ def _leaf(row: Row[*tuple[Any, ...]]) -> Leaf:
     if values[_OWN_ID] is None:
         return Leaf(seq, audit_id, digest, None)
     return Leaf(seq, audit_id, digest, leaf_hash(row_of(values)).hex())
-
-
-def _alone(connection: Connection, bare: Row[*tuple[Any, ...]]) -> Leaf:
-    try:
-        return _leaf(connection.execute(_with_row.where(AuditLeaf.seq == bare.seq)).one())
-    except DBAPIError:
-        return Leaf(bare.seq, bare.audit_id, bare.hash, found="")

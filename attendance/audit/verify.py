@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Connection, Select, func, or_, select
 
 from attendance.audit import pruning, seals
-from attendance.audit.canonical import as_stored
+from attendance.audit.canonical import as_stored, time_of
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.report import Report
 from attendance.audit.seals import AuditLeaf, AuditSeal
 from attendance.audit.stored import Progress, paired, read_leaves, read_seals
 from attendance.audit.trail import AuditEntry
 from attendance.audit.walk import Walk
-from attendance.db import Database, parse_utc
+from attendance.db import Database, read_all
 from attendance.secret import Secret
 
 _MARGIN = timedelta(seconds=60)
@@ -114,7 +114,7 @@ def _passed_id(connection: Connection) -> int:
     was made. Not by the rows' times: an act may be written long after its time, and a clock may be
     set back. Where transactions overlap, a row can become visible after one with a greater id, but
     not by so much that the margin between the two seals does not hold it."""
-    newest = connection.execute(_newest_without_backlog).first()
+    newest = next(iter(read_all(connection, _newest_without_backlog)), None)
     limit = None if newest is None else _margin_before(newest.sealed_at)
     if newest is None or limit is None:
         return 0
@@ -127,9 +127,10 @@ def _passed_id(connection: Connection) -> int:
 
 def _margin_before(stored: Any) -> datetime | None:
     """None also for what a stranger wrote in a time's place: the seal's hash tells of that."""
+    time = time_of(stored)
     try:
-        return (stored if isinstance(stored, datetime) else parse_utc(stored)) - _MARGIN
-    except (OverflowError, TypeError, ValueError):
+        return None if time is None else time - _MARGIN
+    except OverflowError:
         return None
 
 

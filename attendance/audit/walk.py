@@ -18,8 +18,7 @@ _TEXTS = ("sealed_at", "root", "prev_hash", "hash")
 
 
 class Leaf(NamedTuple):
-    """`found` is the hash of the row as it is now: None where there is none, and empty where it
-    cannot be read."""
+    """`found` is the hash of the row as it is now: None where there is none."""
 
     seq: int
     audit_id: int

@@ -6,8 +6,8 @@ from datetime import datetime
 from sqlalchemy import Connection, func
 
 from attendance.audit import seals
+from attendance.audit.canonical import time_of
 from attendance.audit.trail import AuditEntry
-from attendance.db import parse_utc
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ def watch(connection: Connection, now: datetime) -> Watched:
     columns = [func.count(), func.min(AuditEntry.occurred_at)]
     query = seals.unsealed(columns, seals.settled_id(connection, now))
     count, oldest = connection.execute(query).one()
-    sealed_at = None if newest is None else parse_utc(newest["sealed_at"])
+    sealed_at = None if newest is None else time_of(newest["sealed_at"])
     return Watched(count, _age(now, oldest), _age(now, sealed_at))
 
 

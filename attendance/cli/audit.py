@@ -12,6 +12,7 @@ import click
 from attendance.audit import Context, export, listing
 from attendance.audit.following import follow
 from attendance.cli import sealing
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     When,
     examples,
@@ -81,6 +82,7 @@ def list_(before: int | None, limit: int, as_json: bool, **chosen: Any) -> None:
 @_filters
 @click.option("--format", "form", type=click.Choice(export.FORMS), default="csv", show_default=True)
 @click.option("--raw", is_flag=True, help="CSV as stored, also where a cell looks like a formula.")
+@acts("audit.exported")
 def export_(file: Path | None, form: export.Form, raw: bool, **chosen: Any) -> None:
     """Write the trail to FILE, which must not exist, or to standard output; itself audited."""
     wanted = export.Export(listing.Filter(**chosen), form, raw)

@@ -10,6 +10,7 @@ import click
 from sqlalchemy import Connection
 
 from attendance import audit, routing
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     NEGATIVE_ID,
     chat_argument,
@@ -99,6 +100,7 @@ def _quiet_hours(_: click.Context, __: click.Parameter, value: str | None) -> st
     metavar="SPAN",
     help="When to tell it without a sound, in TIMEZONE: 22:00-07:00, or off.",
 )
+@acts("chat.added")
 def add(
     chat_id: str,
     site: Sequence[str],
@@ -134,6 +136,7 @@ def add(
 @chats.command(context_settings=NEGATIVE_ID)
 @chat_argument
 @_route_options
+@acts("chat.removed")
 def remove(
     chat_id: str,
     site: Sequence[str],
@@ -165,6 +168,7 @@ def remove(
 @chats.command(context_settings=NEGATIVE_ID)
 @chat_argument
 @click.option("--reason", default="paused by an admin", show_default=True)
+@acts("chat.paused")
 def pause(chat_id: str, reason: str) -> None:
     """Send nothing to a chat until it is resumed; its messages wait."""
     _change(chat_id, "chat.paused", reason)
@@ -174,6 +178,7 @@ def pause(chat_id: str, reason: str) -> None:
 @examples("chats resume -- -1001234567890")
 @chats.command(context_settings=NEGATIVE_ID)
 @chat_argument
+@acts("chat.resumed")
 def resume(chat_id: str) -> None:
     """Send to a chat again that was paused, or that had refused us."""
     _change(chat_id, "chat.resumed", None)

@@ -1,8 +1,8 @@
 """What the commands share: settings, the database, who acts, and how things are printed."""
 
-import getpass
 import json
 import os
+import pwd
 import re
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,6 +20,8 @@ from attendance.secret import redact, without_passwords
 
 _ARGUMENTS = "attendance.arguments"
 _LONGEST_COMMAND = 256
+_JOINERS = "\u200c\u200d"
+"""With which names are written in some scripts."""
 
 
 class Errors(click.Group):
@@ -62,10 +64,11 @@ def opened_database() -> Iterator[Database]:
 
 
 def os_user() -> audit.Context:
-    """Who runs the command: the login name, and behind sudo the one who called it."""
+    """Who runs the command: the user's name, whatever the environment says, and behind sudo the one
+    who called it."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         name = None
     behind = os.environ.get("SUDO_USER")
     shown = f"{behind} (as {name})" if behind and behind != name else name
@@ -108,8 +111,8 @@ def print_fields(values: Mapping[str, Any]) -> None:
     shown = {name: value for name, value in values.items() if value not in {None, ""}}
     width = max((len(name) for name in shown), default=0)
     for name, value in shown.items():
-        indented = str(_plain_or_same(value)).replace("\n", "\n" + " " * (width + 2))
-        click.echo(f"{name:<{width}}  {indented}")
+        lines = map(_printable, str(_plain_or_same(value)).split("\n"))
+        click.echo(f"{name:<{width}}  " + ("\n" + " " * (width + 2)).join(lines))
 
 
 class When(click.ParamType[datetime]):
@@ -185,8 +188,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> str:
-    text = "-" if value is None else " ".join(str(_plain_or_same(value)).split())
+    text = "-" if value is None else _printable(" ".join(str(_plain_or_same(value)).split()))
     return text if len(text) <= 60 else text[:59] + "…"
+
+
+def _printable(text: str) -> str:
+    """Without what would steer a terminal: clients write much of what is shown."""
+    return "".join(one if one.isprintable() or one in _JOINERS else "\ufffd" for one in text)
 
 
 def _plain_or_same(value: Any) -> Any:

@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from sqlalchemy import Connection
 
 import attendance.models
 import attendance.outbox.message
 import attendance.turns  # noqa: F401 - with `audit` below, all tables that are compared
 from attendance import audit
 from attendance.audit import guards
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     examples,
     json_option,
@@ -20,7 +22,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, Moved, schema
+from attendance.db import Database, Moved, schema, utc_now
 from attendance.outbox import readiness
 
 
@@ -31,6 +33,7 @@ def db() -> None:
 
 @examples("db upgrade")
 @db.command()
+@acts("db.upgraded")
 def upgrade() -> None:
     """Make the database, or bring it to this version's shape. Safe beside a running service."""
     settings = load_settings()
@@ -60,6 +63,7 @@ def check(as_json: bool) -> None:
 @examples("db backup /var/backups/attendance-2026-11-23.db")
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@acts("db.backup")
 def backup(file: Path) -> None:
     """Write a consistent copy to FILE while the service runs. FILE must not exist."""
     with opened_database() as database:
@@ -75,18 +79,12 @@ def backup(file: Path) -> None:
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
     """Upgrade the database and note it in its trail; the revisions before and after."""
-    before, after = schema.upgrade(settings.database_url, settings.database_group)
-    if before != after:
-        context = os_user()
-        was, became = {"revision": before}, {"revision": after}
-        with opened_database() as database:
-            now = database.clock()
-            database.write(
-                lambda connection: audit.record(
-                    connection, now, context, "db.upgraded", before=was, after=became
-                )
-            )
-    return before, after
+    return schema.upgrade(settings.database_url, settings.database_group, _note_upgrade)
+
+
+def _note_upgrade(connection: Connection, before: str | None, after: str) -> None:
+    was, became = {"revision": before}, {"revision": after}
+    audit.record(connection, utc_now(), os_user(), "db.upgraded", before=was, after=became)
 
 
 def all_faults(database: Database) -> list[str]:
@@ -102,7 +100,7 @@ def _differences(database: Database) -> list[str]:
 def unguarded(database: Database) -> list[str]:
     """A sentence for each trigger that is gone: on it a promise rests."""
     with database.read() as connection:
-        gone = dict.fromkeys(guards.missing(connection), "the audit trail can be changed")
+        gone = dict.fromkeys(guards.missing(connection), "what is to stay can be changed")
         gone |= dict.fromkeys(readiness.missing(connection), "messages can wait unseen")
     return [f"The trigger {name} is missing: {what}." for name, what in gone.items()]
 

@@ -35,12 +35,13 @@ def dispatch() -> None:
             threading.Event(),
             is_alive=lambda: not stopped.is_set(),
             chores=caretaker.chores,
+            on_crash=caretaker.note_failure,
         )
         assert dispatcher is not None  # noqa: S101 - it is configured
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
         caretaker.note_start()
-        running = Running.start(dispatcher)
+        running = Running.start(dispatcher, caretaker.note_failure)
         click.echo("Delivering; stop me with SIGTERM or Ctrl-C.", err=True)
         stopped.wait()
         running.stop(settings.stop_seconds)

@@ -9,6 +9,7 @@ import click
 from sqlalchemy import Connection
 
 from attendance import keys as api_keys
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     examples,
     json_option,
@@ -32,6 +33,7 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the key may do.")
 @json_option
+@acts("key.created")
 def create(name: str, role: Role, as_json: bool) -> None:
     """Make a key called NAME and print it: the last line is the key alone."""
 
@@ -68,6 +70,7 @@ def list_(as_json: bool) -> None:
 @keys.command()
 @click.argument("name_or_id")
 @json_option
+@acts("key.rotated")
 def rotate(name_or_id: str, as_json: bool) -> None:
     """Replace a key by a new one of the same name and role; the old one ends at once.
 
@@ -86,6 +89,7 @@ def rotate(name_or_id: str, as_json: bool) -> None:
 @examples("keys revoke front-door", "keys revoke 3")
 @keys.command()
 @click.argument("name_or_id")
+@acts("key.revoked")
 def revoke(name_or_id: str) -> None:
     """End a key at once, everywhere."""
     context = os_user()

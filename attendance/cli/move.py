@@ -10,6 +10,7 @@ import click
 from sqlalchemy.exc import DBAPIError
 
 from attendance import moving
+from attendance.cli.acting import acts
 from attendance.cli.common import aligned, examples, load_settings, opened_database, os_user
 from attendance.cli.db import all_faults
 from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase
@@ -34,6 +35,7 @@ _HOW = "postgresql+psycopg://user@host/attendance"
 )
 @click.option("--cancel", is_flag=True, help="Give the move up, and open this database again.")
 @click.option("--discard", is_flag=True, help="With --cancel: also where the move is complete.")
+@acts("db.moved")
 def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> None:
     """Move everything from SQLite to PostgreSQL: stop the service first.
 

@@ -7,7 +7,8 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from attendance.audit.changes import record_changes
+from attendance.audit.changes import record_changes, record_refused
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     When,
     examples,
@@ -107,6 +108,7 @@ def stats(as_json: bool) -> None:
 @click.option("--since", type=When(), help="Only messages created since: a time, or 12h, 7d.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @_reason
+@acts("outbox.retried")
 def retry(
     ids: tuple[int, ...],
     error: str | None,
@@ -127,6 +129,7 @@ def retry(
         changes = admin.retry(connection, now, chosen, dry_run=dry_run)
         if not dry_run:
             record_changes(connection, now, context, "outbox.retried", changes, "pending", reason)
+            record_refused(connection, now, context, "outbox.retried", changes)
         return changes
 
     with opened_database() as database:
@@ -147,6 +150,7 @@ def retry(
     "ids", nargs=-1, required=True, type=click.IntRange(1, _LARGEST_ID), metavar="ID..."
 )
 @_reason
+@acts("outbox.cancelled")
 def cancel(ids: tuple[int, ...], reason: str | None) -> None:
     """Give messages up that are not sent and not under way."""
     context = os_user()
@@ -154,6 +158,7 @@ def cancel(ids: tuple[int, ...], reason: str | None) -> None:
     def work(connection: Connection, now: datetime) -> admin.Changes:
         changes = admin.cancel(connection, now, ids)
         record_changes(connection, now, context, "outbox.cancelled", changes, "cancelled", reason)
+        record_refused(connection, now, context, "outbox.cancelled", changes)
         return changes
 
     with opened_database() as database:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import click
 
 from attendance import retention
+from attendance.cli.acting import acts
 from attendance.cli.common import When, examples, load_settings, opened_database, os_user
 from attendance.db import Database
 from attendance.outbox import pruning
@@ -22,6 +23,7 @@ _YOUNGEST = timedelta(hours=1)
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
 @click.option("--reason", help="Why, for the audit trail.")
+@acts("outbox.pruned")
 def purge(older_than: datetime | None, dry_run: bool, reason: str | None) -> None:
     """Forget messages that were sent or cancelled, with their attempts.
 

@@ -11,6 +11,7 @@ import click
 from sqlalchemy import Connection
 
 from attendance import audit, routing
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     NEGATIVE_ID,
     chat_argument,
@@ -83,6 +84,7 @@ def telegram_client(settings: Settings) -> Iterator[TelegramClient]:
 @click.command(context_settings=NEGATIVE_ID)
 @chat_argument
 @click.option("--topic", type=click.IntRange(1), help="A topic of the group, by number.")
+@acts("chat.tested")
 def test(chat_id: str, topic: int | None) -> None:
     """Send a chat a message that people see, and say how it went.
 
@@ -100,7 +102,8 @@ def test(chat_id: str, topic: int | None) -> None:
         outcome = client.say(lane, escape(_TEST), seconds, thread_id=topic)
         _note_test(database, chat_id, outcome, info)
     if not isinstance(outcome, Delivered):
-        raise click.ClickException(f"{outcome.error}. {remedy_of(outcome)}")
+        click.echo(f"Error: {outcome.error}. {remedy_of(outcome)}", err=True)
+        raise click.exceptions.Exit(1)
     click.echo(f"The chat {chat_id} has the test message, as its number {outcome.receipt}.")
 
 

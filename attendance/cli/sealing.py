@@ -19,6 +19,7 @@ from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.report import Report
 from attendance.audit.verify import CannotVerify, Scope, rows_to_verify
 from attendance.audit.verify import verify as verify_trail
+from attendance.cli.acting import acts
 from attendance.cli.common import (
     When,
     examples,
@@ -118,6 +119,7 @@ def anchor(file: Path | None) -> None:
     help="A new file for what is cut off; `audit verify --archive` verifies it.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
+@acts("audit.pruned")
 def prune(before: datetime, file: Path, dry_run: bool) -> None:
     """Cut whole seals from the front of the trail, once they are in an archive and verified.
 

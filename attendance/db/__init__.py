@@ -20,6 +20,7 @@ from attendance.db.inserting import insert_unless_there
 from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
 from attendance.db.postgres import PostgresDatabase, bulk
 from attendance.db.prepared import Prepared
+from attendance.db.reading import read_all
 from attendance.db.sqlite import SqliteDatabase
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "json_form",
     "only_where",
     "parse_utc",
+    "read_all",
     "sync_directory",
     "transactions_overlap",
     "try_alone_at",

@@ -1,5 +1,6 @@
 """The schema's versions: Alembic, run on a connection of ours, by one process at a time."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,16 @@ from attendance.db.errors import NoDatabase
 from attendance.db.relocation import refuse_closed, refuse_incomplete
 
 _PACKAGE = Path(__file__).parent.parent
+Note = Callable[[Connection, str | None, str], object]
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
 
 
-def upgrade(url: str, group: str | None = None) -> tuple[str | None, str]:
+def upgrade(
+    url: str, group: str | None = None, note: Note = lambda *_: None
+) -> tuple[str | None, str]:
     """Bring the database to this version's schema, making it if need be; the revisions before
-    and after. Whoever starts at the same time waits and then finds nothing to do.
+    and after, of which `note` is told in the same transaction where they differ. Whoever starts at
+    the same time waits and then finds nothing to do.
 
     Raises:
         BadDatabaseUrl: it cannot be a database of ours.
@@ -32,7 +37,10 @@ def upgrade(url: str, group: str | None = None) -> tuple[str | None, str]:
         refuse_closed(connection, Database.at(url).name)
         before = current_revision(connection)
         bring_up(connection)
-    return before, head_revision()
+        after = head_revision()
+        if before != after:
+            note(connection, before, after)
+    return before, after
 
 
 def bring_up(connection: Connection) -> None:

@@ -63,8 +63,9 @@ class Delivery:
             if self._begins_in_time(claim) and self.goes_on:
                 return self._settle(claim, self._send(claim))
             self._release(claim)
-        except Exception:
+        except Exception as error:
             logger.exception("Message %s could not be settled and is left to its lease", claim.id)
+            self._w.on_crash("delivery", error)
         return None
 
     def _claim_following(self, connection: Connection) -> Claim | None:
@@ -112,6 +113,7 @@ class Delivery:
         except Exception as error:
             if not isinstance(error, DatabaseError):
                 logger.exception("The end of message %s is written by itself", claim.id)
+                self._w.on_crash("delivery", error)
             settled = self._persist(settle_it, claim)
         for one in settled:
             _tell(one)

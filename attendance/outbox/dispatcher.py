@@ -87,34 +87,36 @@ class Dispatcher:
         self._w.wake.wait(seconds)
 
     def _run_a_round(self) -> float:
-        try:
-            with self._round:
+        with self._round:
+            try:
                 return self.run_once() if self._delivery.goes_on else 0.0
-        except Exception:
-            logger.exception("The dispatcher failed and goes on")
-            return _AFTER_ERROR_SECONDS
+            except Exception as error:
+                logger.exception("The dispatcher failed and goes on")
+                self._w.on_crash("round", error)
+                return _AFTER_ERROR_SECONDS
 
     def _do_chores(self) -> None:
         for chore in self._w.chores:
             try:
                 chore()
-            except Exception:
+            except Exception as error:
                 logger.exception("A chore of the dispatcher failed and will be tried again")
+                self._w.on_crash("chore", error)
 
     def _probe(self) -> None:
         for probe in self._w.probes:
-            if self._prober.free and (job := _attempt(probe)) is not None:
-                self._prober.start(partial(_attempt, job))
+            if self._prober.free and (job := self._attempt(probe)) is not None:
+                self._prober.start(partial(self._attempt, job))
+
+    def _attempt(self, probe: Callable[[], T]) -> T | None:
+        try:
+            return probe()
+        except Exception as error:
+            logger.exception("A probe of the dispatcher failed and will be made again")
+            self._w.on_crash("probe", error)
+            return None
 
     def _seconds_until(self, due: datetime | None) -> float:
         if due is None:
             return self._w.poll_seconds
         return max(0.0, (due - self._w.clock()).total_seconds())
-
-
-def _attempt(probe: Callable[[], T]) -> T | None:
-    try:
-        return probe()
-    except Exception:
-        logger.exception("A probe of the dispatcher failed and will be made again")
-        return None

@@ -19,6 +19,10 @@ Probe = Callable[[], Job | None]
 """A question that may take long: what asks it, where it is due. One is under way at a time."""
 
 
+OnCrash = Callable[[str, Exception], object]
+"""Told of what failed (`round`, `chore`, `probe`, `delivery`), and why. Must not raise."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workings:
     """What a dispatcher works with. `clock` gives UTC, `random` numbers in [0, 1), `new_token`
@@ -39,5 +43,6 @@ class Workings:
     chores: Sequence[Chore] = ()
     probes: Sequence[Probe] = ()
     on_stop: Callable[[], object] = lambda: None
+    on_crash: OnCrash = lambda *_: None
     is_alive: Callable[[], bool] = lambda: True
     senders: int = 16

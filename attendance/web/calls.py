@@ -10,12 +10,12 @@ import logging
 import random
 import re
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, g, request, stream_with_context
 from sqlalchemy import Connection
 
 from attendance import audit, keys, notices
@@ -36,6 +36,9 @@ _AUDIT_TIMEOUT_SECONDS = 2.0
 _ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
 _CRASH = "crash"
 _AUDITED_OF_READS = {401, 403, 500}
+_BROKEN_OFF = Problem(500, "broken_off", "The answer broke off before its end.")
+_TARGETS = {"attendance_id": "attendance", "message_id": "outbox"}
+"""What an address is about, by the name that its route gives to the id in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +105,32 @@ def writes(action: str, *roles: Role) -> Callable[[Handler], Handler]:
                 key = _authorized(roles)
                 return handler(Call(key, _context(key.actor), g.started_at), **arguments)
             except Exception as error:
-                _note_failure(action, problem_of(error))
+                _note_failure(action, problem_of(error), _target(arguments))
                 raise
 
         return wrapped
 
     return decorate
+
+
+def streamed(action: str, parts: Iterator[str]) -> Iterator[str]:
+    """The parts of an answer, read while it is under way. Where they break off, which no status can
+    tell any more, that is audited as a crash of `action`."""
+
+    def read() -> Iterator[str]:
+        try:
+            yield from parts
+        except Exception:
+            _note_failure(action, _BROKEN_OFF)
+            raise
+
+    return stream_with_context(read())
+
+
+def _target(arguments: Mapping[str, object]) -> tuple[str, str] | None:
+    """What a request is about, by its address."""
+    found = ((_TARGETS[name], str(one)) for name, one in arguments.items() if name in _TARGETS)
+    return next(found, None)
 
 
 def _authorized(roles: tuple[Role, ...]) -> keys.Key:
@@ -159,8 +182,11 @@ def _address() -> str:
     return f"{request.method} {request.path}"[:_LONGEST_ADDRESS]
 
 
-def _note_failure(action: str, problem: Problem, **more: str) -> None:
-    """Audit a refusal or a crash; where even that cannot be written, the log has the fields."""
+def _note_failure(
+    action: str, problem: Problem, target: tuple[str, str] | None = None, **more: str
+) -> None:
+    """Audit a refusal or a crash; where even that cannot be written, the log has the fields, and it
+    is counted with those of the next minute."""
     now, context = services().clock(), _context(g.get("actor", audit.ANONYMOUS))
     took_ms = round((now - g.started_at).total_seconds() * 1000)
     failure = {"status": problem.status, "code": problem.code, "duration_ms": took_ms, **more}
@@ -181,6 +207,7 @@ def _note_failure(action: str, problem: Problem, **more: str) -> None:
             context,
             action,
             outcome=kind.outcome,
+            target=target,
             reason=problem.detail,
             after=failure,
         )
@@ -192,13 +219,15 @@ def _note_failure(action: str, problem: Problem, **more: str) -> None:
         services().wake.set()
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is to get its answer
         services().refusals.put_back(repeated)
-        logger.error(  # noqa: TRY400 - the failure that was to be audited has the traceback
-            "Not in the audit trail (%s): %s %s",
-            type(error).__name__,
-            action,
-            kind.outcome,
-            extra={**failure, **_fields(context)},
-        )
+        if admitted:
+            services().refusals.count(now, kind)
+        _log_instead(error, kind, {**failure, **_fields(context)})
+
+
+def _log_instead(error: Exception, kind: Kind, fields: Mapping[str, object]) -> None:
+    """Without a traceback: the failure that was to be audited has it."""
+    why = type(error).__name__
+    logger.error("Not in the audit trail (%s): %s %s", why, kind.action, kind.outcome, extra=fields)
 
 
 def _fields(context: audit.Context) -> dict[str, str | None]:

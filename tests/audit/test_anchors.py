@@ -2,7 +2,9 @@
 
 import logging
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,6 +95,23 @@ def test_a_chat_is_told_once_a_day_by_whichever_process_comes_first(trail: Trail
     assert trail.value("SELECT count(*) FROM outbox WHERE chat_id = '-1001'") == 2
     told = trail.rows("SELECT * FROM audit WHERE action = 'audit.anchored'")
     assert [row["target_id"] for row in told] == ["-1001", "-1001"]
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("time", ["'noon'", "'2026-11-23'", "CAST(x'ff' AS TEXT)"])
+def test_a_stranger_s_row_keeps_nobody_from_being_told(trail: Trail, time: str) -> None:
+    row = (
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version, "
+        "target_type, target_id) "
+        "VALUES ({}, 'service', 'a.b', 'success', 'h', 1, 'audit_anchor', '-1001')"
+    )
+    with closing(sqlite3.connect(trail.path)) as stranger, stranger:
+        stranger.execute(row.format(time))
+    trail.grow(1)
+
+    anchors(trail)()
+
+    assert len(trail.rows("SELECT 1 FROM outbox")) == 1
 
 
 def test_without_a_chat_nobody_is_told(trail: Trail) -> None:

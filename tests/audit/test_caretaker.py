@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+import threading
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -16,9 +17,9 @@ from attendance.audit.refusals import Kind, Refusals
 from attendance.audit.sealer import Sealer
 from attendance.caretaker import Caretaker, configuration_hash
 from attendance.config import Settings
-from attendance.db import SqliteDatabase
+from attendance.db import SqliteDatabase, Unavailable
 from attendance.retention import Pruning
-from attendance.worker import create_caretaker
+from attendance.worker import Running, create_caretaker
 
 MINUTE = timedelta(minutes=1)
 STRANGER = Kind("attendance.recorded", 401, "unauthenticated", ANONYMOUS, "192.0.2.7")
@@ -118,6 +119,85 @@ def test_refusals_that_could_not_be_written_are_counted_on(database: SqliteDatab
 
     [row] = rows(database.path, "SELECT reason FROM audit")
     assert row["reason"] == "5 more like those before"
+
+
+@pytest.fixture
+def caretaker(database: SqliteDatabase) -> Caretaker:
+    return Caretaker("dispatcher", Settings.from_env({}), database, lambda: NINE, Refusals())
+
+
+FAILED = "SELECT * FROM audit WHERE action = 'service.failed' ORDER BY id"
+
+
+def test_what_fails_is_a_row_that_says_no_more_than_the_error_s_name(
+    database: SqliteDatabase, caretaker: Caretaker
+) -> None:
+    caretaker.note_failure("round", LookupError("a secret"))
+
+    [row] = rows(database.path, FAILED)
+    assert (row["actor_id"], row["outcome"], row["reason"]) == ("dispatcher", "crashed", None)
+    after = json.loads(row["after_json"])
+    assert after.pop("pid")
+    assert after == {"status": 500, "code": "round", "error": "LookupError"}
+
+
+def test_what_fails_for_ever_fills_no_disk(database: SqliteDatabase, caretaker: Caretaker) -> None:
+    for _ in range(1000):
+        caretaker.note_failure("round", LookupError())
+    caretaker.finish()
+
+    found = rows(database.path, FAILED)
+    assert len(found) == 11
+    assert found[-1]["reason"] == "990 more like those before"
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"), [(Unavailable(), "refused"), (LookupError(), "crashed")]
+)
+def test_what_fails_while_nothing_can_be_written_is_told_afterwards(
+    database: SqliteDatabase, caretaker: Caretaker, error: Exception, outcome: str
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(type(database), "write", lambda *_: 1 / 0)
+        caretaker.note_failure("chore", error)
+    assert rows(database.path, FAILED) == []
+    caretaker.finish()
+
+    [row] = rows(database.path, FAILED)
+    assert (row["outcome"], json.loads(row["after_json"])["repeated"]) == (outcome, 1)
+
+
+def test_the_end_of_a_thread_is_a_row(database: SqliteDatabase, caretaker: Caretaker) -> None:
+    class Ending(Caretaker):
+        def run(self) -> None:
+            raise LookupError
+
+    ending = Ending("worker", Settings.from_env({}), database, lambda: NINE, Refusals())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(threading, "excepthook", lambda _: None)
+        Running.start(ending, caretaker.note_failure).stop(1)
+
+    [row] = rows(database.path, FAILED)
+    assert json.loads(row["after_json"])["code"] == "thread"
+
+
+def test_a_dispatcher_whose_rounds_fail_says_so_in_the_trail(
+    tmp_path: Path, database_url: str
+) -> None:
+    with Process(tmp_path, "dispatch", **TELEGRAM, DATABASE_URL=database_url) as dispatcher:
+        path = dispatcher.database
+        wait_until(lambda: rows(path, "SELECT 1 FROM audit_seal"))
+        with closing(sqlite3.connect(path)) as stranger:
+            stranger.execute("ALTER TABLE outbox_stoppage RENAME TO elsewhere")
+        wait_until(lambda: rows(path, FAILED))
+        dispatcher.terminate()
+
+    failed = rows(path, FAILED)
+    assert {row["outcome"] for row in failed} == {"crashed"}
+    assert "OperationalError" in {json.loads(row["after_json"]).get("error") for row in failed}
+    [sealed] = rows(path, "SELECT count(*) AS n FROM audit_leaf")
+    [written] = rows(path, "SELECT count(*) AS n FROM audit")
+    assert sealed == written
 
 
 @pytest.mark.parametrize("part", ["worker", "dispatcher"])

@@ -1,14 +1,18 @@
 """The sealer: every row once, in seals that follow each other, at its own pace."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
+import verifier
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from trails import KEY, NINE, Trail
 
 from attendance.audit import seals
 from attendance.audit.sealer import Sealer
+from attendance.audit.verify import Scope, verify
 from attendance.db import Database, transactions_overlap
 
 pytestmark = pytest.mark.both_databases
@@ -185,6 +189,25 @@ def test_the_floor_stays_below_a_row_that_is_not_sealed(trail: Trail) -> None:
 
     assert trail.sealer._floor == 49
     assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 50") == 1
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("text", ["CAST(x'61ff' AS TEXT)", "x'61ff'", "9e999"])
+@pytest.mark.parametrize("column", ["reason", "occurred_at", "schema_version"])
+def test_a_stranger_s_row_stops_no_sealing(trail: Trail, column: str, text: str) -> None:
+    """One INSERT, which no trigger refuses, would leave all that comes after it unsealed."""
+    given = {"occurred_at": "'2026-11-23T09:00:00.000000Z'", "reason": "''", "schema_version": "1"}
+    row = (
+        "INSERT INTO audit (actor_type, action, outcome, host, occurred_at, reason, schema_version)"
+        " VALUES ('key', 'a.b', 'success', 'h', {occurred_at}, {reason}, {schema_version})"
+    )
+    with closing(sqlite3.connect(trail.path)) as stranger, stranger:
+        stranger.execute(row.format(**{**given, column: text}))
+    trail.grow(2)
+
+    report = verify(trail.database, Scope(key=KEY))
+    assert (report.rows, report.unsealed, report.findings) == (3, 0, [])
+    assert verifier.verify(trail.path, KEY.reveal().encode()) == []
 
 
 def test_after_a_restart_the_whole_trail_is_looked_at(trail: Trail) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from postgres_server import PostgresServer
 from trails import KEY, Trail
 
 from attendance.audit import guards, seals
 from attendance.audit.verify import Scope, verify
+from attendance.cli import main
 from attendance.db import Database
 
 README = Path(__file__).parents[2] / "README.md"
@@ -56,6 +58,12 @@ def test_not_even_the_owner_changes_the_trail(trail: Trail, stranger: Any, chang
         stranger.execute(change)
 
 
+@pytest.mark.parametrize("change", ["TRUNCATE correction", "TRUNCATE attendance CASCADE"])
+def test_nor_does_anybody_empty_the_table_of_corrections(stranger: Any, change: str) -> None:
+    with pytest.raises(psycopg.errors.IntegrityError, match="correction is append-only"):
+        stranger.execute(change)
+
+
 @pytest.mark.parametrize("change", ["DROP TRIGGER {} ON {}", "ALTER TABLE {1} DISABLE TRIGGER {0}"])
 def test_a_guard_that_somebody_lifted_is_missed(trail: Trail, stranger: Any, change: str) -> None:
     assert missing(trail) == []
@@ -82,22 +90,53 @@ def test_pruning_lifts_the_guards_for_itself_alone(trail: Trail) -> None:
     assert missing(trail) == []
 
 
-def test_an_auditor_s_role_reads_and_cannot_write(trail: Trail, stranger: Any) -> None:
-    """By the README's own statements."""
-    trail.grow(2)
+def spoil(trail: Trail) -> None:
+    """As the owner of the tables."""
+
+    def work(connection: Any) -> None:
+        connection.exec_driver_sql("ALTER TABLE audit DISABLE TRIGGER audit_no_update")
+        connection.exec_driver_sql("UPDATE audit SET outcome = 'x' WHERE id = 1")
+
+    trail.database.write(work)
+
+
+@pytest.fixture
+def auditor(stranger: Any) -> Iterator[Any]:
+    """The same connection, with a role that the README's own statements have made."""
     granted = re.search(r"```sql\n(CREATE ROLE auditor.*?)```", README.read_text(), re.DOTALL)
     assert granted is not None
     stranger.execute(granted[1])
+    stranger.execute("ALTER ROLE auditor LOGIN")
     stranger.commit()
     stranger.execute("SET ROLE auditor")
-    for table in ("attendance", "outbox", "outbox_attempt", *guards.TABLES):
-        stranger.execute(f"SELECT * FROM {table}")  # noqa: S608
-    for forbidden in FORBIDDEN:
-        with pytest.raises(psycopg.errors.InsufficientPrivilege), stranger.transaction():
-            stranger.execute(forbidden)
+    yield stranger
+    stranger.rollback()
     stranger.execute("RESET ROLE")
     stranger.execute("DROP OWNED BY auditor; DROP ROLE auditor")
     stranger.commit()
+
+
+def test_an_auditor_s_role_reads_and_cannot_write(trail: Trail, auditor: Any) -> None:
+    trail.grow(2)
+    for table in ("attendance", "correction", "outbox", "outbox_attempt", *guards.TABLES):
+        auditor.execute(f"SELECT * FROM {table}")  # noqa: S608
+    for forbidden in FORBIDDEN:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege), auditor.transaction():
+            auditor.execute(forbidden)
+
+
+@pytest.mark.usefixtures("auditor")
+@pytest.mark.parametrize(("act", "code"), [(str, 0), (spoil, 1)])
+def test_an_auditor_s_role_verifies_the_trail(
+    trail: Trail, postgres_url: str, act: Any, code: int
+) -> None:
+    trail.grow(2)
+    act(trail)
+    environ = {"DATABASE_URL": postgres_url.replace("postgres@", "auditor@")}
+
+    result = CliRunner().invoke(main, ["audit", "verify"], env=environ)
+
+    assert result.exit_code == code, result.output
 
 
 def test_a_row_that_is_seen_late_is_sealed_nevertheless(

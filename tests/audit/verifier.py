@@ -38,6 +38,13 @@ def blob(value: bytes) -> Row:
     return {"hex": value.hex()}
 
 
+def text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
+
+
 def hash_of(seal: Row) -> str:
     return digest(2, {name: seal[name] for name in seal if name not in {"hash", "mac"}})
 
@@ -124,6 +131,7 @@ def check_the_rest(database: sqlite3.Connection) -> Iterator[str]:
 def verify(path: Path, key: bytes = b"", checkpoints: str = "") -> list[str]:
     """The names of what was found, each once."""
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+        database.text_factory = text_or_bytes
         database.execute("BEGIN")
         found = {*check_chain(database, key), *check_anchors(database, checkpoints)}
         return sorted(found.union(check_the_rest(database)))

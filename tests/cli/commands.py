@@ -15,6 +15,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 from sqlalchemy import Connection
 
+from attendance.audit.sealer import Sealer
 from attendance.cli import main
 from attendance.config import Settings
 from attendance.db import Database, SqliteDatabase, format_utc, schema, utc_now
@@ -120,6 +121,10 @@ class Desk:
                 *(status, ended, ended if status == "sent" else None, error, message_id),
             )
         return message_id
+
+    def seal(self) -> None:
+        with self.database() as database:
+            Sealer(database, database.clock, None).finish()
 
     def statuses(self) -> dict[int, str]:
         return {row["id"]: row["status"] for row in self.rows("SELECT id, status FROM outbox")}

@@ -60,7 +60,8 @@ def test_a_file_that_is_there_is_left_alone(trail: Desk) -> None:
 
     assert result.exit_code == 1
     assert "cannot be made: File exists" in result.stderr
-    assert (path.read_text(), trail.audited("audit.exported")) == ("mine", [])
+    assert path.read_text() == "mine"
+    assert [row["outcome"] for row in trail.audited("audit.exported")] == ["refused"]
 
 
 @pytest.fixture
@@ -89,11 +90,37 @@ def delivered(desk: Desk) -> Desk:
 def test_a_request_is_followed_to_what_telegram_called_its_message(delivered: Desk) -> None:
     found = delivered.json("audit", "trace", "req-1")
 
-    assert [row["action"] for row in found["audit"]] == ["attendance.recorded"]
+    assert [(row["action"], row["outcome"]) for row in found["audit"]] == [
+        ("attendance.recorded", "success"),
+        ("outbox.retried", "refused"),
+    ]
     assert [row["person_id"] for row in found["attendance"]] == ["ada"]
     [message] = found["messages"]
     assert (message["status"], message["telegram_message_id"]) == ("sent", 4711)
     assert [one["outcome"] for one in message["attempt_list"]] == ["delivered"]
+
+
+def test_a_request_is_followed_past_a_time_that_is_none(delivered: Desk) -> None:
+    delivered.execute(
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version, "
+        "request_id) VALUES ('noon', 'service', 'a.b', 'success', 'h', 1, 'req-1')"
+    )
+
+    assert "noon" in delivered.done("audit", "trace", "req-1")
+    assert "noon" in delivered.done("audit", "list")
+
+
+def test_what_a_client_wrote_does_not_steer_the_auditor_s_terminal(delivered: Desk) -> None:
+    delivered.execute(
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version, reason)"
+        " VALUES ('2026-11-23T12:00:00.000000Z', 'key', 'a.b', 'refused', 'h', 1, ?)",
+        "\x1b[2J\x9b31m\u202eyou see\tnothing\x00é",
+    )
+
+    shown = delivered.done("audit", "list", "--action", "a.b")
+    assert "\ufffd[2J\ufffd31m\ufffdyou see nothing\ufffdé" in shown
+    [row] = delivered.json("audit", "list", "--action", "a.b")
+    assert row["reason"].startswith("\x1b")
 
 
 def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: Desk) -> None:
@@ -104,7 +131,7 @@ def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: D
 
     found = delivered.json("audit", "trace", "req-2")
 
-    assert [row["action"] for row in found["audit"]] == ["attendance.amended"]
+    assert [row["action"] for row in found["audit"]] == ["outbox.retried", "attendance.amended"]
     assert [row["event"] for row in found["attendance"]] == ["check_in", "late"]
     assert [one["subject_id"] for one in found["messages"]] == ["1", "2"]
 

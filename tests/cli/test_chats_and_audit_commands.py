@@ -44,7 +44,8 @@ def test_a_chat_that_nobody_wrote_to_is_refused(desk: Desk, action: str) -> None
         f"Error: No message was ever addressed to {GROUP}: "
         "`manage.py chats list` shows the chats.\n"
     )
-    assert desk.rows("SELECT * FROM audit") == []
+    (entry,) = desk.audited(f"chat.{action}d")
+    assert (entry["outcome"], entry["target_id"]) == ("refused", GROUP)
 
 
 def test_the_list_counts_what_waits(desk: Desk) -> None:

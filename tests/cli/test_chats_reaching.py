@@ -86,7 +86,9 @@ class TestTesting:
         assert result.exit_code == 1
         assert result.stderr.startswith(f"Error: {error}")
         assert remedy in result.stderr
-        assert configured.audited("chat.tested")[0]["outcome"] == "refused"
+        (entry,) = configured.audited("chat.tested")
+        assert (entry["outcome"], entry["target_id"]) == ("refused", GROUP)
+        assert entry["reason"].startswith(error)
 
     @pytest.mark.parametrize(
         ("fault", "remedy"),

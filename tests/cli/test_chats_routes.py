@@ -147,7 +147,7 @@ def test_what_is_not_there_is_not_removed(desk: Desk, options: tuple[str, ...], 
 
     assert result.exit_code == 1
     assert words in result.stderr
-    assert desk.rows("SELECT * FROM audit") == []
+    assert [row["outcome"] for row in desk.audited("chat.removed")] == ["refused"]
 
 
 def test_of_the_default_chat_it_is_said_that_it_stays_one(desk: Desk) -> None:

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from commands import Desk
 
+from attendance import audit
+
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
@@ -40,6 +42,19 @@ def test_upgrade_is_audited_once(empty_desk: Desk) -> None:
     (entry,) = empty_desk.audited("db.upgraded")
     assert entry["actor_type"] == "os_user"
     assert json.loads(entry["before_json"]) == {"revision": None}
+
+
+def test_an_upgrade_that_cannot_be_audited_is_none(
+    empty_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "record", None)
+        assert isinstance(empty_desk.run("db", "upgrade").exception, TypeError)
+    assert empty_desk.run("keys", "list").exit_code == 1
+
+    empty_desk.done("db", "upgrade")
+
+    assert len(empty_desk.audited("db.upgraded")) == 1
 
 
 def test_a_place_where_no_database_can_be_made_is_refused(empty_desk: Desk) -> None:
@@ -74,6 +89,7 @@ def test_a_sound_database_is_said_to_be_sound(desk: Desk) -> None:
         ("ALTER TABLE attendance ADD COLUMN colour TEXT", "colour"),
         ("DROP TRIGGER audit_no_delete", "trigger audit_no_delete is missing"),
         ("DROP TRIGGER audit_no_replace", "trigger audit_no_replace is missing"),
+        ("DROP TRIGGER correction_no_update", "trigger correction_no_update is missing"),
         ("DROP TRIGGER chat_ready_after_update", "trigger chat_ready_after_update is missing"),
     ],
 )
@@ -147,13 +163,13 @@ def test_a_relative_backup_lies_where_one_stands(
 def test_a_backup_overwrites_nothing(desk: Desk, name: str) -> None:
     (desk.directory / "there.db").write_text("precious")
     target = desk.directory / name
-    before = target.read_bytes()
 
     result = desk.run("db", "backup", str(target))
 
     assert result.exit_code == 1
     assert f"{target} exists" in result.stderr
-    assert target.read_bytes() == before
+    assert (desk.directory / "there.db").read_text() == "precious"
+    assert desk.done("db", "check") == "The database is sound.\n"
 
 
 def test_a_backup_to_nowhere_leaves_nothing(desk: Desk) -> None:
@@ -161,7 +177,7 @@ def test_a_backup_to_nowhere_leaves_nothing(desk: Desk) -> None:
 
     assert result.exit_code == 1
     assert "No such file or directory" in result.stderr
-    assert desk.audited("db.backup") == []
+    assert [row["outcome"] for row in desk.audited("db.backup")] == ["refused"]
 
 
 def test_a_backup_is_whole_while_another_process_writes(desk: Desk) -> None:

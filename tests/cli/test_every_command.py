@@ -7,6 +7,8 @@ import click
 import pytest
 from commands import TOKEN, Desk
 
+from attendance import routing
+from attendance.audit import export
 from attendance.cli import main
 
 
@@ -218,6 +220,79 @@ def test_the_exit_codes_are_those_of_the_process(
     assert result.returncode == code
     assert "Traceback" not in result.stderr
     assert bool(result.stderr) is (code != 0)
+
+
+REFUSED: dict[str, tuple[str, ...]] = {
+    "key.created": ("keys", "create", "17", "--role", "admin"),
+    "key.rotated": ("keys", "rotate", "nobody"),
+    "key.revoked": ("keys", "revoke", "nobody"),
+    "chat.removed": ("chats", "remove", "1000"),
+    "chat.paused": ("chats", "pause", "1000"),
+    "chat.resumed": ("chats", "resume", "1000"),
+    "chat.tested": ("chats", "test", "1000"),
+    "outbox.retried": ("outbox", "retry", "4711"),
+    "outbox.cancelled": ("outbox", "cancel", "4711"),
+    "outbox.pruned": ("outbox", "purge", "--older-than", "1m"),
+    "audit.exported": ("audit", "export", "/nowhere/trail.csv"),
+    "audit.pruned": ("audit", "prune", "--older-than", "0s", "--archive", "/nowhere/old.jsonl"),
+    "db.backup": ("db", "backup", "/nowhere/copy.db"),
+    "db.moved": ("db", "move", "--cancel"),
+}
+
+
+@pytest.mark.parametrize("action", REFUSED)
+def test_a_command_that_refuses_an_act_is_in_the_trail(desk: Desk, action: str) -> None:
+    desk.run("audit", "export")
+    desk.seal()
+    desk.run("audit", "export")
+    desk.seal()
+
+    result = desk.run(*REFUSED[action])
+
+    assert result.exit_code in {1, 2}
+    entry = desk.audited(action)[-1]
+    assert (entry["actor_type"], entry["outcome"]) == ("os_user", "refused")
+    assert entry["user_agent"] == " ".join(("manage.py", *REFUSED[action]))
+    assert entry["reason"]
+    assert len(desk.rows("SELECT * FROM audit WHERE outcome <> 'success'")) == 1
+
+
+def test_every_command_that_writes_refuses_in_the_trail() -> None:
+    """What only reads, what runs the service, and what makes the database itself are the others."""
+    acts = {one[:2] for one in REFUSED.values()} | {("chats", "add"), ("db", "upgrade")}
+    others = {
+        *(("serve",), ("dispatch",), ("sandbox",), ("doctor",), ("db", "check"), ("keys", "list")),
+        *(("chats", "list"), ("chats", "discover"), ("outbox", "list"), ("outbox", "show")),
+        *(("outbox", "stats"), ("outbox", "watch"), ("audit", "list"), ("audit", "trace")),
+        *(("audit", "verify"), ("audit", "anchor")),
+    }
+
+    assert acts | others == COMMANDS.keys()
+    assert not acts & others
+
+
+def test_a_command_that_crashes_is_in_the_trail(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routing, "listed", None)
+
+    result = desk.run("chats", "add", "1000")
+
+    assert isinstance(result.exception, TypeError)
+    (entry,) = desk.audited("chat.added")
+    assert (entry["outcome"], entry["reason"]) == ("crashed", "TypeError")
+    assert (entry["target_type"], entry["target_id"]) == ("chat", "1000")
+
+
+def test_a_reader_that_goes_away_is_no_crash(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(*_: object) -> Iterator[str]:
+        yield "id"
+        raise BrokenPipeError
+
+    monkeypatch.setattr(export, "stream", gone)
+    desk.run("audit", "export")
+
+    assert [entry["outcome"] for entry in desk.audited("audit.exported")] == ["success"]
 
 
 def test_a_process_without_a_database_ends_with_a_sentence(empty_desk: Desk) -> None:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import os
+import pwd
 from contextlib import closing
 
 import pytest
@@ -67,10 +69,15 @@ def test_a_key_is_kept_as_its_hash(desk: Desk) -> None:
     assert key.encode() not in desk.path.read_bytes()
 
 
+def _is_ines(uid: int) -> pwd.struct_passwd:
+    return pwd.struct_passwd(("ines", "x", uid, uid, "", "/", "/bin/sh"))
+
+
 def test_making_a_key_is_audited_with_the_os_user(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOGNAME", "ines")
+    monkeypatch.setattr(pwd, "getpwuid", _is_ines)
+    monkeypatch.setenv("LOGNAME", "somebody-else")  # which anybody can say
     monkeypatch.delenv("SUDO_USER", raising=False)
 
     _create(desk)
@@ -83,12 +90,23 @@ def test_making_a_key_is_audited_with_the_os_user(
 def test_behind_sudo_the_one_who_called_it_is_named(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("LOGNAME", "root")
-    monkeypatch.setenv("SUDO_USER", "ines")
+    monkeypatch.setattr(pwd, "getpwuid", _is_ines)
+    monkeypatch.setenv("SUDO_USER", "ada")
 
     _create(desk)
 
-    assert desk.audited("key.created")[0]["actor_name"] == "ines (as root)"
+    assert desk.audited("key.created")[0]["actor_name"] == "ada (as ines)"
+
+
+def test_a_user_without_a_name_is_a_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in a container that is run with an id of its own."""
+    monkeypatch.setattr(os, "getuid", lambda: 4_000_000)
+    monkeypatch.delenv("SUDO_USER", raising=False)
+
+    _create(desk)
+
+    entry = desk.audited("key.created")[0]
+    assert (entry["actor_id"], entry["actor_name"]) == ("4000000", None)
 
 
 def test_a_name_is_unique_among_live_keys(desk: Desk) -> None:

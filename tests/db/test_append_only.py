@@ -72,6 +72,22 @@ def test_nor_can_a_stranger_change_the_seals(
         stranger.execute(change)
 
 
+CORRECTED = [
+    "UPDATE correction SET reason = 'another'",
+    "DELETE FROM correction",
+    "REPLACE INTO correction SELECT * FROM correction",
+    "REPLACE INTO correction SELECT 2, replaced_by, '', '', 1, '' FROM correction",
+]
+
+
+@pytest.mark.parametrize("change", CORRECTED)
+def test_nor_can_a_stranger_change_a_correction(stranger: sqlite3.Connection, change: str) -> None:
+    stranger.execute("INSERT INTO correction VALUES (1, 3, 'why', '', 1, 'r')")
+    with pytest.raises(sqlite3.IntegrityError, match="correction is append-only"):
+        stranger.execute(change)
+    assert stranger.execute("SELECT * FROM correction").fetchall() == [(1, 3, "why", "", 1, "r")]
+
+
 def test_a_refused_change_ends_no_transaction(stranger: sqlite3.Connection) -> None:
     stranger.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.IntegrityError):

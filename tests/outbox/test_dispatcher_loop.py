@@ -2,6 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
+from queue import SimpleQueue
+from typing import Any
 
 import pytest
 from bench import PATIENCE_SECONDS, Bench, RecordingTransport, workings
@@ -143,6 +145,55 @@ def test_a_database_error_is_survived(
     assert failed.wait(PATIENCE_SECONDS)
     rename(bench, "gone", "outbox")
     transport.await_request()
+
+
+def fail(*_: object) -> None:
+    raise LookupError
+
+
+@pytest.mark.parametrize(
+    ("changes", "doing"),
+    [
+        ({"clock": fail}, "round"),
+        ({"chores": [fail]}, "chore"),
+        ({"probes": [fail]}, "probe"),
+        ({"probes": [lambda: fail]}, "probe"),
+        ({"random": fail}, "delivery"),
+    ],
+)
+def test_whatever_fails_is_told_to_who_notes_crashes(
+    bench: Bench, transport: RecordingTransport, changes: Any, doing: str
+) -> None:
+    told: SimpleQueue[tuple[str, Exception]] = SimpleQueue()
+    loop = Loop(bench, transport, on_crash=lambda *it: told.put(it), **changes)
+    bench.enqueue()
+    loop.start()
+    what, error = told.get(timeout=PATIENCE_SECONDS)
+    loop.end()
+
+    assert (what, type(error)) == (doing, LookupError)
+
+
+def test_a_claim_that_fails_behind_a_delivery_is_told_too(
+    bench: Bench, transport: RecordingTransport
+) -> None:
+    """The delivery itself is noted all the same."""
+    told: SimpleQueue[tuple[str, Exception]] = SimpleQueue()
+    tokens = iter(["first"])
+    loop = Loop(
+        bench,
+        transport,
+        senders=1,
+        new_token=lambda: next(tokens),
+        on_crash=lambda *it: told.put(it),
+    )
+    messages = [bench.enqueue() for _ in range(2)]
+    loop.start()
+    what, error = told.get(timeout=PATIENCE_SECONDS)
+    loop.end()
+
+    assert (what, type(error)) == ("delivery", StopIteration)
+    assert bench.status(messages[0]) == "sent"
 
 
 def rename(bench: Bench, table: str, name: str) -> None:

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 from attendance import keys
 from attendance.audit import service_context
-from attendance.db import Database
+from attendance.db import Database, SqliteDatabase
 from attendance.models import ROLES, Role
 from attendance.outbox.queue import Draft, enqueue
 from attendance.web.services import Services
@@ -148,10 +148,19 @@ class Api:
 
     def refuse_audit(self) -> None:
         """From now on the database takes no audit row."""
+        self.refuse("audit")
+
+    def refuse(self, table: str, condition: str = "true") -> None:
+        """From now on the database takes no such row."""
+        when = f"CREATE TRIGGER refuses BEFORE INSERT ON {table} {{}} WHEN ({condition}) {{}}"
+        if isinstance(self.services.database, SqliteDatabase):
+            self.execute(when.format("", "BEGIN SELECT RAISE(ABORT, 'a secret reason'); END"))
+            return
         self.execute(
-            "CREATE TRIGGER full BEFORE INSERT ON audit "
-            "BEGIN SELECT RAISE(ABORT, 'a secret reason'); END"
+            "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql "
+            "AS $$ BEGIN RAISE EXCEPTION 'a secret reason'; END $$"
         )
+        self.execute(when.format("FOR EACH ROW", "EXECUTE FUNCTION refuse()"))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -216,11 +225,9 @@ def assert_problem(answer: TestResponse, status: int, code: str | None = None) -
 _TESTS = service_context("tests")
 
 
-def before_each_part(action: str) -> list[str]:
-    """When a trigger has to refuse, for each part of what a correction writes."""
+def each_part(action: str) -> list[tuple[str, str]]:
+    """What a correction writes: the table, and which row of it."""
     return [
-        f"BEFORE INSERT ON audit WHEN NEW.action = '{action}' AND NEW.outcome = 'success'",
-        "BEFORE INSERT ON outbox",
-        "BEFORE INSERT ON correction",
-        "BEFORE INSERT ON idempotency_key",
+        ("audit", f"NEW.action = '{action}' AND NEW.outcome = 'success'"),
+        *((table, "true") for table in ("outbox", "correction", "idempotency_key")),
     ]

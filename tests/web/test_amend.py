@@ -5,12 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from calling import ADA, Api, assert_problem, at_once, before_each_part
+from calling import ADA, Api, assert_problem, at_once, each_part
 from werkzeug.test import TestResponse
 
 from attendance import routing
 from attendance.models import Event
 from attendance.routing import Conditions
+
+pytestmark = pytest.mark.both_databases
 
 WHY = "the kiosk's clock was fast"
 NOON_TEXT = "2026-11-23T12:00:00.000000Z"
@@ -295,6 +297,33 @@ def test_who_was_told_before_and_who_is_concerned_now_are_told_once(api: Api) ->
     assert [one["chat_id"] for one in told] == ["-1", "-3", "-2"]
 
 
+def _unroute(api: Api, chat_id: str) -> None:
+    api.services.database.write(lambda c: routing.remove(c, chat_id, lambda _: True))
+
+
+def test_who_was_told_of_what_was_wrong_is_told_of_what_is_right(api: Api) -> None:
+    """Though its route is another now, and not though it has none any more."""
+    for chat_id in ("-1", "-2"):
+        _route(api, chat_id, group="A")
+    record = api.record(group="A")
+    for chat_id in ("-1", "-2"):
+        _unroute(api, chat_id)
+    _route(api, "-1", group="C")
+
+    told = amend(api, record["id"], event="late").get_json()["notifications"]
+
+    assert [one["chat_id"] for one in told] == ["1000", "-1"]
+
+
+def test_the_default_chat_is_told_of_what_it_was_told(api: Api) -> None:
+    record = api.record(group="A")
+    _route(api, "-1", group="A")
+
+    told = amend(api, record["id"], event="late").get_json()["notifications"]
+
+    assert [one["chat_id"] for one in told] == ["-1", "1000"]
+
+
 def test_the_same_request_gets_the_same_answer(api: Api) -> None:
     record, key = api.record(), {"Idempotency-Key": "k-1"}
     first = amend(api, record["id"], key, event="late")
@@ -309,10 +338,10 @@ def test_the_same_request_gets_the_same_answer(api: Api) -> None:
     assert len(api.rows("SELECT * FROM attendance")) == 2
 
 
-@pytest.mark.parametrize("trigger", before_each_part("attendance.amended"))
-def test_where_one_part_fails_nothing_is_written(api: Api, trigger: str) -> None:
+@pytest.mark.parametrize(("table", "which"), each_part("attendance.amended"))
+def test_where_one_part_fails_nothing_is_written(api: Api, table: str, which: str) -> None:
     record = api.record()
-    api.execute(f"CREATE TRIGGER full {trigger} BEGIN SELECT RAISE(ABORT, 'a secret'); END")
+    api.refuse(table, which)
 
     answer = amend(api, record["id"], {"Idempotency-Key": "k"}, event="late")
 

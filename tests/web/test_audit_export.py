@@ -8,6 +8,11 @@ from typing import Any
 import pytest
 from calling import ADA, Api, assert_problem
 
+from attendance.audit import listing
+from attendance.db import SqliteDatabase
+
+pytestmark = pytest.mark.both_databases
+
 FORMULAS = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx"]
 
 
@@ -79,8 +84,42 @@ def test_what_a_spreadsheet_takes_for_a_formula_begins_with_an_apostrophe(
     assert lines(api, "&action=a.b")[0]["reason"] == text
 
 
+def test_a_time_that_is_none_hides_nothing(api: Api) -> None:
+    """A stranger's row may hold anything, and must not keep an auditor from the rest."""
+    on_sqlite = isinstance(api.services.database, SqliteDatabase)
+    time, shown = ("noon", "noon") if on_sqlite else ("-infinity", None)
+    row = (
+        "INSERT INTO audit (occurred_at, actor_type, action, outcome, host, schema_version)"
+        " VALUES ('{}', 'service', 'a.b', 'success', 'h', 1)"
+    )
+    api.execute(row.format(time))
+    api.post(ADA)
+
+    for told in lines(api), cells(api), api.page("/audit"):
+        assert {row["action"]: row["occurred_at"] or None for row in told}["a.b"] == shown
+        assert "attendance.recorded" in {row["action"] for row in told}
+
+
+@pytest.mark.sqlite_only
+@pytest.mark.parametrize("value", ["x'61ff'", "CAST(x'61ff' AS TEXT)"])
+@pytest.mark.parametrize("column", ["reason", "occurred_at"])
+def test_nor_does_what_is_no_text(api: Api, column: str, value: str) -> None:
+    """Where a server would refuse it, a file takes anything."""
+    api.post(ADA)
+    given = {"occurred_at": "'2026-11-23T12:00:00.000000Z'", "reason": "''", column: value}
+    row = (
+        "INSERT INTO audit (actor_type, action, outcome, host, schema_version, occurred_at, reason)"
+        " VALUES ('service', 'a.b', 'success', 'h', 1, {occurred_at}, {reason})"
+    )
+    api.execute(row.format(**given))
+
+    for told in lines(api), cells(api), api.page("/audit"):
+        assert {row["action"]: row[column] for row in told}["a.b"] == "a\ufffd"
+        assert "attendance.recorded" in {row["action"] for row in told}
+
+
 def test_every_column_is_there(api: Api) -> None:
-    columns = [row["name"] for row in api.rows("SELECT name FROM pragma_table_info('audit')")]
+    columns = [column.name for column in listing.COLUMNS]
 
     assert list(lines(api)[0]) == columns
     assert list(cells(api)[0]) == columns
@@ -89,6 +128,33 @@ def test_every_column_is_there(api: Api) -> None:
 @pytest.mark.parametrize("query", ["format=xml", "limit=5", "cursor=x", "raw=maybe"])
 def test_what_it_does_not_take_is_refused(api: Api, query: str) -> None:
     assert_problem(api.get(f"/audit/export?{query}"), 422)
+
+
+def test_a_stream_that_breaks_off_is_a_crash_in_the_trail(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The status was 200 by then: what the client sees is an answer without an end."""
+    pages = iter([[{"id": 1}]])
+    monkeypatch.setattr(listing, "oldest", lambda *_, **__: next(pages))
+    answer = api.get("/audit/export?format=jsonl", headers={"X-Request-Id": "req-1"})
+    parts = answer.iter_encoded()
+
+    assert next(parts) == b'{"id": 1}\n'
+    with pytest.raises(RuntimeError):
+        next(parts)
+    begun, broken = api.audited()
+    assert [begun["outcome"], broken["outcome"]] == ["success", "crashed"]
+    for entry in begun, broken:
+        assert (entry["action"], entry["actor_name"]) == ("audit.exported", "admin")
+        assert (entry["request_id"], entry["source_ip"]) == ("req-1", "127.0.0.1")
+    assert json.loads(broken["after_json"])["code"] == "broken_off"
+
+
+def test_a_client_that_goes_away_is_no_crash(api: Api) -> None:
+    answer = api.get("/audit/export?format=jsonl")
+    answer.close()
+
+    assert [entry["outcome"] for entry in api.audited()] == ["success"]
 
 
 def test_a_frontend_gets_none(api: Api) -> None:

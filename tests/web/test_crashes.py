@@ -200,6 +200,18 @@ def test_where_not_even_the_note_is_written_the_log_has_the_fields(
     ]
 
 
+def test_what_could_not_be_written_is_told_once_it_can(api: Api) -> None:
+    with api.locked():
+        assert_problem(api.post(ADA), 503, "busy")
+    api.clock.advance(60)
+    api.post({})
+
+    later, refused = api.audited()
+    assert (later["outcome"], json.loads(later["after_json"])["code"]) == ("refused", "busy")
+    assert json.loads(later["after_json"])["repeated"] == 1
+    assert json.loads(refused["after_json"])["code"] == "validation_failed"
+
+
 def test_a_refusal_that_cannot_be_audited_stays_that_refusal(
     api: Api, caplog: pytest.LogCaptureFixture
 ) -> None:

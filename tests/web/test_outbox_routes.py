@@ -133,7 +133,9 @@ def test_a_message_of_another_status_is_left_alone(
     problem = assert_problem(answer, 409, "wrong_status")
     assert f"is {status}" in problem["detail"]
     assert _statuses(api)[messages[status]] == status
-    assert [entry["outcome"] for entry in api.audited()] == ["refused"]
+    (entry,) = api.audited()
+    assert (entry["outcome"], entry["target_type"]) == ("refused", "outbox")
+    assert entry["target_id"] == str(messages[status])
 
 
 @pytest.mark.parametrize("action", ["retry", "cancel"])
@@ -200,6 +202,11 @@ def test_of_named_messages_the_rest_is_reported(api: Api, messages: dict[str, in
     assert answer["refused"] == [
         {"id": messages["sent"], "status": "sent"},
         {"id": 4711, "status": None},
+    ]
+    assert [(row["target_id"], row["outcome"], row["reason"]) for row in api.audited()] == [
+        (str(messages["cancelled"]), "success", None),
+        (str(messages["sent"]), "refused", "It is sent."),
+        ("4711", "refused", "There is no such message."),
     ]
 
 

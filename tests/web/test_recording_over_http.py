@@ -167,10 +167,7 @@ def test_where_the_audit_entry_fails_nothing_is_recorded(api: Api) -> None:
 
 
 def test_where_the_message_fails_nothing_is_recorded(api: Api) -> None:
-    api.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON outbox WHEN NEW.subject_type = 'attendance' "
-        "BEGIN SELECT RAISE(ABORT, 'no'); END"
-    )
+    api.refuse("outbox", "NEW.subject_type = 'attendance'")
 
     assert_problem(api.post(ADA), 500)
 

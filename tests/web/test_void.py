@@ -5,10 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from calling import ADA, Api, assert_problem, at_once, before_each_part
+from calling import ADA, Api, assert_problem, at_once, each_part
 from werkzeug.test import TestResponse
 
 from attendance.models import Role
+
+pytestmark = pytest.mark.both_databases
 
 WHY = "scanned the wrong badge"
 CORRECTION = {
@@ -216,6 +218,19 @@ def test_a_frontend_cannot_void_what_another_key_reported(api: Api) -> None:
     assert api.audited()[-1]["actor_name"] == "back-door"
 
 
+@pytest.mark.parametrize(("role", "body"), [(None, {}), ("auditor", {}), ("admin", {})])
+def test_a_refusal_says_in_the_trail_which_record_it_was_about(
+    api: Api, role: Role | None, body: object
+) -> None:
+    record = api.record()
+
+    api.post(body, f"/attendance/{record['id']}/void", role)
+
+    entry = api.audited()[-1]
+    assert (entry["action"], entry["outcome"]) == ("attendance.voided", "refused")
+    assert (entry["target_type"], entry["target_id"]) == ("attendance", str(record["id"]))
+
+
 def test_a_rotated_key_is_still_the_one_that_reported_it(api: Api) -> None:
     record = api.record()
     successor = api.rotate_key("frontend")
@@ -243,10 +258,10 @@ def test_an_idempotency_key_is_for_one_record(api: Api) -> None:
     assert_problem(void(api, other["id"], headers=key), 422, "idempotency_key_reused")
 
 
-@pytest.mark.parametrize("trigger", before_each_part("attendance.voided"))
-def test_where_one_part_fails_nothing_is_written(api: Api, trigger: str) -> None:
+@pytest.mark.parametrize(("table", "which"), each_part("attendance.voided"))
+def test_where_one_part_fails_nothing_is_written(api: Api, table: str, which: str) -> None:
     record = api.record()
-    api.execute(f"CREATE TRIGGER full {trigger} BEGIN SELECT RAISE(ABORT, 'a secret'); END")
+    api.refuse(table, which)
 
     answer = void(api, record["id"], headers={"Idempotency-Key": "k"})
 

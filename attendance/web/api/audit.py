@@ -5,7 +5,7 @@ from flask import Blueprint, Response
 from attendance.audit import export, listing
 from attendance.web.answers import page, position
 from attendance.web.body import query
-from attendance.web.calls import Call, reads, writes
+from attendance.web.calls import Call, reads, streamed, writes
 from attendance.web.schemas import AuditExportQuery, AuditQuery
 from attendance.web.services import services
 
@@ -37,7 +37,7 @@ def export_(call: Call) -> Response:
         lambda connection: export.begin(connection, call.now, call.context, wanted)
     )
     return Response(
-        export.stream(database, wanted, last_id),
+        streamed("audit.exported", export.stream(database, wanted, last_id)),
         mimetype=export.MEDIA_TYPES[asked.form],
         headers={"Content-Disposition": f"attachment; filename=audit.{asked.form}"},
     )

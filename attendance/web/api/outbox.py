@@ -54,7 +54,7 @@ def retry_matching(call: Call) -> Response:
     """Put every failed and uncertain message that matches back to `pending`."""
     asked = optional_json_body(RetryIn)
     chosen = admin.Filter(asked.ids, asked.error, asked.chat_id, asked.since)
-    changes = _retry(call, chosen, asked.reason)
+    changes = _retry(call, chosen, asked.reason, note_refused=True)
     count = len(changes.before)
     return respond(
         {
@@ -91,12 +91,18 @@ def _shown(message_id: int) -> Response:
     return respond(found)
 
 
-def _retry(call: Call, chosen: admin.Filter, reason: str | None) -> admin.Changes:
+def _retry(
+    call: Call, chosen: admin.Filter, reason: str | None, *, note_refused: bool = False
+) -> admin.Changes:
+    """With `note_refused` what is left alone is audited, too, and need not be refused."""
+
     def work(connection: Connection) -> admin.Changes:
         changes = admin.retry(connection, call.now, chosen)
         audited.record_changes(
             connection, call.now, call.context, "outbox.retried", changes, "pending", reason
         )
+        if note_refused:
+            audited.record_refused(connection, call.now, call.context, "outbox.retried", changes)
         return changes
 
     changes = services().database.write(work)

@@ -1,0 +1,42 @@
+"""Reading what a stranger may have written, who need not keep to what a column holds."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select
+from sqlalchemy.exc import DBAPIError
+
+
+def read_all(
+    connection: Connection, query: Select[*tuple[Any, ...]]
+) -> Sequence[Row[*tuple[Any, ...]]]:
+    """All rows that a query finds. A SQLite file may hold text that is not UTF-8: it comes as
+    bytes, and does not keep the rest from being read."""
+    try:
+        return connection.execute(query).all()
+    except DBAPIError:
+        with _any_text(connection):
+            return connection.execute(query).all()
+
+
+@contextmanager
+def _any_text(connection: Connection) -> Iterator[None]:
+    """Slower: therefore only where it is needed."""
+    driver: Any = connection.connection.dbapi_connection
+    usual = getattr(driver, "text_factory", None)
+    if usual is None:
+        yield  # a server, which takes no such text
+        return
+    driver.text_factory = _text_or_bytes
+    try:
+        yield
+    finally:
+        driver.text_factory = usual
+
+
+def _text_or_bytes(stored: bytes) -> str | bytes:
+    try:
+        return stored.decode()
+    except UnicodeDecodeError:
+        return stored
