@@ -24,6 +24,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def cpu_seconds_of_all(pid: int) -> float:
+    """The same of a process, its children, and those that it has waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    gone = (int(fields[13]) + int(fields[14])) / _TICKS
+    return gone + cpu_seconds(pid) + sum(map(cpu_seconds, children(pid)))
+
+
 def resident_mib(pid: int) -> float:
     """What a process holds of memory that it shares with nobody: its own growth shows here."""
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()

@@ -17,10 +17,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# What all tests share lies one folder up.
+sys.path.append(str(Path(__file__).parents[1]))
+
 import delivering
 import growing
 import posting
 import queues
+import sharing_claims
+import sharing_posts
 from measuring import FULL, QUICK, Figure, Form
 
 Benchmark = Callable[[Form, Path], list[Figure]]
@@ -36,6 +41,8 @@ BENCHMARKS: dict[str, Benchmark] = {
     "drain": delivering.drain,
     "million": growing.a_million_rows,
     "memory": growing.memory,
+    "postgres": sharing_posts.posts,
+    "postgres-claims": sharing_claims.claims,
 }
 
 
