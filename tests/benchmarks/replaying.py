@@ -45,8 +45,12 @@ def kept(path: Path) -> list[Step]:
 
 
 def connected(url: str) -> Any:
-    """By psycopg, which knows nothing of SQLAlchemy's name for it."""
-    return psycopg.connect(url.replace("+psycopg", "", 1))
+    return psycopg.connect(driver_s(url))
+
+
+def driver_s(url: str) -> str:
+    """The URL as psycopg has it, which knows nothing of SQLAlchemy's name for it."""
+    return url.replace("+psycopg", "", 1)
 
 
 def with_high_ids(url: str) -> None:

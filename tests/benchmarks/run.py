@@ -26,6 +26,7 @@ import posting
 import queues
 import sharing_claims
 import sharing_posts
+import sharing_queues
 from measuring import FULL, QUICK, Figure, Form
 
 Benchmark = Callable[[Form, Path], list[Figure]]
@@ -43,6 +44,9 @@ BENCHMARKS: dict[str, Benchmark] = {
     "memory": growing.memory,
     "postgres": sharing_posts.posts,
     "postgres-claims": sharing_claims.claims,
+    "postgres-put": sharing_queues.puts,
+    "postgres-take": sharing_queues.takes,
+    "postgres-take-any": sharing_queues.takes_without_order,
 }
 
 

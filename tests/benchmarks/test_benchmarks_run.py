@@ -52,6 +52,15 @@ def test_postgresql_is_measured_beside_its_bare_driver(tmp_path: Path) -> None:
     assert figures["postgres-claims"]["claims, 1: per core spent"]["median"] > 0
 
 
+@needs_queues
+@needs_postgres
+def test_the_queue_on_postgresql_is_measured_beside_another(tmp_path: Path) -> None:
+    figures = _run(tmp_path, "postgres-put", "postgres-take")
+
+    assert figures["postgres-put"]["put, 1: to procrastinate"]["median"] > 0
+    assert figures["postgres-take"]["take, 1: to procrastinate"]["median"] > 0
+
+
 def _run(folder: Path, *names: str) -> dict[str, dict[str, Any]]:
     """The figures of a quick run, by benchmark and by what was measured."""
     report = folder / "report.json"
