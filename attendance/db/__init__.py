@@ -11,6 +11,7 @@ from attendance.db.errors import BadDatabaseUrl, DatabaseError, NoDatabase, TooB
 from attendance.db.forks import assert_no_connections
 from attendance.db.inserting import insert_unless_there
 from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
+from attendance.db.planning import keep_plans
 from attendance.db.postgres import PostgresDatabase
 from attendance.db.prepared import Prepared
 from attendance.db.sqlite import SqliteDatabase
@@ -32,6 +33,7 @@ __all__ = [
     "format_utc",
     "insert_unless_there",
     "json_form",
+    "keep_plans",
     "only_where",
     "parse_utc",
     "sync_directory",
