@@ -35,7 +35,7 @@ def sent_ahead(connection: Connection) -> Iterator[None]:
 
 
 def send(connection: Connection, statement: str) -> None:
-    """Have the server do it, as one of a unit's own."""
+    """What a unit has the server do besides its work; it is not waited for."""
     _driver(connection).execute(statement, prepare=False)
 
 

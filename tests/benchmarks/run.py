@@ -2,8 +2,8 @@
 
     python tests/benchmarks/run.py [--quick] [--only NAME …] [--json FILE]
 
-Wants Debian's `wrk` and `gcc`, and `pip install -e '.[bench]'`. All of it takes about a quarter of
-an hour on two cores that nobody else uses.
+Wants Debian's `wrk`, `gcc` and `postgresql`, and `pip install -e '.[bench]'`. All of it takes about
+half an hour on two cores that nobody else uses.
 """
 
 import argparse
