@@ -26,12 +26,12 @@ def create_app(settings: Settings | None = None) -> Flask:
 
     Raises:
         ConfigError: a setting is wrong.
-        DatabaseError: there is no database, or it has not been upgraded.
+        DatabaseError: there is no database, it has not been upgraded, or it was moved away.
     """
     settings = settings or Settings.from_env(os.environ)
     database = Database.at(settings.database_url)
     services = Services(settings, database, clock=database.clock)
-    schema.require_current(database)
+    schema.require_open(database)
     app = _App(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attendance import secret
-from attendance.secret import redact
+from attendance.secret import redact, without_passwords
 
 KEY = "att_" + "k" * 43
 TOKEN = "12345:" + "A" * 35
@@ -27,3 +27,18 @@ def test_a_text_without_a_secret_stays_as_it_is() -> None:
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_no_look_ahead_misses_what_the_patterns_would_find(text: str) -> None:
     assert redact(text) == secret._PATTERNS.sub("[secret]", text)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("--to postgresql+psycopg://me:pw@host/a", "--to postgresql+psycopg://me:[secret]@host/a"),
+        ("x://:p:w/d@host 'y://me:pw@host'", "x://:[secret]@host 'y://me:[secret]@host'"),
+        ("x://me@/a?password=p'w&host=h", "x://me@/a?password=[secret]'w&host=h"),
+        ("x://host/a?host=h&password=pw", "x://host/a?host=h&password=[secret]"),
+        ("http://127.0.0.1:8000/a to me@host", "http://127.0.0.1:8000/a to me@host"),
+        ("x://me@host:5432/a", "x://me@host:5432/a"),
+    ],
+)
+def test_the_password_of_a_url_is_struck_out_however_short(text: str, shown: str) -> None:
+    assert without_passwords(text) == shown

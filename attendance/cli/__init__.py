@@ -13,6 +13,7 @@ from attendance.cli.db import db
 from attendance.cli.dispatch import dispatch
 from attendance.cli.doctor import doctor
 from attendance.cli.keys import keys
+from attendance.cli.move import move
 from attendance.cli.outbox import outbox
 from attendance.cli.sandbox import sandbox
 from attendance.cli.serve import serve
@@ -31,4 +32,5 @@ def main() -> None:
 
 for command in (serve, dispatch, sandbox, db, keys, chats, outbox, audit, doctor):
     main.add_command(command)
+db.add_command(move)
 main.add_command(tryout, "tryout")

@@ -9,7 +9,7 @@ from typing import Any, TextIO
 
 import click
 
-from attendance.audit import export, listing
+from attendance.audit import Context, export, listing
 from attendance.audit.following import follow
 from attendance.cli import sealing
 from attendance.cli.common import (
@@ -21,6 +21,7 @@ from attendance.cli.common import (
     print_json,
     print_rows,
 )
+from attendance.db import Database, Moved
 
 _COLUMNS = {
     "id": "ID",
@@ -85,10 +86,18 @@ def export_(file: Path | None, form: export.Form, raw: bool, **chosen: Any) -> N
     wanted = export.Export(listing.Filter(**chosen), form, raw)
     context = os_user()
     with opened_database() as database, _output(file) as output:
-        now = database.clock()
-        last_id = database.write(lambda c: export.begin(c, now, context, wanted))
-        for part in export.stream(database, wanted, last_id):
+        for part in export.stream(database, wanted, _begin(database, context, wanted)):
             output.write(part)
+
+
+def _begin(database: Database, context: Context, wanted: export.Export) -> int:
+    """The last row to export, once that is noted; a database that was moved away takes no note."""
+    now = database.clock()
+    try:
+        return database.write(lambda connection: export.begin(connection, now, context, wanted))
+    except Moved:
+        with database.read() as connection:
+            return listing.last_id(connection)
 
 
 @contextmanager

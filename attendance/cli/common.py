@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from attendance import audit, config
 from attendance.config import ConfigError, Settings
 from attendance.db import Database, DatabaseError, json_form, schema, utc_now
-from attendance.secret import redact
+from attendance.secret import redact, without_passwords
 
 _ARGUMENTS = "attendance.arguments"
 _LONGEST_COMMAND = 256
@@ -79,7 +79,7 @@ def _command_line() -> str | None:
     if context is None:
         return None
     words = ["manage.py", *context.find_root().meta.get(_ARGUMENTS, ())]
-    return redact(shlex.join(words))[:_LONGEST_COMMAND]
+    return redact(without_passwords(shlex.join(words)))[:_LONGEST_COMMAND]
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")

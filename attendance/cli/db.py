@@ -1,5 +1,6 @@
 """`manage.py db`: the database itself."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, schema
+from attendance.db import Database, Moved, schema
 from attendance.outbox import readiness
 
 
@@ -47,7 +48,7 @@ def upgrade() -> None:
 def check(as_json: bool) -> None:
     """Check shape, integrity and references; exit 1 where something is wrong."""
     with opened_database() as database:
-        found = [*database.faults(), *_differences(database), *unguarded(database)]
+        found = all_faults(database)
     if as_json:
         print_json({"ok": not found, "faults": found})
     else:
@@ -65,9 +66,10 @@ def backup(file: Path) -> None:
         size = database.backup(file.absolute())
         now, context = database.clock(), os_user()
         after = {"file": str(file.absolute()), "bytes": size}
-        database.write(
-            lambda connection: audit.record(connection, now, context, "db.backup", after=after)
-        )
+        with suppress(Moved):  # the trail goes on in the other database
+            database.write(
+                lambda connection: audit.record(connection, now, context, "db.backup", after=after)
+            )
     click.echo(f"{file} written, {size:,} bytes, checked.")
 
 
@@ -85,6 +87,11 @@ def upgraded(settings: Settings) -> tuple[str | None, str]:
                 )
             )
     return before, after
+
+
+def all_faults(database: Database) -> list[str]:
+    """What is wrong with what is stored, with its shape, or with what guards it."""
+    return [*database.faults(), *_differences(database), *unguarded(database)]
 
 
 def _differences(database: Database) -> list[str]:

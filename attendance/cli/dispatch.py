@@ -8,6 +8,7 @@ import click
 
 from attendance.audit.refusals import Refusals
 from attendance.cli.common import examples, load_settings, opened_database
+from attendance.db import schema
 from attendance.logs import logging_config
 from attendance.worker import UNCONFIGURED, Running, create_caretaker, create_dispatcher
 
@@ -24,6 +25,7 @@ def dispatch() -> None:
     logging.config.dictConfig(logging_config(settings.log_format))
     stopped = threading.Event()
     with opened_database() as database:
+        schema.require_open(database)
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
         caretaker = create_caretaker("dispatcher", settings, database, Refusals())

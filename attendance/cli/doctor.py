@@ -92,7 +92,7 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
     try:
         database = Database.at(settings.database_url)
         try:
-            schema.require_current(database)
+            schema.require_open(database)
             yield from _kept_where(database, settings)
             checks: tuple[Callable[[Database, Settings], Findings], ...]
             checks = (_soundness, _keys, _outbox, _dispatchers, _audit)

@@ -7,12 +7,19 @@ nothing of what is stored.
 from attendance.db.base import Base, UtcTime, format_utc, json_form, only_where, parse_utc, utc_now
 from attendance.db.database import Database
 from attendance.db.disk import sync_directory
-from attendance.db.errors import BadDatabaseUrl, DatabaseError, NoDatabase, TooBusy, Unavailable
+from attendance.db.errors import (
+    BadDatabaseUrl,
+    DatabaseError,
+    Moved,
+    NoDatabase,
+    TooBusy,
+    Unavailable,
+)
 from attendance.db.forks import assert_no_connections
 from attendance.db.inserting import insert_unless_there
 from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
 from attendance.db.planning import keep_plans
-from attendance.db.postgres import PostgresDatabase
+from attendance.db.postgres import PostgresDatabase, bulk
 from attendance.db.prepared import Prepared
 from attendance.db.sqlite import SqliteDatabase
 
@@ -21,6 +28,7 @@ __all__ = [
     "Base",
     "Database",
     "DatabaseError",
+    "Moved",
     "NoDatabase",
     "PostgresDatabase",
     "Prepared",
@@ -30,6 +38,7 @@ __all__ = [
     "UtcTime",
     "alone_at",
     "assert_no_connections",
+    "bulk",
     "format_utc",
     "insert_unless_there",
     "json_form",

@@ -19,7 +19,8 @@ _PIPELINE = "pipeline"
 
 @contextmanager
 def sent_ahead(connection: Connection) -> Iterator[None]:
-    """Within it nothing is waited for that nobody looks at; at its end all is answered.
+    """Within it nothing is waited for that nobody looks at; at its end all is answered. The driver
+    refuses COPY here.
 
     Raises:
         DBAPIError: a statement failed whose answer nobody had looked at.

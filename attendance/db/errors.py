@@ -24,5 +24,13 @@ class Unavailable(DatabaseError):
     """The storage failed (disk full, I/O error, locked for good): nothing is written."""
 
 
+CLOSED = "This database is closed"
+"""How a database that was moved away refuses a change: the first words of its own error."""
+
+
+class Moved(Unavailable):
+    """What is stored here is being moved to another database, or was: here nothing is written."""
+
+
 class BadDatabaseUrl(DatabaseError):
     """DATABASE_URL names something that cannot keep what is committed."""

@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from attendance.db.base import Base
 from attendance.db.database import Database
 from attendance.db.errors import NoDatabase
+from attendance.db.relocation import refuse_closed, refuse_incomplete
 
 _PACKAGE = Path(__file__).parent.parent
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
@@ -25,13 +26,20 @@ def upgrade(url: str, group: str | None = None) -> tuple[str | None, str]:
     Raises:
         BadDatabaseUrl: it cannot be a database of ours.
         NoDatabase: there is none, and it cannot be made.
+        Moved: it was moved away, or is not all here yet.
     """
     with Database.upgrading(url, group) as connection:
+        refuse_closed(connection, Database.at(url).name)
         before = current_revision(connection)
-        config = _config()
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        bring_up(connection)
     return before, head_revision()
+
+
+def bring_up(connection: Connection) -> None:
+    """Make the tables, or what they lack, in a transaction of `Database.upgrading`."""
+    config = _config()
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
 
 
 def head_revision() -> str:
@@ -52,9 +60,11 @@ def require_current(database: Database) -> None:
 
     Raises:
         NoDatabase: it has not been upgraded.
+        Moved: what was moved here is not all here yet.
     """
     with database.read() as connection:
         revision = current_revision(connection)
+        refuse_incomplete(connection, database.name)
     older = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
     if revision is None or revision in older - {head_revision()}:
         raise NoDatabase(
@@ -62,6 +72,18 @@ def require_current(database: Database) -> None:
             f"{'nothing yet' if revision is None else 'an older version'}: "
             "run `manage.py db upgrade` (DATABASE_URL names it)."
         )
+
+
+def require_open(database: Database) -> None:
+    """The same for whoever is to work on the database, and not only to read it.
+
+    Raises:
+        NoDatabase: it has not been upgraded.
+        Moved: it was moved away, or is not all here yet.
+    """
+    require_current(database)
+    with database.read() as connection:
+        refuse_closed(connection, database.name)
 
 
 def differences(connection: Connection) -> list[Any]:

@@ -10,6 +10,7 @@ from itsdangerous import BadData, URLSafeSerializer
 
 from attendance.db import json_form
 from attendance.web.problems import invalid
+from attendance.web.response import JsonResponse
 from attendance.web.services import services
 
 
@@ -22,7 +23,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=js
 
 
 def respond(value: Any, status: int = 200) -> Response:
-    return Response(dumps(value), status, mimetype="application/json")
+    return JsonResponse(dumps(value), status)
 
 
 def page(kind: str, rows: Sequence[Mapping[str, Any]], limit: int, keys: Sequence[str]) -> Response:

@@ -10,6 +10,7 @@ from attendance import keys
 from attendance.idempotency import Answer, Ticket, once
 from attendance.web.calls import Call
 from attendance.web.problems import Problem
+from attendance.web.response import JsonResponse
 from attendance.web.services import services
 
 
@@ -51,7 +52,7 @@ def _ticket(call: Call, body: bytes) -> Ticket | None:
 
 
 def _response(answer: Answer) -> Response:
-    response = Response(answer.body, answer.status, mimetype="application/json")
+    response = JsonResponse(answer.body, answer.status)
     if answer.location is not None:
         response.headers["Location"] = answer.location
     if answer.replayed:

@@ -21,9 +21,10 @@ from attendance.correcting import (
     NotYourRecord,
     TooLate,
 )
-from attendance.db import TooBusy, Unavailable
+from attendance.db import Moved, TooBusy, Unavailable
 from attendance.idempotency import KeyReused
 from attendance.recording import ClientEventConflict
+from attendance.web.response import JsonResponse
 
 logger = logging.getLogger(__name__)
 
@@ -119,6 +120,13 @@ _TABLE: dict[type[Exception], Problem] = {
         "The body did not arrive in time.",
         headers={"Connection": "close"},
     ),
+    Moved: Problem(
+        503,
+        "moved",
+        "What is recorded here moves to another database, and nothing was stored: try again once "
+        "the operator has started the service there.",
+        headers={"Retry-After": "10"},
+    ),
     Unavailable: Problem(
         503,
         "storage_unavailable",
@@ -155,7 +163,8 @@ def problem_of(error: Exception) -> Problem:
 
 def respond(problem: Problem) -> Response:
     body = problem.as_dict(g.get("request_id"))
-    response = Response(json.dumps(body, ensure_ascii=False), problem.status, mimetype=MEDIA_TYPE)
+    text = json.dumps(body, ensure_ascii=False)
+    response = JsonResponse(text, problem.status, mimetype=MEDIA_TYPE)
     response.headers.update(problem.headers)
     return response
 

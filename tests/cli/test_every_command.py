@@ -34,6 +34,7 @@ NEEDS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("audit", "prune"): ("--older-than", "1d", "--archive", "old.jsonl"),
     ("outbox", "cancel"): ("1",),
     ("db", "backup"): ("copy.db",),
+    ("db", "move"): ("--cancel",),
 }
 MAKES_A_DATABASE = {("serve",), ("db", "upgrade"), ("sandbox",)}
 COULD_NOT_RUN: dict[tuple[str, ...], int] = {("audit", "verify"): 2}
@@ -49,7 +50,7 @@ def _id(path: tuple[str, ...]) -> str:
 def test_the_commands_are_those_of_the_contract() -> None:
     assert {_id(path) for path in COMMANDS} == {
         *("serve", "dispatch", "sandbox", "doctor"),
-        *("db upgrade", "db check", "db backup"),
+        *("db upgrade", "db check", "db backup", "db move"),
         *("keys create", "keys list", "keys rotate", "keys revoke"),
         *("chats list", "chats add", "chats remove", "chats test", "chats discover"),
         *("chats pause", "chats resume", "outbox watch"),
@@ -174,6 +175,10 @@ def test_an_empty_list_says_so_to_a_person(desk: Desk, path: tuple[str, ...]) ->
         ("keys", "create", "a\nb", "--role", "admin"),
         ("keys", "revoke"),
         ("db", "backup"),
+        ("db", "move"),
+        ("db", "move", "--to", "postgresql+psycopg://h/a", "--cancel"),
+        ("db", "move", "--to", "postgresql+psycopg://h/a", "--discard"),
+        ("db", "move", "--to", "sqlite:///elsewhere.db"),
         ("sandbox", "--port", "70000"),
     ],
 )

@@ -65,6 +65,7 @@ class Service:
             self._process = subprocess.Popen(
                 [sys.executable, str(ROOT / "manage.py"), *self._command],
                 env=self.environment,
+                cwd=self.database.parent,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
@@ -96,6 +97,7 @@ class Service:
         return subprocess.run(
             [sys.executable, str(ROOT / "manage.py"), *arguments],
             env=self.environment,
+            cwd=self.database.parent,
             capture_output=True,
             text=True,
             timeout=60,
@@ -143,7 +145,7 @@ class Client:
     """A frontend: posts attendance with one key, over one connection."""
 
     def __init__(self, service: Service, key: str) -> None:
-        self._url = service.url
+        self._url, self.key = service.url, key
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {key}"
 

@@ -13,6 +13,7 @@ from sqlalchemy import URL, Connection
 from attendance.db.base import utc_now
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
 from attendance.db.errors import NoDatabase
+from attendance.db.relocation import refuse_closed
 from attendance.db.sqlite import backup
 from attendance.db.sqlite.engines import close_cursors, reading_engine, writing_engine
 from attendance.db.sqlite.files import create_database_file, sqlite_path
@@ -21,10 +22,6 @@ from attendance.db.sqlite.writer import Writer
 
 _CLOSE_TIMEOUT_SECONDS = 20.0
 _LITTLE_SPACE_BYTES = 16 * 1024 * 1024
-
-
-def _do_nothing(_: Connection) -> None:
-    """Begins and commits, and so takes the lock."""
 
 
 def _rewrite_header(connection: Connection) -> None:
@@ -77,7 +74,13 @@ class SqliteDatabase(Database, scheme="sqlite"):
         """Without reason to doubt it takes the lock only."""
         free = shutil.disk_usage(self.path.parent).free
         doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
-        self.write(_rewrite_header if doubtful else _do_nothing, timeout_seconds)
+
+        def prove(connection: Connection) -> None:
+            refuse_closed(connection, self.name)
+            if doubtful:
+                _rewrite_header(connection)
+
+        self.write(prove, timeout_seconds)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.engine import RootTransaction
 
-from attendance.db.errors import Unavailable
+from attendance.db.errors import CLOSED, Moved, Unavailable
 from attendance.db.sqlite.engines import close_cursors, driver_connection
 
 _STORAGE_CODES = frozenset(
@@ -172,6 +172,11 @@ def _call(connection: Connection, unit: Unit) -> object:
 
 
 def _as_ours(error: Exception) -> Exception:
+    reason = getattr(error, "orig", None) or error
+    if isinstance(reason, sqlite3.IntegrityError) and str(reason).startswith(CLOSED):
+        moved = Moved(str(reason))
+        moved.__cause__ = error
+        return moved
     return _unavailable(error) if _storage_code(error) in _STORAGE_CODES else error
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
 from attendance.db.sqlite.engines import WRITE_BUSY_SECONDS, driver_connection
+from attendance.db.sqlite.promptness import wake_promptly
 from attendance.db.sqlite.turnstile import Turnstile
 from attendance.db.sqlite.units import Failed, Unit, begin, commit, fail
 
@@ -110,6 +111,8 @@ class Writer:
         logger.critical("The writer of the database has ended", exc_info=error)
 
     def _serve(self) -> None:
+        # Every process queues for this thread's turn, and in each it waits for the disk and a lock.
+        wake_promptly()
         running = True
         while running and (unit := self._waiting.get()) is not None:
             self._in_hand = group = [unit]

@@ -1,0 +1,57 @@
+"""Rows by the million, with the values and ids that they are given.
+
+Each function takes the caller's transaction, whose owner owns the tables.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from attendance.db.errors import DatabaseError
+
+
+@contextmanager
+def left_alone(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
+    """Nobody else writes to the tables until the end of the transaction, and within this no trigger
+    changes, or refuses, what is written. However long it takes."""
+    connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
+    for table in tables:
+        connection.exec_driver_sql(f"ALTER TABLE {_quoted(connection, table)} DISABLE TRIGGER USER")
+    yield
+    for table in tables:
+        connection.exec_driver_sql(f"ALTER TABLE {_quoted(connection, table)} ENABLE TRIGGER USER")
+
+
+def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]]) -> None:
+    """Write the rows, each with a value for every column as the driver or SQLite would show it.
+
+    Raises:
+        DatabaseError: the server refuses one; the transaction is over.
+    """
+    names = ", ".join(connection.dialect.identifier_preparer.quote(c.name) for c in table.columns)
+    driver: Any = connection.connection.dbapi_connection
+    try:
+        with (
+            driver.cursor() as cursor,
+            cursor.copy(f"COPY {_quoted(connection, table)} ({names}) FROM STDIN") as copy,
+        ):
+            for row in rows:
+                copy.write_row(row)
+    except connection.dialect.loaded_dbapi.Error as error:
+        reason = getattr(error.diag, "message_primary", None) or str(error).partition("\n")[0]
+        raise DatabaseError(f"PostgreSQL refused a row of {table.name}: {reason}.") from None
+
+
+def continue_after(connection: Connection, table: Table, last_id: int) -> None:
+    """Give the next row an id above `last_id`, where the table counts its ids."""
+    if last_id:
+        connection.exec_driver_sql(
+            "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",
+            (_quoted(connection, table), last_id),
+        )
+
+
+def _quoted(connection: Connection, table: Table) -> str:
+    return connection.dialect.identifier_preparer.format_table(table)

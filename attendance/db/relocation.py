@@ -1,0 +1,97 @@
+"""The mark on a database that is moved to another: nobody is to work on it, there or here.
+
+The database that is left is closed by triggers, so that strangers and older versions are refused,
+too; it can be read for ever. The one that is moved to refuses whoever starts on it until all is
+there.
+"""
+
+from datetime import datetime
+from typing import Any, Literal, get_args
+
+from sqlalchemy import CheckConstraint, Connection, Row, String, Text, inspect, select
+from sqlalchemy.orm import Mapped, mapped_column
+
+from attendance.db.base import Base, UtcTime
+from attendance.db.errors import CLOSED, Moved
+
+State = Literal["leaving", "moved", "arriving", "arrived"]
+_states = ", ".join(f"'{state}'" for state in get_args(State))
+_PREFIX = "closed_"
+
+
+class Relocation(Base):
+    """A move, under the same `move` in both databases. In the one that is left it is `leaving` and
+    then `moved`, and `place` is where to; in the other `arriving` and then `arrived`, from
+    `place`."""
+
+    __tablename__ = "relocation"
+
+    move: Mapped[str] = mapped_column(String(32), primary_key=True)
+    state: Mapped[State] = mapped_column(String(8))
+    place: Mapped[str] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(UtcTime)
+    ended_at: Mapped[datetime | None] = mapped_column(UtcTime)
+
+    __table_args__ = (
+        CheckConstraint(f"state IN ({_states})", name="state"),
+        CheckConstraint(
+            "(state IN ('moved', 'arrived')) = (ended_at IS NOT NULL)", name="ended_at"
+        ),
+    )
+
+
+Mark = Row[*tuple[Any, ...]]
+"""A row of it."""
+
+_newest = select(*Relocation.__table__.columns).order_by(Relocation.started_at.desc()).limit(1)
+
+
+def mark_on(connection: Connection) -> Mark | None:
+    """The last move from here or to here; None where there was none."""
+    if not inspect(connection).has_table(Relocation.__tablename__):
+        return None
+    return connection.execute(_newest).first()
+
+
+def refuse_incomplete(connection: Connection, name: str) -> None:
+    """Raises Moved where what was moved here is not all here yet."""
+    mark = mark_on(connection)
+    if mark is not None and mark.state == "arriving":
+        raise Moved(
+            f"The database {name} is not complete: `manage.py db move` brings it here from "
+            f"{mark.place}. Let that end, or run it again."
+        )
+
+
+def refuse_closed(connection: Connection, name: str) -> None:
+    """The same, and Moved also where the database was left: it can only be read."""
+    refuse_incomplete(connection, name)
+    mark = mark_on(connection)
+    if mark is None or mark.state == "arrived":
+        return
+    if mark.state == "moved":
+        raise Moved(f"The database {name} has moved to {mark.place}: set DATABASE_URL to that one.")
+    raise Moved(
+        f"The database {name} is being moved to {mark.place}: let `manage.py db move` end, or give "
+        "the move up with `manage.py db move --cancel`."
+    )
+
+
+def close(connection: Connection, place: str) -> None:
+    """Refuse every change of a SQLite database but to the mark itself, whoever makes it."""
+    said = f"{CLOSED}: `manage.py db move` takes it to {place}.".replace("'", "''")
+    for table in inspect(connection).get_table_names():
+        if table == Relocation.__tablename__:
+            continue
+        for event in ("insert", "update", "delete"):
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER {_PREFIX}{table}_{event} BEFORE {event} ON {table} "
+                f"BEGIN SELECT RAISE(ABORT, '{said}'); END"
+            )
+
+
+def reopen(connection: Connection) -> None:
+    """Undo `close`."""
+    made = "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name GLOB ?"
+    for name in connection.exec_driver_sql(made, (f"{_PREFIX}*",)).scalars().all():
+        connection.exec_driver_sql(f"DROP TRIGGER {name}")

@@ -1,0 +1,28 @@
+"""How soon a thread gets its CPU once what it waited for is there.
+
+Linux lets the thread that runs finish its slice, some 3 ms, before one that wakes: unless that one
+has asked for a shorter slice. It gets no more of the CPU for it, but sooner (since Linux 6.12).
+"""
+
+import ctypes
+import os
+import platform
+import struct
+
+SLICE_NANOSECONDS = 100_000
+"""The shortest that Linux grants."""
+
+_SCHED_SETATTR = {"x86_64": 314, "aarch64": 274}
+"""The number of the call, for which neither Python nor most C libraries have a name."""
+
+_ATTRIBUTES = struct.Struct("=IIQiIQQQ")
+
+
+def wake_promptly() -> bool:
+    """Ask for it, for the calling thread; False where it cannot be had, which harms nothing."""
+    number = _SCHED_SETATTR.get(platform.machine())
+    if platform.system() != "Linux" or number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
+        return False
+    nice = os.getpriority(os.PRIO_PROCESS, 0)
+    asked = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, SLICE_NANOSECONDS, 0, 0)
+    return bool(ctypes.CDLL(None).syscall(number, 0, asked, 0) == 0)

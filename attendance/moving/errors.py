@@ -1,0 +1,7 @@
+"""What a move may be refused for."""
+
+from attendance.db import DatabaseError
+
+
+class CannotMove(DatabaseError):
+    """The message says what is in the way, and what to do."""

@@ -1,0 +1,189 @@
+"""A move that dies in the middle: nobody starts on either side, and the same command goes on."""
+
+import re
+import time
+from typing import Any
+
+import pytest
+from commands import Desk
+from moves import all_here, all_there, fill, psql
+
+from attendance import moving
+from attendance.db import Database, schema
+from attendance.moving import source as moving_source
+from attendance.moving import target as moving_target
+from attendance.moving.comparing import compare
+from attendance.moving.move import Move
+
+STEPS: dict[str, tuple[Any, str]] = {
+    "the source is closed": (moving_source, "close"),
+    "the target is reserved": (moving_target, "reserve"),
+    "all is copied": (Move, "_bring"),
+    "the source is marked": (moving_source, "finish"),
+}
+SLOW = """
+CREATE FUNCTION slow() RETURNS bool LANGUAGE sql AS
+    $$ SELECT pg_sleep(0.03); SELECT true $$;
+ALTER TABLE outbox ADD CONSTRAINT slow CHECK (slow());
+"""
+FAST = "ALTER TABLE outbox DROP CONSTRAINT slow"
+COPYING = """SELECT tuples_processed FROM pg_stat_progress_copy
+    WHERE relid = 'outbox'::regclass AND tuples_processed > 0"""
+
+
+class Died(BaseException):
+    """The power is gone: nothing catches it."""
+
+
+def _die_after(desk: Desk, step: str, target: str) -> None:
+    """Begin a move, which ends right after this step."""
+    where, name = STEPS[step]
+    done = getattr(where, name)
+
+    def die(*arguments: Any, **named: Any) -> Any:
+        done(*arguments, **named)
+        raise Died
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(where, name, die)
+        with pytest.raises(Died):
+            desk.run("db", "move", "--to", target)
+
+
+def _is_whole(desk: Desk, target: str) -> None:
+    assert all_there(desk, target) == all_here(desk)
+    assert "The trail is intact." in desk.done("audit", "verify", DATABASE_URL=target)
+
+
+def _is_refused(desk: Desk, target: str) -> None:
+    for command in (("serve",), ("dispatch",), ("keys", "create", "a", "--role", "admin")):
+        told = desk.run(*command, DATABASE_URL=target)
+        assert (told.exit_code, "is not complete" in told.stderr) == (1, True), told.stderr
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_dead_after_any_step_it_is_refused_everywhere_and_goes_on(
+    desk: Desk, target: str, step: str
+) -> None:
+    """There is no moment at which both would serve: the target opens last."""
+    fill(desk)
+    _die_after(desk, step, target)
+    assert re.search("has moved to|is being moved to", desk.run("serve").stderr)
+    if step != "the source is closed":
+        _is_refused(desk, target)
+
+    answer = desk.done("db", "move", "--to", target)
+
+    assert "rows moved" in answer
+    _is_whole(desk, target)
+    assert "has moved to" in desk.run("serve").stderr
+
+
+def test_killed_in_the_middle_of_the_copy_it_begins_anew(desk: Desk, target: str) -> None:
+    fill(desk)
+    _prepare_slow(target)
+    with desk.running("db", "move", "--to", target) as process, psql(target) as watcher:
+        ends = time.monotonic() + 60
+        while not watcher.execute(COPYING).fetchall():
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < ends
+        process.kill()
+        process.wait()
+    _is_refused(desk, target)
+    with psql(target) as stranger:
+        assert stranger.execute("SELECT count(*) FROM attendance").fetchall() == [(0,)]
+        stranger.execute(FAST)
+
+    desk.done("db", "move", "--to", target)
+
+    _is_whole(desk, target)
+
+
+def _prepare_slow(target: str) -> None:
+    """An empty database of this version's shape, into which messages go slowly."""
+    schema.upgrade(target)
+    with psql(target) as stranger:
+        stranger.execute(SLOW)
+
+
+CHANGES = {
+    "UPDATE attendance SET note = note || ' ' WHERE id = 2": "attendance, row 2 is not the same",
+    "UPDATE attendance SET latitude = latitude + 1e-15 WHERE id = 1": "row 1 is not the same",
+    "UPDATE outbox SET silent = NOT silent WHERE id = 3": "outbox, row 3 is not the same",
+    "UPDATE chat SET created_at = created_at + '1us'::interval": "chat, row -7 is not the same",
+    "DELETE FROM outbox WHERE id = 6": "outbox, row 6 is missing",
+    "DELETE FROM outbox WHERE id = 7": "outbox, row 7 is missing",
+    "DELETE FROM client_event WHERE client_event_id = 'a'": "client_event, row 1, a is missing",
+    "INSERT INTO turn VALUES ('x', now())": "turn, row x is one too many",
+}
+
+
+def test_the_comparison_finds_what_differs(desk: Desk, target: str) -> None:
+    """The control: changes of one byte, one row, one microsecond, one after the other."""
+    fill(desk)
+    _die_after(desk, "all is copied", target)
+    with (
+        desk.database() as database,
+        database.read() as here,
+        Database.upgrading(target, None) as there,
+    ):
+        for change, found in CHANGES.items():
+            with there.begin_nested() as savepoint:
+                there.exec_driver_sql(change)
+                with pytest.raises(moving.CannotMove, match=found):
+                    compare(here, there, lambda _: None)
+                savepoint.rollback()
+        assert sum(one.rows for one in compare(here, there, lambda _: None)) > 30
+
+
+def test_where_it_differs_the_target_is_made_anew(desk: Desk, target: str) -> None:
+    fill(desk)
+    _die_after(desk, "all is copied", target)
+    with psql(target) as stranger:
+        stranger.execute("DELETE FROM turn")
+    result = desk.run("db", "move", "--to", target)
+    assert (result.exit_code, "turn, row pruning is missing" in result.stderr) == (1, True)
+    _is_refused(desk, target)
+
+    with psql(target) as admin:
+        admin.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    desk.done("db", "move", "--to", target)
+
+    _is_whole(desk, target)
+
+
+def test_one_that_is_interrupted_goes_to_no_other_place(
+    desk: Desk, target: str, postgres_url: str
+) -> None:
+    _die_after(desk, "the source is closed", target)
+    result = desk.run("db", "move", "--to", postgres_url)
+    assert result.exit_code == 1
+    assert "goes to test_" in result.stderr
+
+
+def test_one_that_was_given_up_meanwhile_ends_nowhere(
+    desk: Desk, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finish = moving_source.finish
+
+    def given_up(*arguments: Any) -> None:
+        desk.done("db", "move", "--cancel")
+        finish(*arguments)
+
+    monkeypatch.setattr(moving_source, "finish", given_up)
+    result = desk.run("db", "move", "--to", target)
+
+    assert (result.exit_code, "given up" in result.stderr) == (1, True)
+    assert "is not complete" in desk.run("serve", DATABASE_URL=target).stderr
+    desk.done("keys", "create", "door", "--role", "admin")
+
+
+def test_two_at_once_are_one(desk: Desk, target: str) -> None:
+    fill(desk)
+    with (
+        desk.running("db", "move", "--to", target) as one,
+        desk.running("db", "move", "--to", target) as other,
+    ):
+        told = [process.communicate(timeout=60) for process in (one, other)]
+        assert 0 in (one.returncode, other.returncode), told
+    _is_whole(desk, target)  # with one note of the end
