@@ -18,6 +18,7 @@ from attendance.db.errors import (
 from attendance.db.forks import assert_no_connections
 from attendance.db.inserting import insert_unless_there
 from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
+from attendance.db.planning import keep_plans
 from attendance.db.postgres import PostgresDatabase, bulk
 from attendance.db.prepared import Prepared
 from attendance.db.reading import read_all
@@ -42,6 +43,7 @@ __all__ = [
     "format_utc",
     "insert_unless_there",
     "json_form",
+    "keep_plans",
     "only_where",
     "parse_utc",
     "read_all",

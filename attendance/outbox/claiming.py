@@ -15,7 +15,7 @@ from attendance.db import Prepared
 from attendance.outbox import lanes, starts, stoppage
 from attendance.outbox.claim import Claim, Claimed, Debit, Policy
 from attendance.outbox.lanes import Head
-from attendance.outbox.message import Message
+from attendance.outbox.message import IS_UNSETTLED, Message
 from attendance.outbox.pacing import HORIZON, clear_of, next_start, plan
 from attendance.outbox.quiet import is_quiet
 from attendance.outbox.settlement import LEASE_OVER, OnOutcome, abandon, give_up
@@ -232,7 +232,7 @@ def _is_silent(head: Head, now: datetime, policy: Policy) -> bool:
 def _expired_claim(connection: Connection, head: Head) -> Claim:
     """The claim that ran out, with all the messages that it held."""
     held = select(Message.__table__).where(
-        Message.lane == head["lane"], Message.token == head["token"], Message.status == "sending"
+        Message.lane == head["lane"], IS_UNSETTLED, Message.token == head["token"]
     )
     rows = [dict(row) for row in connection.execute(held.order_by(Message.id)).mappings()]
     return Claim(

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from attendance.db import Prepared, UtcTime, insert_unless_there, transactions_overlap
+from attendance.db import Prepared, UtcTime, insert_unless_there, keep_plans, transactions_overlap
 from attendance.outbox import stoppage
 from attendance.outbox.claim import Policy
 from attendance.outbox.message import (
@@ -73,7 +73,7 @@ def _heads(*columns: Any) -> Select[Any]:
 
 
 _now, _lane = bindparam("now", type_=UtcTime), bindparam("lane", type_=String)
-_limit = bindparam("limit", type_=Integer)
+_limit, _at = bindparam("limit", type_=Integer), bindparam("at", type_=UtcTime)
 _first_due = Prepared(select(func.min(Chat.ready_at).label("due_at")).where(_OPEN))
 _due_heads = Prepared(
     _heads(*_HEAD).where(_OPEN, Chat.ready_at <= _now).order_by(Chat.ready_at).limit(_limit)
@@ -146,7 +146,8 @@ _to_repeat = Prepared(
     .order_by(Message.id)
     .with_for_update()
 )
-_set_next = Prepared(update(Chat).where(Chat.chat_id == _lane).values(next_at=bindparam("at")))
+_changes = Chat.next_at.is_distinct_from(_at)
+_set_next = Prepared(update(Chat).where(Chat.chat_id == _lane, _changes).values(next_at=_at))
 
 
 def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
@@ -188,6 +189,7 @@ def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
     """The heads that may be claimed, those that could have been for longest first. Until the end
     of the transaction nobody else changes their lanes, but for messages that come in."""
     if transactions_overlap(connection):
+        keep_plans(connection)
         rows = _lock_due.all(connection, {"now": now, "limit": limit})
         held = [row.chat_id for row in rows]
         due = _rows(_locked_due_heads, connection, now=now, lanes=held) if held else []
@@ -212,6 +214,7 @@ def hold_lane(connection: Connection, lane: str) -> None:
     """Keep all others from changing the lane until the end of the transaction, but for messages
     that come in. To be done before any of its messages is changed."""
     if transactions_overlap(connection):
+        keep_plans(connection)
         _lock_one(connection, {"lane": lane})
 
 

@@ -7,10 +7,12 @@ import logging
 import os
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import requests
 from flask import Flask, request
 from flask.typing import ResponseReturnValue
+from replaying import KEY, PERSON, connected, kept, play
 from sqlalchemy import create_engine, event
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
@@ -107,6 +109,23 @@ def naive() -> Flask:
             session.add(_Audit(occurred_at=now, actor="key", action=what, target_id=record.id))
             session.commit()
             return {"status": "SUCCESS", "id": record.id}, 201
+
+    return app
+
+
+def statements() -> Flask:
+    """What our own POST has the database do, statement by statement, sent by psycopg alone: a
+    connection for each thread."""
+    app = Flask(__name__)
+    steps, own = kept(Path(os.environ["SCRIPT"])), threading.local()
+
+    @app.post("/attendance")
+    def post() -> ResponseReturnValue:
+        said, key = request.get_json(), request.headers["Idempotency-Key"]
+        if not hasattr(own, "connection"):
+            own.connection = connected(os.environ["DATABASE_URL"])
+        play(own.connection, steps, {PERSON: said["person_id"], KEY: key})
+        return {"status": "SUCCESS", "message": f"{said['person_id']} {said['event']}"}, 201
 
     return app
 

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -22,6 +23,22 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of all threads of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def cpu_seconds_of_all(pid: int) -> float:
+    """The same of a process, its children, and those that it has waited for."""
+    while True:
+        there = children(pid)
+        # Who ends meanwhile would be counted twice, or not at all.
+        with suppress(FileNotFoundError, ProcessLookupError):
+            total = sum(map(cpu_seconds, (pid, *there))) + _cpu_seconds_of_gone(pid)
+            if children(pid) == there:
+                return total
+
+
+def _cpu_seconds_of_gone(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[13]) + int(fields[14])) / _TICKS
 
 
 def resident_mib(pid: int) -> float:

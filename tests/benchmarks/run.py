@@ -2,8 +2,8 @@
 
     python tests/benchmarks/run.py [--quick] [--only NAME …] [--json FILE]
 
-Wants Debian's `wrk` and `gcc`, and `pip install -e '.[bench]'`. All of it takes about a quarter of
-an hour on two cores that nobody else uses.
+Wants Debian's `wrk`, `gcc` and `postgresql`, and `pip install -e '.[bench]'`. All of it takes about
+half an hour on two cores that nobody else uses.
 """
 
 import argparse
@@ -17,10 +17,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+# What all tests share lies one folder up.
+sys.path.append(str(Path(__file__).parents[1]))
+
 import delivering
 import growing
 import posting
 import queues
+import sharing_claims
+import sharing_posts
+import sharing_queues
 from measuring import FULL, QUICK, Figure, Form
 
 Benchmark = Callable[[Form, Path], list[Figure]]
@@ -36,6 +42,11 @@ BENCHMARKS: dict[str, Benchmark] = {
     "drain": delivering.drain,
     "million": growing.a_million_rows,
     "memory": growing.memory,
+    "postgres": sharing_posts.posts,
+    "postgres-claims": sharing_claims.claims,
+    "postgres-put": sharing_queues.puts,
+    "postgres-take": sharing_queues.takes,
+    "postgres-take-any": sharing_queues.takes_without_order,
 }
 
 

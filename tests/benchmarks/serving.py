@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,10 +76,10 @@ class Server:
 @contextmanager
 def ours(folder: Path, sink: Sink, **settings: str) -> Iterator[Server]:
     """The service, through its own gunicorn.conf.py, delivering to `sink`. Its database, in
-    `folder`, may have been prepared."""
+    `folder` unless DATABASE_URL is among the settings, may have been prepared."""
     path = folder / "ours.db"
-    with prepared(path) as database:
-        key = database.write(_make_key)
+    with prepared_at(settings.get("DATABASE_URL", f"sqlite:///{path}")) as database:
+        key = database.write(make_key)
     arguments = ("-c", str(ROOT / "gunicorn.conf.py"))
     with _gunicorn(arguments, path, sink, key, settings) as server:
         yield server
@@ -96,11 +96,15 @@ def contender(name: str, folder: Path, sink: Sink, **settings: str) -> Iterator[
         yield server
 
 
+def prepared(path: Path) -> AbstractContextManager[Database]:
+    """The service's SQLite database at `path`, made if need be, open in this process and closed at
+    the end: no server may run beside."""
+    return prepared_at(f"sqlite:///{path}")
+
+
 @contextmanager
-def prepared(path: Path) -> Iterator[Database]:
-    """The service's database at `path`, made if need be, open in this process and closed at the
-    end: no server may run beside."""
-    url = f"sqlite:///{path}"
+def prepared_at(url: str) -> Iterator[Database]:
+    """The same for any URL, of a database that exists where it is a server's."""
     schema.upgrade(url)
     database = Database.at(url)
     try:
@@ -109,7 +113,8 @@ def prepared(path: Path) -> Iterator[Database]:
         database.close()
 
 
-def _make_key(connection: Connection) -> str:
+def make_key(connection: Connection) -> str:
+    """One to post with."""
     context, name = audit.service_context("benchmark"), f"bench-{secrets.token_hex(4)}"
     return keys.create(
         connection,

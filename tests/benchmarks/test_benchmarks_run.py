@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from postgres_server import HOW_TO_GET_IT, binaries
 
 RUN = Path(__file__).with_name("run.py")
 
@@ -18,6 +19,7 @@ needs_gcc = pytest.mark.skipif(shutil.which("gcc") is None, reason="needs gcc: a
 needs_queues = pytest.mark.skipif(
     find_spec("huey") is None, reason="needs other queues: pip install -e '.[bench]'"
 )
+needs_postgres = pytest.mark.skipif(binaries() is None, reason=HOW_TO_GET_IT)
 
 
 @needs_queues
@@ -38,6 +40,25 @@ def test_a_slow_disk_is_slow(tmp_path: Path) -> None:
     figures = _run(tmp_path, "naive-slow-disk")
 
     assert figures["naive-slow-disk"]["p99"]["median"] > 0
+
+
+@needs_queues
+@needs_wrk
+@needs_postgres
+def test_postgresql_is_measured_beside_its_bare_driver(tmp_path: Path) -> None:
+    figures = _run(tmp_path, "postgres", "postgres-claims")
+
+    assert figures["postgres"]["POST, 1: per core spent"]["median"] > 0
+    assert figures["postgres-claims"]["claims, 1: per core spent"]["median"] > 0
+
+
+@needs_queues
+@needs_postgres
+def test_the_queue_on_postgresql_is_measured_beside_another(tmp_path: Path) -> None:
+    figures = _run(tmp_path, "postgres-put", "postgres-take")
+
+    assert figures["postgres-put"]["put, 1: to procrastinate"]["median"] > 0
+    assert figures["postgres-take"]["take, 1: to procrastinate"]["median"] > 0
 
 
 def _run(folder: Path, *names: str) -> dict[str, dict[str, Any]]:
