@@ -11,10 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Dialect
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.postgresql import psycopg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from attendance.db.ahead import as_sqlalchemy_has_it, await_answers
+from attendance.db.errors import without_values
 
 _DIALECTS: dict[str, Dialect] = {
     "sqlite": sqlite.dialect(),
@@ -25,8 +26,6 @@ _DOUBLE = 701
 """PostgreSQL's number for the one type whose reading depends on how the server calls it."""
 
 Process = Callable[[Any], Any]
-Answer = Callable[[Connection, Any], Any]
-"""What is taken from the driver's cursor."""
 
 
 class Prepared:
@@ -42,34 +41,41 @@ class Prepared:
         row = namedtuple("Row", [column.key for column in read])  # type: ignore[misc]  # not literal
         self._row: Callable[[Iterable[Any]], Any] = row._make
 
-    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> None:
-        """Run it, for whoever looks at no answer. A unit of work on PostgreSQL does not wait for
-        one either (`ahead`).
+    def __call__(self, connection: Connection, values: Mapping[str, Any]) -> Any:
+        """Run it; the driver's cursor, which has `rowcount`.
 
         Raises:
             DBAPIError: as `Connection.execute` would.
         """
-        self._form(connection).run(connection, values, _unread)
-
-    def changed(self, connection: Connection, values: Mapping[str, Any]) -> int:
-        """Run an update; how many rows it found."""
-        return int(self._form(connection).run(connection, values, _count))
+        try:
+            return self._form(connection).run(connection, values)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise self._named(connection, error) from error
 
     def inserted(self, connection: Connection, values: Mapping[str, Any]) -> int:
         """Run an insert; the id that the row was given."""
-        return int(self._form(connection).run(connection, values, _id))
+        cursor = self(connection, values)
+        made = cursor.lastrowid if connection.dialect.name == "sqlite" else cursor.fetchone()[0]
+        return int(made)
 
     def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
         """The rows of a select, with the columns as attributes."""
         form = self._form(connection)
-        # Fetched first: a row that cannot be made would leave a statement half read, of which no
-        # one knows. SQLite's writer could not begin again while the traceback lives.
-        return [self._row(form.read(row)) for row in form.run(connection, values, _rows)]
+        try:
+            # Fetched first: a row that cannot be made would leave a statement half read, of which
+            # no one knows. SQLite's writer could not begin again while the traceback lives.
+            rows = form.run(connection, values).fetchall()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise self._named(connection, error) from error
+        return [self._row(form.read(row)) for row in rows]
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         """The first of them, or None."""
         form = self._form(connection)
-        row = form.run(connection, values, _row)
+        try:
+            row = form.run(connection, values).fetchone()
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise self._named(connection, error) from error
         return None if row is None else self._row(form.read(row))
 
     def _form(self, connection: Connection) -> "_Form":
@@ -79,26 +85,17 @@ class Prepared:
             form = self._forms[name] = _Form(self._statement, self._columns, _DIALECTS[name])
         return form
 
-
-def _unread(_: Connection, __: Any) -> None:
-    """Nobody looks."""
-
-
-def _count(connection: Connection, cursor: Any) -> Any:
-    await_answers(connection)
-    return cursor.rowcount
-
-
-def _id(connection: Connection, cursor: Any) -> Any:
-    return cursor.lastrowid if connection.dialect.name == "sqlite" else cursor.fetchone()[0]
-
-
-def _rows(_: Connection, cursor: Any) -> Any:
-    return cursor.fetchall()
-
-
-def _row(_: Connection, cursor: Any) -> Any:
-    return cursor.fetchone()
+    def _named(self, connection: Connection, error: Exception) -> BaseException:
+        """The driver's error as SQLAlchemy's own of the same name, without the values."""
+        without_values(error)
+        return DBAPIError.instance(
+            self._form(connection).sql,
+            (),
+            error,
+            connection.dialect.loaded_dbapi.Error,
+            hide_parameters=True,
+            dialect=connection.dialect,
+        )
 
 
 class _Form:
@@ -121,17 +118,14 @@ class _Form:
         processes = [_reading(column.type, dialect) for column in read]
         self._reads = [(at, process) for at, process in enumerate(processes) if process is not None]
 
-    def run(self, connection: Connection, values: Mapping[str, Any], answer: Answer) -> Any:
+    def run(self, connection: Connection, values: Mapping[str, Any]) -> Any:
         given = {**self._fixed, **values} if self._fixed else values
         parameters = [
             given[name] if process is None else process(given[name])
             for name, process in self._binds
         ]
         driver: Any = connection.connection.dbapi_connection
-        try:
-            return answer(connection, driver.execute(self.sql, parameters))
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise as_sqlalchemy_has_it(connection, error, self.sql) from error
+        return driver.execute(self.sql, parameters)
 
     def read(self, row: Iterable[Any]) -> Iterable[Any]:
         if not self._reads:

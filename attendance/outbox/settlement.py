@@ -236,7 +236,7 @@ def _change(
     return {
         message.id
         for message in claim.messages
-        if _change_one.changed(connection, {"message": message.id, **values})
+        if _change_one(connection, {"message": message.id, **values}).rowcount
     }
 
 

@@ -64,35 +64,29 @@ def with_high_ids(url: str) -> None:
 def recording() -> Iterator[list[Step]]:
     """What this process sends to PostgreSQL meanwhile, by whatever connection is open already."""
     steps: list[Step] = []
-    execute = psycopg.Cursor.execute
+    execute, commit = psycopg.Cursor.execute, psycopg.Connection.commit
 
     def noted(cursor: Any, sql: Any, values: Any = None, **options: Any) -> Any:
         execute(cursor, sql, values, **options)
-        rows = _answer(cursor)
-        alone = cursor.connection.autocommit
-        steps.append(Step() if sql == "COMMIT" else Step(str(sql), values, alone, tuple(rows)))
+        rows = cursor.fetchall() if cursor.description else []
+        if rows:
+            cursor.scroll(0, "absolute")
+        steps.append(Step(str(sql), values, cursor.connection.autocommit, tuple(rows)))
         return cursor
 
-    with patch.object(psycopg.Cursor, "execute", noted):
+    def committed(connection: Any) -> None:
+        commit(connection)
+        steps.append(Step())
+
+    with (
+        patch.object(psycopg.Cursor, "execute", noted),
+        patch.object(psycopg.Connection, "commit", committed),
+    ):
         yield steps
 
 
-def _answer(cursor: Any) -> list[Row]:
-    """The rows of an answer, to be read again by whoever asked."""
-    if cursor.connection.pgconn.pipeline_status:
-        with cursor.connection.pipeline():
-            pass  # what was sent ahead is answered now
-    if not cursor.description:
-        return []
-    rows: list[Row] = cursor.fetchall()
-    if rows:
-        cursor.scroll(0, "absolute")
-    return rows
-
-
 def play(connection: Any, steps: list[Step], made_up: Mapping[str, str]) -> None:
-    """Send them one after the other, each when the one before is answered. `made_up` tells for
-    words of the recording what takes their place."""
+    """`made_up` tells for words of the recording what takes their place."""
     known: dict[Any, Any] = {_LOCK + word: _LOCK + new for word, new in made_up.items()}
     known.update(made_up)
     for step in steps:

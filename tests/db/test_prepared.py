@@ -68,19 +68,15 @@ def test_there_may_be_no_row(database: Database) -> None:
 
 
 def test_a_constant_of_the_statement_is_kept(database: Database) -> None:
-    def add_three(connection: Connection) -> None:
-        for number in range(3):
-            ADD(connection, ROW | {"id": number})
-
-    database.write(add_three)
+    database.write(lambda c: [ADD(c, ROW | {"id": number}) for number in range(3)] and None)
     with database.read() as connection:
         assert len(LATER.all(connection, {"since": NINE})) == 2
 
 
 def test_an_error_is_sqlalchemy_s_and_shows_no_value(database: Database) -> None:
-    database.write(lambda connection: ADD(connection, ROW))
+    database.write(lambda connection: ADD(connection, ROW) and None)
     with pytest.raises(IntegrityError) as raised:
-        database.write(lambda connection: ADD(connection, ROW))
+        database.write(lambda connection: ADD(connection, ROW) and None)
     assert "unique" in str(raised.value).lower()
     assert "(7)" not in str(raised.value)
     assert "2026" not in str(raised.value)

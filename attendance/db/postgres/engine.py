@@ -9,7 +9,6 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
-from attendance.db.ahead import await_answers
 from attendance.db.errors import BadDatabaseUrl, without_values
 from attendance.db.forks import keep_from_forks
 from attendance.db.postgres.clock import Look, seconds
@@ -110,5 +109,4 @@ def _prepared(engine: Engine, observe: Callable[[Look], object]) -> Engine:
         without_values(context.original_exception)
         without_values(context.sqlalchemy_exception)
 
-    event.listen(engine, "after_cursor_execute", await_answers)
     return keep_from_forks(engine)

@@ -5,8 +5,8 @@ from typing import Generic
 
 from sqlalchemy import Connection
 from sqlalchemy.engine import RootTransaction
+from sqlalchemy.exc import DBAPIError
 
-from attendance.db.ahead import send, sent_ahead
 from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
 from attendance.db.postgres.engine import LOCK_SECONDS, is_lost
@@ -76,29 +76,36 @@ class Unit(Generic[T]):
             Exception: what the work raised; it is not committed.
         """
         self.tries += 1
-        transaction, committing = connection.begin(), False
+        transaction = connection.begin()
         try:
-            with sent_ahead(connection):
-                self._bound(connection)
-                result = self._work(connection)
-                committing = not is_lost(connection)
-                send(connection, "COMMIT")
-            transaction.commit()
+            self._bound(connection)
+            result = self._work(connection)
         except Exception as error:
             _undo(connection, transaction)
-            if committing and fate_of(error) == "lost":
-                raise _unknown(error) from error
             raise self._judged(error) from error
         except BaseException:
             _undo(connection, transaction)
             raise
+        self._commit(connection, transaction)
         return result
 
     def _bound(self, connection: Connection) -> None:
         """Wait for locks no longer than the caller would."""
         if self._timeout is not None and self._timeout < LOCK_SECONDS:
             milliseconds = max(1, round(1000 * (self.seconds_left() or 0)))
-            send(connection, f"SET LOCAL lock_timeout = {milliseconds}")
+            connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
+
+    def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
+        lost = is_lost(connection)
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if not lost and (connection.invalidated or fate_of(error) == "lost"):
+                raise Unavailable(
+                    f"The connection was lost during the commit ({reason_of(error)}): "
+                    "it is not known whether it was written."
+                ) from error
+            raise Again(error, "lost" if lost else fate_of(error)) from error
 
     def _judged(self, error: Exception) -> Exception:
         fate = fate_of(error)
@@ -106,13 +113,6 @@ class Unit(Generic[T]):
             return error
         self._twins += fate == "twin"
         return Again(error, fate, twins=self._twins)
-
-
-def _unknown(error: Exception) -> Unavailable:
-    return Unavailable(
-        f"The connection was lost during the commit ({reason_of(error)}): "
-        "it is not known whether it was written."
-    )
 
 
 def _undo(connection: Connection, transaction: RootTransaction) -> None:

@@ -3,8 +3,7 @@ it the signal that the file names.
 
 The points are placed around SQLAlchemy, gunicorn and the Telegram client, so that the product has
 no hooks for tests. Whoever can remove the file named after the point is struck: one for each file.
-On PostgreSQL there is no point at the BEGIN, which goes with the first statement, and COMMIT is a
-statement like any other.
+On PostgreSQL there is no point at the BEGIN, which goes with the first statement.
 """
 
 import os
@@ -81,11 +80,9 @@ def kind_of(statement: str, parameters: Any) -> str | None:
     return None
 
 
-def _execute(
-    inner: Callable[..., Any], connection: Any, statement: str, *given: Any, **named: Any
-) -> Any:
+def _execute(inner: Callable[..., Any], connection: Any, statement: str, *given: Any) -> Any:
     _before(statement, given[0] if given else ())
-    answer = inner(connection, statement, *given, **named)
+    answer = inner(connection, statement, *given)
     _after(statement)
     return answer
 
@@ -94,8 +91,6 @@ def _before(statement: str, parameters: Any) -> None:
     if statement.startswith("BEGIN IMMEDIATE"):
         _written.kinds = set()
         passing("before-begin")
-    elif statement == "COMMIT":
-        _before_commit()
     elif kind := kind_of(statement, parameters):
         _written.kinds.add(kind)
 
@@ -110,14 +105,10 @@ def _begin(inner: Callable[..., Any], *given: Any) -> None:
     inner(*given)
 
 
-def _before_commit() -> None:
-    for kind in getattr(_written, "kinds", ()):
-        passing(f"before-{kind}-commit")
-
-
 def _commit(inner: Callable[..., Any], *given: Any) -> None:
     kinds: set[str] = getattr(_written, "kinds", set())
-    _before_commit()
+    for kind in kinds:
+        passing(f"before-{kind}-commit")
     inner(*given)
     for kind in kinds:
         passing(f"after-{kind}-commit")

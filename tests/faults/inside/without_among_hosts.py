@@ -23,24 +23,15 @@ def synchronous_commit() -> None:
 
 def word_of_a_lost_commit() -> None:
     """Take a commit whose answer was lost for one that was written."""
-    run = Unit.run
+    commit = Unit._commit
 
-    def hopeful(unit: "Unit[Any]", connection: Connection) -> Any:
-        work, results = unit._work, []
-
-        def kept(connection: Connection) -> Any:
-            results.append(work(connection))
-            return results[-1]
-
-        unit._work = kept
+    def hopeful(unit: "Unit[Any]", *given: Any) -> None:
         try:
-            return run(unit, connection)
+            commit(unit, *given)
         except Unavailable:
-            return results[-1]
-        finally:
-            unit._work = work
+            return
 
-    Unit.run = hopeful  # type: ignore[method-assign, assignment]
+    Unit._commit = hopeful  # type: ignore[method-assign, assignment]
 
 
 def clock_of_the_server() -> None:
