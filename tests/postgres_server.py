@@ -66,12 +66,13 @@ class PostgresServer:
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends it at once and in order; SIGQUIT as a crash would."""
         assert self._process is not None
+        self._helper.submit(int).result()  # after what it has to do: a database is made ahead
         self._process.send_signal(how)
         self._process.wait()
 
     def close(self) -> None:
-        self._helper.shutdown()
         self.stop()
+        self._helper.shutdown()
 
     def restart(self, how: signal.Signals = signal.SIGINT) -> None:
         self.stop(how)

@@ -22,6 +22,7 @@ IN_DOUBT = "SELECT count(*) FROM outbox_attempt WHERE outcome IN ('uncertain', '
 TIMES = """
     SELECT extract(epoch FROM received_at)::float8 FROM attendance
     UNION ALL SELECT extract(epoch FROM occurred_at)::float8 FROM audit
+    WHERE action <> 'db.upgraded' -- before the test, which finds its database made
 """
 
 
@@ -56,7 +57,8 @@ def test_hosts_whose_clocks_are_off_lose_nothing_and_take_nothing_over(make_shif
     assert verdict.is_valid, verdict
     assert not verdict.explained, verdict
     assert hosts.rows(IN_DOUBT) == [(0,)]
-    assert all(began - 60 < at < time.time() + 60 for (at,) in hosts.rows(TIMES))
+    false = [at - began for (at,) in hosts.rows(TIMES) if not began - 60 < at < time.time() + 60]
+    assert not false
 
 
 def assert_told_times_are_believed(hosts: Hosts) -> None:

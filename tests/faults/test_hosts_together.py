@@ -8,6 +8,7 @@ is claimed first, the checker finds those that it has passed.
 
 from collections.abc import Callable
 
+import pytest
 from hosts import PATIENT, Hosts
 from rig import ROUNDS, until
 from shared_seed import MANY
@@ -26,6 +27,7 @@ LEAST_SHARE = 0.8
 TRIES = 3
 
 
+@pytest.mark.alone
 def test_hosts_together_share_one_pace_and_lose_nothing(make_hosts: Make) -> None:
     hosts = make_hosts(WEB_CONCURRENCY="2", **PACED)
     hosts.sandbox.fault("delay", delay_seconds=0.1, times=None)
