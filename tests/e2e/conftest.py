@@ -9,12 +9,10 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from service import Client, Service
+from service import Client, Service, telegram
 
 from attendance.models import Role
 from attendance.telegram.sandbox import Sandbox
-
-CHAT = "1000"
 
 
 @pytest.fixture
@@ -29,12 +27,7 @@ def make_service(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Ser
     with ExitStack() as stack:
 
         def make(**settings: str) -> Service:
-            telegram = {
-                "TELEGRAM_BOT_TOKEN": sandbox.token,
-                "TELEGRAM_CHAT_ID": CHAT,
-                "TELEGRAM_API_BASE": sandbox.url,
-            }
-            service = Service(tmp_path, command=("serve",), **{**telegram, **settings})
+            service = Service(tmp_path, command=("serve",), **{**telegram(sandbox), **settings})
             return stack.enter_context(service)
 
         yield make

@@ -19,22 +19,35 @@ import requests
 from attendance import audit, keys
 from attendance.db import Database, utc_now
 from attendance.models import Role
+from attendance.telegram.sandbox import Sandbox
 
 NO_LIMITS = {"OUTBOX_RATE_CHAT": "off", "OUTBOX_RATE_GROUP": "off", "OUTBOX_RATE_OVERALL": "off"}
 """For tests that are about something else than the pace."""
 
 ROOT = Path(__file__).parents[2]
+CHAT = "1000"
 _STARTS_WITHIN_SECONDS = 30.0
+
+
+def telegram(sandbox: Sandbox) -> dict[str, str]:
+    """The settings of a service that sends to the sandbox."""
+    return {
+        "TELEGRAM_BOT_TOKEN": sandbox.token,
+        "TELEGRAM_CHAT_ID": CHAT,
+        "TELEGRAM_API_BASE": sandbox.url,
+    }
 
 
 class Service:
     """Started by `with`; killed at the end if it is still there. `settings` are environment
-    variables beside the database and the address, `log` is where its standard error goes."""
+    variables beside the database and the address, `log` is where its standard error goes, `root`
+    where its code lies."""
 
     def __init__(self, folder: Path, *, command: tuple[str, ...] = ("serve",), **settings: str):
         self.database = folder / "attendance.db"
         self.log = folder / "service.log"
         self.url = f"http://127.0.0.1:{free_port()}"
+        self.root = ROOT
         self._command = command
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
@@ -58,6 +71,7 @@ class Service:
             "DATABASE_URL": f"sqlite:///{self.database}",
             "BIND": self.url.removeprefix("http://"),
             "LOG_FORMAT": "json",
+            "PYTHONPATH": str(self.root),
             **self._settings,
         }
 
@@ -69,7 +83,7 @@ class Service:
     def start(self) -> Self:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, str(ROOT / "manage.py"), *self._command],
+                [sys.executable, str(self.root / "manage.py"), *self._command],
                 env=self.environment,
                 cwd=self.database.parent,
                 stdout=log,
@@ -101,7 +115,7 @@ class Service:
     def manage(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run another command on the same database."""
         return subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *arguments],
+            [sys.executable, str(self.root / "manage.py"), *arguments],
             env=self.environment,
             cwd=self.database.parent,
             capture_output=True,
