@@ -15,7 +15,7 @@ from sqlalchemy import Connection, insert, select
 from attendance import audit, notices, records
 from attendance.models import Attendance, Correction
 from attendance.recording import Entry, Reporter, Rules, as_said, facts_of, row_of
-from attendance.routing import Destination, Notification, destinations, tell, told_of
+from attendance.routing import Destination, Notification, destinations, once_each, tell, told_of
 
 OWN_WITHIN = timedelta(seconds=60)
 """For so long after it was received, who reported a record may void it."""
@@ -196,12 +196,11 @@ def _tell(
     connection: Connection, order: Order, text: str, subject: Record, concerned: list[Record]
 ) -> tuple[Notification, ...]:
     """Once in each place that is told of any of these records, or was of the one that was wrong."""
-    places: dict[Destination, None] = {}
+    default_chat, found = order.rules.default_chat, list[Destination]()
     for record in concerned:
         conditions = (record["site"], record["group_name"], record["event"])
-        found = destinations(connection, order.rules.default_chat, *conditions)
-        places.update(dict.fromkeys(found))
-    wrong = (_TARGET, str(order.attendance_id))
-    places.update(dict.fromkeys(told_of(connection, order.rules.default_chat, *wrong)))
+        found += destinations(connection, default_chat, *conditions)
+    found += told_of(connection, default_chat, _TARGET, str(order.attendance_id))
+    places = once_each(connection, found)
     about = (_TARGET, str(subject["id"]), order.context.request_id)
     return tell(connection, order.now, places, text, notices.in_one_line(text), about)

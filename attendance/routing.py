@@ -135,6 +135,15 @@ def told_of(
     return [(row.chat_id, row.thread_id) for row in connection.execute(query.order_by(Message.id))]
 
 
+def once_each(connection: Connection, found: Iterable[Destination]) -> list[Destination]:
+    """The first of those that are one place: a chat's old id is the one that it has become."""
+    places: dict[Destination, Destination] = {}
+    for chat, thread in found:
+        lane = None if chat is None else lives_in(connection, chat)
+        places.setdefault((lane, thread if lane == chat else None), (chat, thread))
+    return list(places.values())
+
+
 def tell(
     connection: Connection,
     now: datetime,

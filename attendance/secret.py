@@ -13,7 +13,7 @@ _PATTERNS = re.compile(
     r"(?<!\d)\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{16,}"  # a Telegram bot token, also percent-encoded
     r"|\batt_[A-Za-z0-9_-]{20,}"  # an API key of ours
 )
-_PASSWORD_IN_URL = re.compile(r"(://[^:/@\s]*:)[^@\s]*(?=@)|([?&]\w*password=)[^&\s'\"]*")
+_PASSWORD_IN_URL = re.compile(r"(://[^:/@]*:).*(?=@)|([?&]\w*password=)[^&]*", re.DOTALL)
 _AFTER_A_COLON = re.compile(":[A-Za-z0-9_-]{16}")
 """What the patterns need beside `att_` and `%3`, found in a twentieth of their time: every request
 is redacted, and next to none holds a secret."""
@@ -52,9 +52,9 @@ def redact(text: str) -> str:
     return text
 
 
-def without_passwords(text: str) -> str:
-    """`text` with the passwords struck out of the URLs in it, however short they are."""
-    return _PASSWORD_IN_URL.sub(lambda found: f"{found[1] or found[2]}{_MASK}", text)
+def without_passwords(word: str) -> str:
+    """One word of a command with the passwords struck out of the URL in it, whatever they hold."""
+    return _PASSWORD_IN_URL.sub(lambda found: f"{found[1] or found[2]}{_MASK}", word)
 
 
 def _forms_of(value: str) -> set[str]:

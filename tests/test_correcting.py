@@ -25,6 +25,7 @@ from attendance.correcting import (
 )
 from attendance.db import Base, Database
 from attendance.models import Attendance
+from attendance.outbox import lanes
 from attendance.recording import Entry, Recording, Reporter, Rules, record_attendance
 from attendance.routing import Conditions
 
@@ -184,6 +185,16 @@ def test_topics_and_chats_without_conditions_are_told_once(database: Database) -
 
     assert [one.chat_id for one in told] == ["-1", "2000", "1000"]  # which heard of the original
     assert [row["thread_id"] for row in _rows(database, "outbox")[2:]] == [5, None, None]
+
+
+def test_a_chat_that_was_told_under_its_old_id_is_told_once(database: Database) -> None:
+    def migrate(connection: Connection) -> None:
+        lanes.migrate(connection, NOW, "1000", "-1001000")
+        routing.add(connection, NOW, "-1001000", None, [routing.EVERYTHING])
+
+    database.write(migrate)
+
+    assert [one.chat_id for one in _void(database).notifications] == ["-1001000"]
 
 
 _INSERT = (

@@ -13,7 +13,8 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from attendance.audit import seals
-from attendance.db import Database, parse_utc
+from attendance.audit.canonical import time_of
+from attendance.db import Database
 from attendance.secret import Secret
 
 _EVERY_SECONDS = 1.0
@@ -106,5 +107,7 @@ class Sealer:
             newest = seals.head(connection)
         if newest is None or newest["backlog"]:
             return False
-        age = self._clock() - parse_utc(newest["sealed_at"])
-        return timedelta() <= age < timedelta(seconds=_EVERY_SECONDS)
+        sealed_at = time_of(newest["sealed_at"])
+        if sealed_at is None:  # a stranger's, who may not keep the rest from being sealed
+            return False
+        return timedelta() <= self._clock() - sealed_at < timedelta(seconds=_EVERY_SECONDS)

@@ -5,6 +5,7 @@ import os
 import pwd
 import re
 import shlex
+import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -82,7 +83,7 @@ def _command_line() -> str | None:
     if context is None:
         return None
     words = ["manage.py", *context.find_root().meta.get(_ARGUMENTS, ())]
-    return redact(without_passwords(shlex.join(words)))[:_LONGEST_COMMAND]
+    return redact(shlex.join(map(without_passwords, words)))[:_LONGEST_COMMAND]
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
@@ -194,7 +195,11 @@ def _cell(value: Any) -> str:
 
 def _printable(text: str) -> str:
     """Without what would steer a terminal: clients write much of what is shown."""
-    return "".join(one if one.isprintable() or one in _JOINERS else "\ufffd" for one in text)
+    return "".join(one if _is_harmless(one) else "\ufffd" for one in text)
+
+
+def _is_harmless(one: str) -> bool:
+    return one.isprintable() or one in _JOINERS or unicodedata.category(one) == "Zs"
 
 
 def _plain_or_same(value: Any) -> Any:

@@ -80,7 +80,7 @@ def _tell(compared: Sequence[Compared], name: str) -> None:
 
 
 def _target_url(url: str | None, file: Path | None) -> str:
-    """The URL, its password known as a secret from now on."""
+    """The URL that was given."""
     try:
         given = url if file is None else file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:

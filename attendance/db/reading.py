@@ -16,6 +16,8 @@ def read_all(
     try:
         return connection.execute(query).all()
     except DBAPIError:
+        if connection.dialect.name != "sqlite":
+            raise  # a server takes no such text, and has ended the transaction
         with _any_text(connection):
             return connection.execute(query).all()
 
@@ -24,10 +26,7 @@ def read_all(
 def _any_text(connection: Connection) -> Iterator[None]:
     """Slower: therefore only where it is needed."""
     driver: Any = connection.connection.dbapi_connection
-    usual = getattr(driver, "text_factory", None)
-    if usual is None:
-        yield  # a server, which takes no such text
-        return
+    usual = driver.text_factory
     driver.text_factory = _text_or_bytes
     try:
         yield

@@ -112,6 +112,10 @@ def _close(
 
 def _reopen(connection: Connection, *, now: datetime, context: audit.Context, discard: bool) -> str:
     mark = relocation.mark_on(connection)
+    if mark is not None and mark.state == "arrived":
+        raise CannotMove(
+            f"Everything was moved here from {mark.place}: set DATABASE_URL to that to go back."
+        )
     if mark is None or mark.state not in {"leaving", "moved"}:
         raise CannotMove("This database is not being moved: there is nothing to cancel.")
     if mark.state == "moved" and not discard:

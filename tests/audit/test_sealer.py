@@ -36,6 +36,17 @@ def test_a_seal_holds_500_rows_at_most_and_says_whether_more_wait(trail: Trail) 
     assert [tuple(row.values()) for row in found] == [(1, 500, 1), (501, 1000, 1), (1001, 1001, 0)]
 
 
+@pytest.mark.parametrize("sealed_at", ["yesterday", None])
+def test_a_seal_without_a_time_keeps_nobody_from_sealing(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch, sealed_at: str | None
+) -> None:
+    trail.grow(1)
+    forged = {"sealed_at": sealed_at, "backlog": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(seals, "head", lambda _: forged)
+        assert not trail.sealer._another_is_at_it()
+
+
 def test_each_seal_names_the_one_before(trail: Trail) -> None:
     trail.grow(1, 1, 1)
 

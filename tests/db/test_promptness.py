@@ -62,3 +62,14 @@ def test_a_refusal_is_survived(database: Database, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(promptness, "_SCHED_SETATTR", {platform.machine(): 100_000})
     assert not promptness.wake_promptly()
     assert database.write(lambda _: 7) == 7
+
+
+@pytest.mark.parametrize("call", ["sched_getscheduler", "getpriority"])
+def test_a_sandbox_that_forbids_to_ask_ends_no_writer(
+    database: Database, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    def forbidden(*_: object) -> int:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, call, forbidden)
+    assert database.write(lambda _: 7) == 7

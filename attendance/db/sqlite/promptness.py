@@ -8,6 +8,7 @@ import ctypes
 import os
 import platform
 import struct
+import sys
 
 SLICE_NANOSECONDS = 100_000
 """The shortest that Linux grants."""
@@ -20,9 +21,16 @@ _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 
 def wake_promptly() -> bool:
     """Ask for it, for the calling thread; False where it cannot be had, which harms nothing."""
-    number = _SCHED_SETATTR.get(platform.machine())
-    if platform.system() != "Linux" or number is None or os.sched_getscheduler(0) != os.SCHED_OTHER:
+    number = _SCHED_SETATTR.get(platform.machine()) if sys.maxsize > 2**32 else None
+    if platform.system() != "Linux" or number is None:
         return False
-    nice = os.getpriority(os.PRIO_PROCESS, 0)
-    asked = _ATTRIBUTES.pack(_ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, SLICE_NANOSECONDS, 0, 0)
-    return bool(ctypes.CDLL(None).syscall(number, 0, asked, 0) == 0)
+    try:
+        if os.sched_getscheduler(0) != os.SCHED_OTHER:
+            return False
+        nice = os.getpriority(os.PRIO_PROCESS, 0)
+        asked = _ATTRIBUTES.pack(
+            _ATTRIBUTES.size, os.SCHED_OTHER, 0, nice, 0, SLICE_NANOSECONDS, 0, 0
+        )
+        return bool(ctypes.CDLL(None).syscall(number, 0, asked, 0) == 0)
+    except OSError:
+        return False
