@@ -9,7 +9,6 @@ import hashlib
 import json
 import logging
 import os
-import re
 import socket
 import threading
 from collections.abc import Callable, Sequence
@@ -27,7 +26,7 @@ from attendance.audit.trail import service_context
 from attendance.config import Settings
 from attendance.db import Database, DatabaseError
 from attendance.notices import anchor_message
-from attendance.secret import Secret
+from attendance.secret import Secret, without_passwords
 
 _NOTE_TIMEOUT_SECONDS = 2.0
 _EVERY_SECONDS = 1.0
@@ -147,4 +146,4 @@ def _plain(value: Any) -> str | None:
     if value is None:
         return None
     # The address of a database server holds a password.
-    return "set" if isinstance(value, Secret) else re.sub(r"//[^/@]*@", "//", str(value))
+    return "set" if isinstance(value, Secret) else without_passwords(str(value))

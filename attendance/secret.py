@@ -53,7 +53,8 @@ def redact(text: str) -> str:
 
 
 def without_passwords(word: str) -> str:
-    """One word of a command with the passwords struck out of the URL in it, whatever they hold."""
+    """A word with the password struck out of the URL that it is, whatever the password holds. Of a
+    sentence more than the password may go, never less."""
     return _PASSWORD_IN_URL.sub(lambda found: f"{found[1] or found[2]}{_MASK}", word)
 
 

@@ -18,11 +18,11 @@ from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
 from attendance.config import ConfigError, Rate, Settings
 from attendance.db import Database, DatabaseError, PostgresDatabase, SqliteDatabase, schema, utc_now
 from attendance.notices import Notices
-from attendance.outbox import heartbeat, listing
+from attendance.outbox import at_work, listing
 from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
-_SILENT_AFTER_SECONDS = 60.0
+_UNSEALED_FOR_LONG_SECONDS = 60.0
 _CLOCKS_APART_SECONDS = 5.0
 
 
@@ -207,13 +207,7 @@ def _outbox(database: Database, _: Settings) -> Findings:
 
 
 def _dispatchers(database: Database, settings: Settings) -> Findings:
-    now = database.clock()
-    ages = {
-        name: (now - beaten_at).total_seconds()
-        for name, beaten_at in heartbeat.last_beats(database).items()
-    }
-    lively = [name for name, age in ages.items() if age < _SILENT_AFTER_SECONDS]
-    if lively:
+    if lively := at_work.lively(database, database.clock()):
         yield Finding("ok", "dispatcher", f"{len(lively)} at work")
     elif settings.telegram_configured:
         yield Finding("warn", "dispatcher", "none at work", "start `manage.py serve` or `dispatch`")
@@ -224,7 +218,7 @@ def _audit(database: Database, _: Settings) -> Findings:
         found = watch(connection, database.clock())
     age, waits = found.last_seal_age_seconds, found.oldest_unsealed_age_seconds or 0.0
     rows = f"{found.unsealed_rows:,} rows wait for their seal"
-    if waits > _SILENT_AFTER_SECONDS:
+    if waits > _UNSEALED_FOR_LONG_SECONDS:
         remedy = "start `manage.py serve` or `dispatch`, and see its log"
         yield Finding("warn", "audit", f"{rows}, the oldest for {waits:.0f} s", remedy)
     else:

@@ -55,7 +55,10 @@ def mark_on(connection: Connection) -> Mark | None:
 
 def refuse_incomplete(connection: Connection, name: str) -> None:
     """Raises Moved where what was moved here is not all here yet."""
-    mark = mark_on(connection)
+    _refuse_arriving(mark_on(connection), name)
+
+
+def _refuse_arriving(mark: Mark | None, name: str) -> None:
     if mark is not None and mark.state == "arriving":
         raise Moved(
             f"The database {name} is not complete: `manage.py db move` brings it here from "
@@ -65,8 +68,8 @@ def refuse_incomplete(connection: Connection, name: str) -> None:
 
 def refuse_closed(connection: Connection, name: str) -> None:
     """The same, and Moved also where the database was left: it can only be read."""
-    refuse_incomplete(connection, name)
     mark = mark_on(connection)
+    _refuse_arriving(mark, name)
     if mark is None or mark.state == "arrived":
         return
     if mark.state == "moved":

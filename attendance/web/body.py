@@ -32,7 +32,7 @@ def optional_json_body(model: type[M]) -> M:
 
 def raw_body(limit: int = BODY_LIMIT) -> bytes:
     """The body's bytes, of at most `limit`, declared as JSON."""
-    # Without a length Werkzeug would cut a longer body at its limit and take it for the whole.
+    # Without a length nothing would tell the whole of a body from what was read of a longer one.
     length = request.content_length
     if length is None:
         raise Problem(411, "length_required", "Send the body with a Content-Length.")

@@ -87,13 +87,24 @@ class Side:
 
 
 def side_by_side(
-    form: Form, server: PostgresServer, processes: int, mine: Side, theirs: Side
-) -> tuple[list[Spent], list[Spent]]:
-    return interleaved(
-        max(1, form.pairs // 2),
-        partial(_by, processes, server, mine, form.slot_seconds),
-        partial(_by, processes, server, theirs, form.slot_seconds),
-    )
+    form: Form,
+    server: PostgresServer,
+    mine: Side,
+    theirs: Side,
+    what: str,
+    other: str,
+    least: float,
+) -> list[Figure]:
+    """Both, in pairs, by each number of processes."""
+    figures = []
+    for processes in numbers(form):
+        slots = interleaved(
+            max(1, form.pairs // 2),
+            partial(_by, processes, server, mine, form.slot_seconds),
+            partial(_by, processes, server, theirs, form.slot_seconds),
+        )
+        figures += compared(f"{what}, {processes}", other, *slots, least=least)
+    return figures
 
 
 def _by(processes: int, server: PostgresServer, side: Side, seconds: float) -> Spent:

@@ -7,7 +7,7 @@ from pathlib import Path
 from measuring import Figure, Form
 from replaying import TOKEN, connected, keep, kept, play, recording, with_high_ids
 from serving import prepared_at
-from sharing import Side, compared, durable_server, numbers, repeated, side_by_side
+from sharing import Side, durable_server, repeated, side_by_side
 
 from attendance.db import Database, utc_now
 from attendance.outbox import claiming
@@ -36,11 +36,7 @@ def claims(form: Form, folder: Path) -> list[Figure]:
             fill(one, BACKLOG // form.small)
         bare = partial(_replayed, _recorded(url, folder / "claim"))
         mine, theirs = Side(claimed, url, SENT), Side(bare, other, SENT)
-        figures = []
-        for processes in numbers(form):
-            slots = side_by_side(form, server, processes, mine, theirs)
-            figures += compared(f"claims, {processes}", "psycopg", *slots, least=0.5)
-    return figures
+        return side_by_side(form, server, mine, theirs, "claims", "psycopg", least=0.5)
 
 
 def claimed(url: str, seconds: float) -> tuple[int, float]:

@@ -15,7 +15,7 @@ from procrastinate import App, PsycopgConnector, SyncPsycopgConnector
 from procrastinate.jobs import Status
 from replaying import connected, driver_s
 from serving import prepared_at
-from sharing import Side, compared, durable_server, numbers, repeated, side_by_side
+from sharing import Side, durable_server, repeated, side_by_side
 from sharing_claims import BACKLOG, CHATS, SENT, claimed, fill
 
 from attendance.db import Database, utc_now
@@ -35,11 +35,7 @@ def puts(form: Form, folder: Path) -> list[Figure]:  # noqa: ARG001 - the server
             pass
         _make_tables(other)
         mine, theirs = Side(_enqueued, url, _OURS), Side(_deferred, other, _THEIRS)
-        figures = []
-        for processes in numbers(form):
-            slots = side_by_side(form, server, processes, mine, theirs)
-            figures += compared(f"put, {processes}", "procrastinate", *slots, least=1.0)
-    return figures
+        return side_by_side(form, server, mine, theirs, "put", "procrastinate", least=1.0)
 
 
 def takes(form: Form, folder: Path) -> list[Figure]:  # noqa: ARG001 - the server has its own
@@ -59,11 +55,7 @@ def _takes(form: Form, lock: str) -> list[Figure]:
         fill(url, BACKLOG // form.small)
         _fill_theirs(other, BACKLOG // form.small, lock)
         mine, theirs = Side(claimed, url, SENT), Side(_fetched, other, _SUCCEEDED)
-        figures = []
-        for processes in numbers(form):
-            slots = side_by_side(form, server, processes, mine, theirs)
-            figures += compared(f"take, {processes}", "procrastinate", *slots, least=1.0)
-    return figures
+        return side_by_side(form, server, mine, theirs, "take", "procrastinate", least=1.0)
 
 
 def _enqueued(url: str, seconds: float) -> tuple[int, float]:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from attendance.db import DatabaseError
-from attendance.outbox import heartbeat, listing
+from attendance.outbox import at_work, heartbeat, listing
 from attendance.web.answers import respond
 from attendance.web.calls import reads
 from attendance.web.problems import Problem
@@ -15,7 +15,6 @@ from attendance.web.services import Services, services
 blueprint = Blueprint("health", __name__)
 
 _WRITE_TIMEOUT_SECONDS = 2.0
-_SILENT_AFTER_SECONDS = 60.0
 _LATE_AFTER_SECONDS = 120.0
 
 
@@ -60,12 +59,12 @@ def _beats(made: Services) -> dict[str, datetime]:
 
 def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[str]:
     """Why messages may not be going out, in words for an operator."""
-    reasons = []
+    reasons, silent = [], at_work.SILENT_AFTER.total_seconds()
     if not made.settings.telegram_configured:
         reasons.append("Telegram is not configured: messages wait.")
     elif stats.stopped is not None:
         reasons.append(f"The bot is {stats.stopped}: messages wait.")
-    if made.settings.dispatcher and not any(age < _SILENT_AFTER_SECONDS for age in ages):
+    if made.settings.dispatcher and not any(age < silent for age in ages):
         reasons.append("No dispatcher has given a sign of life lately.")
     if (stats.oldest_due_age_seconds or 0) > _LATE_AFTER_SECONDS:
         reasons.append(f"The oldest message waits {stats.oldest_due_age_seconds:.0f} s.")
