@@ -6,6 +6,7 @@ recorded bears the true time. Control: a host that goes by its own clock takes o
 under way.
 """
 
+import signal
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -19,6 +20,7 @@ from shifted_clock import build, set_clock
 Make = Callable[..., Hosts]
 TEN_MINUTES = 600
 IN_DOUBT = "SELECT count(*) FROM outbox_attempt WHERE outcome IN ('uncertain', 'late')"
+UNDER_WAY = "SELECT count(*) FROM outbox WHERE status = 'sending'"
 TIMES = """
     SELECT extract(epoch FROM received_at)::float8 FROM attendance
     UNION ALL SELECT extract(epoch FROM occurred_at)::float8 FROM audit
@@ -73,7 +75,11 @@ def test_control_a_host_that_goes_by_its_own_clock_takes_over_what_is_under_way(
 ) -> None:
     hosts = make_shifted("without-the-server-s-clock", commands=("serve", "dispatch"))
     shift(hosts, -TEN_MINUTES)  # what is recorded is due for both
+    ahead = hosts.all[-1]
     with hosts.load():
-        hosts.sandbox.fault("delay", delay_seconds=0.3, times=None)
+        hosts.sandbox.fault("delay", delay_seconds=0.4, times=None)
+        hosts.stop(ahead)  # what it claims, the other does not look at for twenty minutes
+        hosts.until(lambda: hosts.rows(UNDER_WAY) != [(0,)], "the one behind claims")
+        ahead.signal(signal.SIGCONT)
         hosts.until(lambda: hosts.rows(IN_DOUBT) != [(0,)], "a lease ends before its time")
         hosts.sandbox.clear_faults()
