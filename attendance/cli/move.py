@@ -63,7 +63,7 @@ def _move(url: str) -> None:
         _refuse_unsound(source)
         key = load_settings().audit_hmac_key
         steps = moving.Move(source, target, url, os_user(), key)
-        with _blaming_the_right_one():
+        with _blaming_the_right_one(source):
             compared = steps.run(_bar)
         if compared:
             _tell(compared, target.name)
@@ -118,15 +118,24 @@ def _refuse_unsound(source: Database) -> None:
 
 
 @contextmanager
-def _blaming_the_right_one() -> Iterator[None]:
-    """What the server refuses is not the doing of the database that DATABASE_URL names."""
+def _blaming_the_right_one(source: Database) -> Iterator[None]:
+    """What fails in the middle says who refused what, and what is to be done then."""
     try:
         yield
-    except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.Error):
-            raise
-        reason = str(error.orig).partition("\n")[0]
-        raise DatabaseError(f"The database that is moved to refused: {reason}.") from None
+    except moving.CannotMove:
+        raise  # it says so itself
+    except (DBAPIError, DatabaseError) as error:
+        raise DatabaseError(f"{_refusal(error)} {moving.way_on(source)}".rstrip()) from None
+
+
+def _refusal(error: DBAPIError | DatabaseError) -> str:
+    """What the server refuses is not the doing of the database that DATABASE_URL names."""
+    if isinstance(error, DatabaseError):
+        return str(error)
+    ours = isinstance(error.orig, sqlite3.Error)
+    which = "DATABASE_URL names" if ours else "is moved to"
+    reason = str(error.orig).partition("\n")[0]
+    return f"The database that {which} refused: {reason}."
 
 
 @contextmanager

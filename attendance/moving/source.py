@@ -58,6 +58,15 @@ def finish(source: Database, move: str) -> None:
         raise CannotMove("The move was given up by somebody else: nothing was moved.")
 
 
+def way_on(source: Database) -> str:
+    """What to do after a failure in the middle, in a sentence; empty where nothing is closed."""
+    mark = standing_mark(source)
+    if mark is None or mark.state == "arrived":
+        return ""
+    back = ", or open it with `manage.py db move --cancel`" if mark.state == "leaving" else ""
+    return f"{source.name} is closed: run this again{back}."
+
+
 def reopen(source: Database, context: audit.Context, *, discard: bool) -> str:
     """Give the move up, and let the source be written to again; where to it would have gone. Where
     the other is complete, only with `discard`: what was written there since is not here.
