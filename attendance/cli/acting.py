@@ -23,8 +23,8 @@ Command = Callable[..., None]
 
 
 def acts(action: str) -> Callable[[Command], Command]:
-    """A command that changes something, or gives the trail out. Wrong usage that was found before
-    it began is no act."""
+    """A command, or one of the acts of which it has several, that changes something, or gives the
+    trail out. Wrong usage that was found before it began is no act."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)

@@ -35,7 +35,6 @@ _HOW = "postgresql+psycopg://user@host/attendance"
 )
 @click.option("--cancel", is_flag=True, help="Give the move up, and open this database again.")
 @click.option("--discard", is_flag=True, help="With --cancel: also where the move is complete.")
-@acts("db.moved")
 def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> None:
     """Move everything from SQLite to PostgreSQL: stop the service first.
 
@@ -49,20 +48,23 @@ def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> Non
     if cancel:
         _cancel(discard=discard)
     else:
-        _move(_target_url(url, file))
+        _move(url=url, file=file)
 
 
+@acts("db.reopened")
 def _cancel(*, discard: bool) -> None:
     with opened_database() as database:
         place = moving.reopen(database, os_user(), discard=discard)
         click.echo(f"{database.name} is open again. Drop what there may be of it in {place}.")
 
 
-def _move(url: str) -> None:
-    with opened_database() as source, _opened_target(url) as target:
+@acts("db.moved")
+def _move(*, url: str | None, file: Path | None) -> None:
+    there = _target_url(url, file)
+    with opened_database() as source, _opened_target(there) as target:
         _refuse_unsound(source)
         key = load_settings().audit_hmac_key
-        steps = moving.Move(source, target, url, os_user(), key)
+        steps = moving.Move(source, target, there, os_user(), key)
         with _blaming_the_right_one(source):
             compared = steps.run(_bar)
         if compared:
