@@ -1,6 +1,7 @@
 """`manage.py db`: the database itself."""
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, Moved, schema, utc_now
+from attendance.db import Database, Moved, schema
 from attendance.outbox import readiness
 
 
@@ -82,9 +83,9 @@ def upgraded(settings: Settings) -> tuple[str | None, str]:
     return schema.upgrade(settings.database_url, settings.database_group, _note_upgrade)
 
 
-def _note_upgrade(connection: Connection, before: str | None, after: str) -> None:
+def _note_upgrade(connection: Connection, now: datetime, before: str | None, after: str) -> None:
     was, became = {"revision": before}, {"revision": after}
-    audit.record(connection, utc_now(), os_user(), "db.upgraded", before=was, after=became)
+    audit.record(connection, now, os_user(), "db.upgraded", before=was, after=became)
 
 
 def all_faults(database: Database) -> list[str]:

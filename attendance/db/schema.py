@@ -1,6 +1,8 @@
 """The schema's versions: Alembic, run on a connection of ours, by one process at a time."""
 
 from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,11 @@ from attendance.db.errors import NoDatabase
 from attendance.db.relocation import refuse_closed, refuse_incomplete
 
 _PACKAGE = Path(__file__).parent.parent
-Note = Callable[[Connection, str | None, str], object]
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
+
+Note = Callable[[Connection, datetime, str | None, str], object]
+"""Is told of an upgrade: in which transaction, when by the database's clock, and the revisions
+before and after."""
 
 
 def upgrade(
@@ -33,13 +38,13 @@ def upgrade(
         NoDatabase: there is none, and it cannot be made.
         Moved: it was moved away, or is not all here yet.
     """
-    with Database.upgrading(url, group) as connection:
-        refuse_closed(connection, Database.at(url).name)
+    with Database.upgrading(url, group) as connection, closing(Database.at(url)) as database:
+        refuse_closed(connection, database.name)
         before = current_revision(connection)
         bring_up(connection)
         after = head_revision()
         if before != after:
-            note(connection, before, after)
+            note(connection, database.clock(), before, after)
     return before, after
 
 
