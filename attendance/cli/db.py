@@ -80,10 +80,11 @@ def backup(file: Path) -> None:
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
     """Upgrade the database and note it in its trail; the revisions before and after."""
-    return schema.upgrade(settings.database_url, settings.database_group, _note_upgrade)
+    return schema.upgrade(settings.database_url, settings.database_group, note_upgrade)
 
 
-def _note_upgrade(connection: Connection, now: datetime, before: str | None, after: str) -> None:
+def note_upgrade(connection: Connection, now: datetime, before: str | None, after: str) -> None:
+    """In the trail, by who runs the command."""
     was, became = {"revision": before}, {"revision": after}
     audit.record(connection, now, os_user(), "db.upgraded", before=was, after=became)
 

@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from attendance import moving
 from attendance.cli.acting import acts
 from attendance.cli.common import aligned, examples, load_settings, opened_database, os_user
-from attendance.cli.db import all_faults
+from attendance.cli.db import all_faults, note_upgrade
 from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase
 from attendance.moving.comparing import Compared
 from attendance.secret import without_passwords
@@ -53,8 +53,9 @@ def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> Non
 
 @acts("db.reopened")
 def _cancel(*, discard: bool) -> None:
-    with opened_database() as database:
-        place = moving.reopen(database, os_user(), discard=discard)
+    url = load_settings().database_url
+    with closing(Database.at(url)) as database:
+        place = moving.reopen(database, url, os_user(), note_upgrade, discard=discard)
         click.echo(f"{database.name} is open again. Drop what there may be of it in {place}.")
 
 
