@@ -1,23 +1,16 @@
 """Wires the web process."""
 
 import os
-from collections.abc import Callable
-from typing import Any
 
 from flask import Flask
 
 from attendance.config import Settings
 from attendance.db import Database, schema
 from attendance.web import api, calls, problems
+from attendance.web.lean import LeanFlask
 from attendance.web.services import Services, install
 
 LARGEST_BODY = 1024 * 1024
-
-
-class _App(Flask):
-    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
-        """Nothing here is asynchronous: Flask need not look for it at each call."""
-        return func
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -32,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database.at(settings.database_url)
     services = Services(settings, database, clock=database.clock)
     schema.require_open(database)
-    app = _App(__name__, static_folder=None)
+    app = LeanFlask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

@@ -1,6 +1,5 @@
 """One explicit insert per act, in the transaction of the act."""
 
-import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, String, Text, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, Prepared, UtcTime
+from attendance.db import Base, Prepared, UtcTime, row_json
 from attendance.secret import redact
 
 SCHEMA_VERSION = 1
@@ -162,9 +161,4 @@ _HOST = socket.gethostname()
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    if value is None:
-        return None
-    return redact(_encode(value))
-
-
-_encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, default=str).encode
+    return None if value is None else redact(row_json(value))

@@ -4,7 +4,7 @@
 nothing of what is stored.
 """
 
-from attendance.db.base import Base, UtcTime, format_utc, json_form, only_where, parse_utc, utc_now
+from attendance.db.base import Base, UtcTime, only_where, utc_now
 from attendance.db.database import Database
 from attendance.db.disk import sync_directory
 from attendance.db.errors import (
@@ -23,6 +23,7 @@ from attendance.db.postgres import PostgresDatabase, bulk
 from attendance.db.prepared import Prepared
 from attendance.db.reading import read_all
 from attendance.db.sqlite import SqliteDatabase
+from attendance.db.text import format_utc, json_form, parse_utc, row_json
 
 __all__ = [
     "BadDatabaseUrl",
@@ -47,6 +48,7 @@ __all__ = [
     "only_where",
     "parse_utc",
     "read_all",
+    "row_json",
     "sync_directory",
     "transactions_overlap",
     "try_alone_at",

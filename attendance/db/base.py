@@ -1,18 +1,18 @@
 """The declarative base, its naming convention, and time.
 
-Times are aware datetimes in UTC everywhere in the code. SQLite stores them as text of one fixed
-width (`2026-11-23T09:00:00.000000Z`), so that they sort as text and an auditor can read them;
+Times are aware datetimes in UTC everywhere in the code. SQLite stores them as text (`text`);
 PostgreSQL has a type for them.
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime
-from functools import lru_cache
+from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from sqlalchemy import TIMESTAMP, BigInteger, Dialect, Integer, MetaData, String, text
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from attendance.db.text import format_utc, parse_utc
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
 """A whole number of 64 bits: on SQLite an INTEGER, which alone can be the id of a row."""
@@ -39,32 +39,6 @@ def only_where(condition: str) -> dict[str, Any]:
 def utc_now() -> datetime:
     """This machine's clock. Whoever works on a database goes by `Database.clock`."""
     return datetime.now(UTC)
-
-
-@lru_cache(maxsize=64)
-def format_utc(time: datetime) -> str:
-    """`time` as text of 27 characters that sorts by time. Raises ValueError for a naive time.
-
-    Remembered: a request stores the time of its arrival eight times.
-    """
-    if time.tzinfo is None:
-        raise ValueError("a time without a zone cannot be stored")
-    in_utc = time if time.tzinfo is UTC else time.astimezone(UTC)
-    return in_utc.isoformat(timespec="microseconds").removesuffix("+00:00") + "Z"
-
-
-def parse_utc(text: str) -> datetime:
-    """The inverse of `format_utc`."""
-    return datetime.fromisoformat(text)
-
-
-def json_form(value: Any) -> str:
-    """A time or a day as text, for `json.dumps`. Raises TypeError for anything else."""
-    if isinstance(value, datetime):
-        return format_utc(value)
-    if isinstance(value, date):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
 def _stored(time: datetime | None) -> str | None:

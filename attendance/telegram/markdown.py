@@ -64,9 +64,10 @@ def clean(text: str) -> str:
     Composed before the ring (U+030A) goes, since a decomposed "Å" would lose it, and after, since
     what stood on both sides of a removed mark may compose.
     """
-    if text.isascii() and text.isprintable():
+    if not text.isprintable():
+        text = _VANISHES.sub("", _BECOMES_SPACE.sub(" ", text))
+    if text.isascii():
         return text
-    text = _VANISHES.sub("", _BECOMES_SPACE.sub(" ", text))
     text = _VANISHING_MARKS.sub("", unicodedata.normalize("NFC", text))
     return unicodedata.normalize("NFC", text)
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from attendance.db import json_form, row_json
 from attendance.records import UNCORRECTED
 from attendance.routing import Notification
 from attendance.web.answers import dumps
@@ -43,7 +44,7 @@ def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
         return None
     return {
         "kind": "void" if row["replaced_by"] is None else "amended",
-        "corrected_at": row["corrected_at"],
+        "corrected_at": json_form(row["corrected_at"]),
         "reason": row["correction_reason"],
         "replaced_by": row["replaced_by"],
     }
@@ -51,11 +52,15 @@ def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
 
 def success(message: str, record: str, notifications: Sequence[Notification], **more: str) -> str:
     """The body of an answer. `record`, and what there is `more`, are JSON already."""
+    told = [
+        row_json({"id": one.id, "chat_id": one.chat_id, "status": one.status})
+        for one in notifications
+    ]
     parts = {
         "status": '"SUCCESS"',
         "message": dumps(message),
         "attendance": record,
-        "notifications": dumps([_as_told(made) for made in notifications]),
+        "notifications": f"[{','.join(told)}]",
         **more,
     }
     return "{" + ",".join(f'"{name}":{value}' for name, value in parts.items()) + "}"
@@ -71,7 +76,3 @@ def refuse_the_future(occurred_at: datetime | None, call: Call) -> None:
         raise invalid(
             "occurred_at", "in_the_future", "lies more than 5 minutes ahead: check the clock"
         )
-
-
-def _as_told(made: Notification) -> dict[str, Any]:
-    return {"id": made.id, "chat_id": made.chat_id, "status": made.status}

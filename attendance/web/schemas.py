@@ -31,6 +31,7 @@ _RFC_3339 = re.compile(
 )
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LARGEST_ID = 2**63 - 1
+_CONTROLS = frozenset(("Cc", "Cs"))
 
 
 def _rfc_3339(value: Any) -> datetime:
@@ -68,7 +69,7 @@ def _composed(value: Any) -> Any:
 
 def _text(value: str) -> str:
     """Controls have no place in a name or an id."""
-    if any(unicodedata.category(char) in {"Cc", "Cs"} for char in value):
+    if not value.isprintable() and any(unicodedata.category(char) in _CONTROLS for char in value):
         raise PydanticCustomError("control_character", "must not contain control characters")
     return value
 

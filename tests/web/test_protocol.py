@@ -150,3 +150,25 @@ def test_each_request_has_an_id_of_its_own(api: Api) -> None:
     made = {api.get("/livez").headers["X-Request-Id"] for _ in range(5)}
 
     assert len(made) == 5
+
+
+def test_the_ids_of_requests_sort_by_the_time_of_the_request(api: Api) -> None:
+    made = []
+    for _ in range(20):
+        made.append(api.get("/livez").headers["X-Request-Id"])
+        api.clock.advance(seconds=0.001)
+
+    assert made == sorted(made)
+
+
+@pytest.mark.parametrize(
+    "host", ["", "localhost:8000", "münchen.example", "-.-", "a" * 300, "[::1"]
+)
+def test_whatever_the_host_is_called_by_the_answer_is_the_same(api: Api, host: str) -> None:
+    answer = api.post(ADA, headers={"Host": host.encode().decode("latin-1")})
+
+    assert answer.status_code == 201
+
+
+def test_nothing_is_kept_in_a_cookie(api: Api) -> None:
+    assert "Set-Cookie" not in api.post(ADA).headers

@@ -3,10 +3,11 @@
 from flask import Blueprint, Response
 
 from attendance import notices, records
+from attendance.db import row_json
 from attendance.idempotency import Answer
 from attendance.outbox import listing
 from attendance.recording import Recorded, Recording, Reporter, record_attendance
-from attendance.web.answers import dumps, page, position, respond
+from attendance.web.answers import page, position, respond
 from attendance.web.body import query, raw_body
 from attendance.web.calls import Call, reads, writes
 from attendance.web.idempotent import act_once
@@ -29,7 +30,7 @@ def post(call: Call) -> Response:
     refuse_the_future(entry.occurred_at, call)
     reporter = Reporter(call.key.id, call.key.lineage)
     recording = Recording.of(call.now, entry, reporter, call.context, services().rules)
-    shown = dumps(as_json(recording.row))
+    shown = row_json(as_json(recording.row))
     return act_once(call, body, lambda c: _answer(record_attendance(c, recording), shown))
 
 
@@ -65,7 +66,7 @@ def one(attendance_id: int) -> Response:
 def _answer(recorded: Recorded, shown: str) -> Answer:
     """`shown` is the new record as JSON, made before the writer's turn: it lacks the id."""
     row = recorded.attendance
-    record = f'{{"id":{row["id"]},{shown[1:]}' if recorded.created else dumps(as_json(row))
+    record = f'{{"id":{row["id"]},{shown[1:]}' if recorded.created else row_json(as_json(row))
     said = notices.sentence(row["person_name"] or row["person_id"], row["event"])
     more = {"deduplicated": "true"} if recorded.deduplicated else {}
     body = success(said, record, recorded.notifications, **more)

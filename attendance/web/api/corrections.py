@@ -4,9 +4,9 @@ from flask import Blueprint, Response
 
 from attendance import notices
 from attendance.correcting import Corrected, Order, amend, void
+from attendance.db import row_json
 from attendance.idempotency import Answer
 from attendance.recording import Reporter
-from attendance.web.answers import dumps
 from attendance.web.body import raw_body
 from attendance.web.calls import Call, writes
 from attendance.web.idempotent import act_once
@@ -46,5 +46,5 @@ def _order(call: Call, attendance_id: int, reason: str) -> Order:
 def _answer(status: int, what: str, corrected: Corrected) -> Answer:
     row = corrected.attendance
     said = notices.sentence(row["person_name"] or row["person_id"], row["event"])
-    shown = dumps(as_json(row))
+    shown = row_json(as_json(row))
     return Answer(status, success(f"{what}: {said}", shown, corrected.notifications), address(row))
