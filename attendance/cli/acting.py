@@ -15,16 +15,19 @@ from attendance import audit
 from attendance.cli.common import opened_database, os_user
 from attendance.config import ConfigError
 from attendance.db import DatabaseError
-from attendance.secret import without_passwords
+from attendance.secret import redact, without_passwords
 
 _NOTE_TIMEOUT_SECONDS = 2.0
+_LONGEST_TARGET = 64
+_TARGETS = {"chat_id": "chat", "name_or_id": "api_key"}
+"""What commands call the argument that says what to act on, and the type of that."""
 
 Command = Callable[..., None]
 
 
 def acts(action: str) -> Callable[[Command], Command]:
-    """A command that changes something, or gives the trail out. Wrong usage that was found before
-    it began is no act."""
+    """A command, or one of the acts of which it has several, that changes something, or gives the
+    trail out. Wrong usage that was found before it began is no act."""
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -50,9 +53,16 @@ def acts(action: str) -> Callable[[Command], Command]:
 
 def _note(action: str, outcome: str, reason: str, arguments: Mapping[str, Any]) -> None:
     """Where there is no database to write to, what is printed says so."""
-    chat = arguments.get("chat_id")
+    kind, asked_for = _target(arguments)
     with suppress(ConfigError, DatabaseError, SQLAlchemyError), opened_database() as database:
         now = database.clock()
-        target = None if chat is None else "chat"
-        entry = audit.entry(now, os_user(), action, target, outcome=outcome, reason=reason)
-        database.write(lambda connection: entry.append(connection, chat), _NOTE_TIMEOUT_SECONDS)
+        entry = audit.entry(now, os_user(), action, kind, outcome=outcome, reason=reason)
+        database.write(lambda c: entry.append(c, asked_for), _NOTE_TIMEOUT_SECONDS)
+
+
+def _target(arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The type and the id, or the name, of what was asked for; it may be none of ours."""
+    for argument, kind in _TARGETS.items():
+        if argument in arguments:
+            return kind, redact(arguments[argument])[:_LONGEST_TARGET]
+    return None, None

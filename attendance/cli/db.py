@@ -1,6 +1,7 @@
 """`manage.py db`: the database itself."""
 
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import Settings
-from attendance.db import Database, Moved, schema, utc_now
+from attendance.db import Database, Moved, schema
 from attendance.outbox import readiness
 
 
@@ -79,12 +80,13 @@ def backup(file: Path) -> None:
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
     """Upgrade the database and note it in its trail; the revisions before and after."""
-    return schema.upgrade(settings.database_url, settings.database_group, _note_upgrade)
+    return schema.upgrade(settings.database_url, settings.database_group, note_upgrade)
 
 
-def _note_upgrade(connection: Connection, before: str | None, after: str) -> None:
+def note_upgrade(connection: Connection, now: datetime, before: str | None, after: str) -> None:
+    """In the trail, by who runs the command."""
     was, became = {"revision": before}, {"revision": after}
-    audit.record(connection, utc_now(), os_user(), "db.upgraded", before=was, after=became)
+    audit.record(connection, now, os_user(), "db.upgraded", before=was, after=became)
 
 
 def all_faults(database: Database) -> list[str]:

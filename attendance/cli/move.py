@@ -3,7 +3,7 @@
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import click
@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from attendance import moving
 from attendance.cli.acting import acts
 from attendance.cli.common import aligned, examples, load_settings, opened_database, os_user
-from attendance.cli.db import all_faults
+from attendance.cli.db import all_faults, note_upgrade
 from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase
 from attendance.moving.comparing import Compared
 from attendance.secret import without_passwords
@@ -35,7 +35,6 @@ _HOW = "postgresql+psycopg://user@host/attendance"
 )
 @click.option("--cancel", is_flag=True, help="Give the move up, and open this database again.")
 @click.option("--discard", is_flag=True, help="With --cancel: also where the move is complete.")
-@acts("db.moved")
 def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> None:
     """Move everything from SQLite to PostgreSQL: stop the service first.
 
@@ -49,21 +48,25 @@ def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> Non
     if cancel:
         _cancel(discard=discard)
     else:
-        _move(_target_url(url, file))
+        _move(url=url, file=file)
 
 
+@acts("db.reopened")
 def _cancel(*, discard: bool) -> None:
-    with opened_database() as database:
-        place = moving.reopen(database, os_user(), discard=discard)
+    url = load_settings().database_url
+    with closing(Database.at(url)) as database:
+        place = moving.reopen(database, url, os_user(), note_upgrade, discard=discard)
         click.echo(f"{database.name} is open again. Drop what there may be of it in {place}.")
 
 
-def _move(url: str) -> None:
-    with opened_database() as source, _opened_target(url) as target:
+@acts("db.moved")
+def _move(*, url: str | None, file: Path | None) -> None:
+    there = _target_url(url, file)
+    with opened_database() as source, _opened_target(there) as target:
         _refuse_unsound(source)
         key = load_settings().audit_hmac_key
-        steps = moving.Move(source, target, url, os_user(), key)
-        with _blaming_the_right_one():
+        steps = moving.Move(source, target, there, os_user(), key)
+        with _blaming_the_right_one(source):
             compared = steps.run(_bar)
         if compared:
             _tell(compared, target.name)
@@ -118,15 +121,24 @@ def _refuse_unsound(source: Database) -> None:
 
 
 @contextmanager
-def _blaming_the_right_one() -> Iterator[None]:
-    """What the server refuses is not the doing of the database that DATABASE_URL names."""
+def _blaming_the_right_one(source: Database) -> Iterator[None]:
+    """What fails in the middle says who refused what, and what is to be done then."""
     try:
         yield
-    except DBAPIError as error:
-        if isinstance(error.orig, sqlite3.Error):
-            raise
-        reason = str(error.orig).partition("\n")[0]
-        raise DatabaseError(f"The database that is moved to refused: {reason}.") from None
+    except moving.CannotMove:
+        raise  # it says so itself
+    except (DBAPIError, DatabaseError) as error:
+        raise DatabaseError(f"{_refusal(error)} {moving.way_on(source)}".rstrip()) from None
+
+
+def _refusal(error: DBAPIError | DatabaseError) -> str:
+    """What the server refuses is not the doing of the database that DATABASE_URL names."""
+    if isinstance(error, DatabaseError):
+        return str(error)
+    ours = isinstance(error.orig, sqlite3.Error)
+    which = "DATABASE_URL names" if ours else "is moved to"
+    reason = str(error.orig).partition("\n")[0]
+    return f"The database that {which} refused: {reason}."
 
 
 @contextmanager

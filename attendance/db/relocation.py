@@ -22,7 +22,7 @@ _PREFIX = "closed_"
 class Relocation(Base):
     """A move, under the same `move` in both databases. In the one that is left it is `leaving` and
     then `moved`, and `place` is where to; in the other `arriving` and then `arrived`, from
-    `place`."""
+    `place`. Later versions read it before they upgrade: it gets no more columns."""
 
     __tablename__ = "relocation"
 
@@ -78,6 +78,16 @@ def refuse_closed(connection: Connection, name: str) -> None:
         f"The database {name} is being moved to {mark.place}: let `manage.py db move` end, or give "
         "the move up with `manage.py db move --cancel`."
     )
+
+
+def refuse_closed_by_an_older(connection: Connection, name: str) -> None:
+    """Raises Moved where a database of an older version's shape was left: it stays as it is."""
+    mark = mark_on(connection)
+    if mark is not None and mark.state in {"leaving", "moved"}:
+        raise Moved(
+            f"The database {name} has the shape of an older version, which closed it to move it to "
+            f"{mark.place}: that one reads it, and `manage.py db move --cancel` opens it again."
+        )
 
 
 def close(connection: Connection, place: str) -> None:

@@ -1,6 +1,8 @@
 """The schema's versions: Alembic, run on a connection of ours, by one process at a time."""
 
 from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +16,18 @@ from sqlalchemy import Connection
 from attendance.db.base import Base
 from attendance.db.database import Database
 from attendance.db.errors import NoDatabase
-from attendance.db.relocation import refuse_closed, refuse_incomplete
+from attendance.db.relocation import (
+    refuse_closed,
+    refuse_closed_by_an_older,
+    refuse_incomplete,
+)
 
 _PACKAGE = Path(__file__).parent.parent
-Note = Callable[[Connection, str | None, str], object]
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
+
+Note = Callable[[Connection, datetime, str | None, str], object]
+"""Is told of an upgrade: in which transaction, when by the database's clock, and the revisions
+before and after."""
 
 
 def upgrade(
@@ -33,13 +42,20 @@ def upgrade(
         NoDatabase: there is none, and it cannot be made.
         Moved: it was moved away, or is not all here yet.
     """
-    with Database.upgrading(url, group) as connection:
-        refuse_closed(connection, Database.at(url).name)
-        before = current_revision(connection)
-        bring_up(connection)
-        after = head_revision()
-        if before != after:
-            note(connection, before, after)
+    with Database.upgrading(url, group) as connection, closing(Database.at(url)) as database:
+        refuse_closed(connection, database.name)
+        return upgrade_within(connection, database.clock, note)
+
+
+def upgrade_within(
+    connection: Connection, clock: Callable[[], datetime], note: Note
+) -> tuple[str | None, str]:
+    """The same in a transaction of `Database.upgrading`."""
+    before = current_revision(connection)
+    bring_up(connection)
+    after = head_revision()
+    if before != after:
+        note(connection, clock(), before, after)
     return before, after
 
 
@@ -62,24 +78,29 @@ def current_revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def is_outdated(connection: Connection) -> bool:
+    """Whether the database lacks what this version needs. A newer one does not: old and new
+    versions run side by side for the length of a rolling restart."""
+    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    return current_revision(connection) in {None, *known} - {head_revision()}
+
+
 def require_current(database: Database) -> None:
-    """Refuse a database that this version cannot work with. A newer one is none of these: old and
-    new versions run side by side for the length of a rolling restart.
+    """Refuse a database that this version cannot work with.
 
     Raises:
         NoDatabase: it has not been upgraded.
-        Moved: what was moved here is not all here yet.
+        Moved: what was moved here is not all here yet, or an older version has closed it.
     """
     with database.read() as connection:
-        revision = current_revision(connection)
         refuse_incomplete(connection, database.name)
-    older = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if revision is None or revision in older - {head_revision()}:
-        raise NoDatabase(
-            f"The database {database.name} has the shape of "
-            f"{'nothing yet' if revision is None else 'an older version'}: "
-            "run `manage.py db upgrade` (DATABASE_URL names it)."
-        )
+        if is_outdated(connection):
+            refuse_closed_by_an_older(connection, database.name)
+            what = "nothing yet" if current_revision(connection) is None else "an older version"
+            raise NoDatabase(
+                f"The database {database.name} has the shape of {what}: "
+                "run `manage.py db upgrade` (DATABASE_URL names it)."
+            )
 
 
 def require_open(database: Database) -> None:

@@ -13,6 +13,6 @@ between, a service runs on neither database or on the one that is right, and a r
 
 from attendance.moving.errors import CannotMove
 from attendance.moving.move import Bar, Move
-from attendance.moving.source import reopen
+from attendance.moving.source import reopen, way_on
 
-__all__ = ["Bar", "CannotMove", "Move", "reopen"]
+__all__ = ["Bar", "CannotMove", "Move", "reopen", "way_on"]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, update
 from attendance import audit
 from attendance.audit import seals
 from attendance.audit.sealer import Sealer, seal_all
-from attendance.db import Database, format_utc, relocation
+from attendance.db import Database, format_utc, relocation, schema
 from attendance.db.relocation import Mark, Relocation
 from attendance.moving.errors import CannotMove
 from attendance.outbox import at_work
@@ -58,14 +58,34 @@ def finish(source: Database, move: str) -> None:
         raise CannotMove("The move was given up by somebody else: nothing was moved.")
 
 
-def reopen(source: Database, context: audit.Context, *, discard: bool) -> str:
-    """Give the move up, and let the source be written to again; where to it would have gone. Where
-    the other is complete, only with `discard`: what was written there since is not here.
+def way_on(source: Database) -> str:
+    """What to do after a failure in the middle, in a sentence; empty where nothing is closed."""
+    mark = standing_mark(source)
+    if mark is None or mark.state == "arrived":
+        return ""
+    back = ", or open it with `manage.py db move --cancel`" if mark.state == "leaving" else ""
+    return f"{source.name} is closed: run this again{back}."
+
+
+def reopen(
+    source: Database, url: str, context: audit.Context, note: schema.Note, *, discard: bool
+) -> str:
+    """Give the move up, and let the source at `url` be written to again; where to it would have
+    gone. Where the other is complete, only with `discard`: what was written there since is not
+    here. One that an older version has closed is upgraded by this, of which `note` is told.
 
     Raises:
         CannotMove: it is not being moved, or has been and `discard` is not set.
     """
-    return source.write(partial(_reopen, now=source.clock(), context=context, discard=discard))
+    with Database.upgrading(url, None) as connection:
+        mark = _to_be_given_up(connection, discard=discard)
+        relocation.reopen(connection)
+        connection.execute(delete(Relocation).where(Relocation.move == mark.move))
+        if schema.is_outdated(connection):
+            schema.upgrade_within(connection, source.clock, note)
+        after = {"place": mark.place, "move": mark.move, "was_complete": mark.state == "moved"}
+        audit.record(connection, source.clock(), context, "db.reopened", after=after)
+    return str(mark.place)
 
 
 def _refuse_while_in_use(source: Database, now: datetime, key: Secret | None) -> None:
@@ -110,7 +130,7 @@ def _close(
     return mark
 
 
-def _reopen(connection: Connection, *, now: datetime, context: audit.Context, discard: bool) -> str:
+def _to_be_given_up(connection: Connection, *, discard: bool) -> Mark:
     mark = relocation.mark_on(connection)
     if mark is not None and mark.state == "arrived":
         raise CannotMove(
@@ -123,8 +143,4 @@ def _reopen(connection: Connection, *, now: datetime, context: audit.Context, di
             f"The move is complete, and what was recorded since is in {mark.place} alone. To go on "
             "here without it, stop whatever runs there and add --discard."
         )
-    relocation.reopen(connection)
-    connection.execute(delete(Relocation).where(Relocation.move == mark.move))
-    after = {"place": mark.place, "move": mark.move, "was_complete": mark.state == "moved"}
-    audit.record(connection, now, context, "db.reopened", after=after)
-    return str(mark.place)
+    return mark

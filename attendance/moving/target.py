@@ -52,7 +52,10 @@ def reserve(url: str, now: datetime, move: str, place: str) -> None:
             row = {"move": move, "state": "arriving", "place": place, "started_at": now}
             connection.execute(insert(Relocation).values(row))
         elif mark.move != move:
-            raise CannotMove(f"Another move, from {mark.place}, was faster: {_NAME_ANOTHER}.")
+            raise CannotMove(
+                f"Another move, from {mark.place}, was faster: give this one up with "
+                f"`manage.py db move --cancel`, and {_NAME_ANOTHER}."
+            )
 
 
 def refuse_opened(connection: Connection) -> None:

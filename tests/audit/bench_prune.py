@@ -6,8 +6,6 @@ Fills a trail (by default 1,000,000 rows, of which 100,000 are to be kept), seal
 in a process of its own, while this one writes a row every 10 ms.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
 import threading
@@ -15,8 +13,12 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench_verify import FILL, ROOT
+from bench_verify import FILL
 from sqlalchemy import Connection
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from timed_command import Took, timed
 
 from attendance.audit import record, service_context
 from attendance.audit.sealer import Sealer
@@ -50,17 +52,9 @@ class Visitor(threading.Thread):
             self.waits.append(time.monotonic() - started)
 
 
-def prune(folder: Path) -> tuple[float, float]:
-    """Seconds, and MiB at most."""
-    started = time.monotonic()
+def prune(url: str, folder: Path) -> Took:
     options = ["--older-than", "2026-11-23T11:00:00Z", "--archive", str(folder / "old.jsonl")]
-    process = subprocess.Popen(
-        [sys.executable, str(ROOT / "manage.py"), "audit", "prune", *options],
-        env={**os.environ, "DATABASE_URL": f"sqlite:///{folder}/attendance.db"},
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    assert status == 0, status
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    return timed(url, "audit", "prune", *options)
 
 
 def measure(rows: int, kept: int) -> None:
@@ -73,13 +67,14 @@ def measure(rows: int, kept: int) -> None:
         fill(database, kept, NOON)
         visitor = Visitor(database)
         visitor.start()
-        took, memory = prune(folder)
+        took = prune(url, folder)
         visitor.done.set()
         visitor.join()
         log = (folder / "attendance.db-wal").stat().st_size / 2**20
         database.close()
     print(
-        f"{rows - kept:,} of {rows:,} rows pruned in {took:.1f} s with {memory:.0f} MiB at most; "
+        f"{rows - kept:,} of {rows:,} rows pruned in {took.seconds:.1f} s with "
+        f"{took.mebibytes:.0f} MiB at most; "
         f"the longest wait of a writer was {max(visitor.waits):.2f} s (of {len(visitor.waits):,}), "
         f"the log grew to {log:.0f} MiB"
     )

@@ -6,9 +6,7 @@ For each number of rows (by default 100,000 and 1,000,000): fills a trail, seals
 it in a process of its own.
 """
 
-import os
 import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,10 +15,13 @@ from pathlib import Path
 
 from sqlalchemy import Connection
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from timed_command import timed
+
 from attendance.audit.sealer import Sealer
 from attendance.db import Database, schema
 
-ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FILL = """
 WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < ?)
@@ -49,15 +50,10 @@ def measure(rows: int) -> None:
         Sealer(database, lambda: NOON, None).finish()
         sealed = time.monotonic() - sealing
         database.close()
-        command = [sys.executable, str(ROOT / "manage.py"), "audit", "verify"]
-        started = time.monotonic()
-        process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url})
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.monotonic() - started
-    assert status == 0, status
+        took = timed(url, "audit", "verify")
     print(
-        f"{rows:,} rows: sealed in {sealed:.1f} s, verified in {took:.1f} s "
-        f"({rows / took:,.0f} rows a second) with {usage.ru_maxrss / 1024:.0f} MiB at most"
+        f"{rows:,} rows: sealed in {sealed:.1f} s, verified in {took.seconds:.1f} s "
+        f"({rows / took.seconds:,.0f} rows a second) with {took.mebibytes:.0f} MiB at most"
     )
 
 

@@ -9,12 +9,14 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import make_url
 from trails import Trail
 
 from attendance.audit import seals
 from attendance.audit.anchors import Anchors
 from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.verify import Scope, verify
+from attendance.db import Database
 from attendance.notices import anchor_message
 from attendance.telegram.markdown import plain
 
@@ -52,6 +54,15 @@ def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     assert read(chore.file.read_text()) == [head(trail)]
     assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
     assert str(head(trail)).split()[2] in caplog.text
+
+
+def test_on_postgresql_the_file_lies_where_the_readme_says(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    database = Database.at(postgres_url)
+    name = str(make_url(postgres_url).database)
+    assert database.beside(".checkpoint") == tmp_path / f"{name}.checkpoint"
+    database.close()
 
 
 @pytest.mark.sqlite_only
@@ -112,6 +123,19 @@ def test_a_stranger_s_row_keeps_nobody_from_being_told(trail: Trail, time: str) 
     anchors(trail)()
 
     assert len(trail.rows("SELECT 1 FROM outbox")) == 1
+
+
+def test_a_chat_is_told_also_where_the_file_cannot_be_written(trail: Trail) -> None:
+    """On PostgreSQL it lies in the working directory, which may be `/`."""
+    trail.grow(2)
+    chore = anchors(trail)
+    chore.file.mkdir()
+    os.utime(chore.file, (0, 0))
+
+    with pytest.raises(OSError, match=r"\.checkpoint"):
+        chore()
+
+    assert len(trail.rows("SELECT 1 FROM outbox WHERE chat_id = '-1001'")) == 1
 
 
 def test_without_a_chat_nobody_is_told(trail: Trail) -> None:

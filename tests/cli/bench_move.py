@@ -7,11 +7,8 @@ does, a record being eight rows (itself, its message, the attempt, two rows of t
 leaves, an idempotency key), and moves it to a PostgreSQL that syncs, in a process of its own.
 """
 
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,11 +17,11 @@ from sqlalchemy import Connection
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from postgres_server import HOW_TO_GET_IT, binaries, running
+from timed_command import timed
 
 from attendance.audit.sealer import Sealer
 from attendance.db import Database, schema
 
-ROOT = Path(__file__).parents[2]
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROWS_A_RECORD = 8
 _FILL = """
@@ -77,15 +74,10 @@ def measure(rows: int, target: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/attendance.db"
         fill(url, rows)
-        command = [sys.executable, str(ROOT / "manage.py"), "db", "move", "--to", target]
-        started = time.monotonic()
-        process = subprocess.Popen(command, env={**os.environ, "DATABASE_URL": url})
-        _, status, usage = os.wait4(process.pid, 0)
-        took = time.monotonic() - started
-    assert status == 0, status
+        took = timed(url, "db", "move", "--to", target)
     print(
-        f"{rows:,} rows moved in {took:.1f} s ({rows / took:,.0f} rows a second) "
-        f"with {usage.ru_maxrss / 1024:.0f} MiB at most",
+        f"{rows:,} rows moved in {took.seconds:.1f} s ({rows / took.seconds:,.0f} rows a second) "
+        f"with {took.mebibytes:.0f} MiB at most",
         flush=True,
     )
 

@@ -23,6 +23,9 @@ STATUSES = (
     *(("pending", None), ("uncertain", "1000"), ("sending", "-9"), ("sent", "1000")),
 )
 PASSWORD = "pw-1"
+WAY_ON = "run this again, or open it with `manage.py db move --cancel`."
+"""What is said where a move fails in the middle."""
+
 FILLED = {
     *("api_key", "attendance", "audit", "audit_leaf", "audit_seal", "chat", "client_event"),
     *("correction", "idempotency_key", "outbox", "outbox_attempt", "outbox_start"),

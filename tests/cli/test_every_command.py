@@ -236,7 +236,8 @@ REFUSED: dict[str, tuple[str, ...]] = {
     "audit.exported": ("audit", "export", "/nowhere/trail.csv"),
     "audit.pruned": ("audit", "prune", "--older-than", "0s", "--archive", "/nowhere/old.jsonl"),
     "db.backup": ("db", "backup", "/nowhere/copy.db"),
-    "db.moved": ("db", "move", "--cancel"),
+    "db.moved": ("db", "move", "--to-file", "/nowhere/postgresql.url"),
+    "db.reopened": ("db", "move", "--cancel"),
 }
 
 

@@ -174,6 +174,21 @@ def test_a_key_that_there_is_not_is_said_to_be_none(desk: Desk, action: str, nam
     assert desk.rows("SELECT * FROM api_key WHERE revoked_at IS NOT NULL") == []
 
 
+@pytest.mark.parametrize("action", ["rotate", "revoke"])
+@pytest.mark.parametrize(
+    ("asked", "noted"),
+    [("nobody", "nobody"), ("2", "2"), ("9" * 99, "9" * 64), ("att_" + "k" * 43, "[secret]")],
+)
+def test_a_refusal_notes_which_key_was_asked_for(
+    desk: Desk, action: str, asked: str, noted: str
+) -> None:
+    desk.run("keys", action, asked)
+
+    (entry,) = desk.audited(f"key.{action}d")
+    assert (entry["outcome"], entry["target_type"]) == ("refused", "api_key")
+    assert entry["target_id"] == noted
+
+
 def test_a_revoked_key_cannot_be_revoked_again(desk: Desk) -> None:
     _create(desk)
     desk.done("keys", "revoke", "door")

@@ -1,12 +1,14 @@
 """A move that dies in the middle: nobody starts on either side, and the same command goes on."""
 
 import re
+import subprocess
 import time
 from typing import Any
 
+import psycopg
 import pytest
 from commands import Desk
-from moves import all_here, all_there, fill, psql
+from moves import WAY_ON, all_here, all_there, fill, psql
 
 from attendance import moving
 from attendance.db import Database, schema
@@ -29,6 +31,15 @@ ALTER TABLE outbox ADD CONSTRAINT slow CHECK (slow());
 FAST = "ALTER TABLE outbox DROP CONSTRAINT slow"
 COPYING = """SELECT tuples_processed FROM pg_stat_progress_copy
     WHERE relid = 'outbox'::regclass AND tuples_processed > 0"""
+
+LOSE = "SELECT pg_terminate_backend(pid) FROM pg_stat_progress_copy"
+CLOSED_FOR_TODAY = """
+CREATE FUNCTION refuse_the_end() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN RAISE 'closed for today'; END $$;
+CREATE TRIGGER closed BEFORE UPDATE ON relocation
+    FOR EACH ROW EXECUTE FUNCTION refuse_the_end();
+"""
+OPEN = "DROP TRIGGER closed ON relocation"
 
 
 class Died(BaseException):
@@ -83,10 +94,7 @@ def test_killed_in_the_middle_of_the_copy_it_begins_anew(desk: Desk, target: str
     fill(desk)
     _prepare_slow(target)
     with desk.running("db", "move", "--to", target) as process, psql(target) as watcher:
-        ends = time.monotonic() + 60
-        while not watcher.execute(COPYING).fetchall():
-            assert process.poll() is None, process.communicate()
-            assert time.monotonic() < ends
+        _wait_for_the_copy(process, watcher)
         process.kill()
         process.wait()
     _is_refused(desk, target)
@@ -97,6 +105,52 @@ def test_killed_in_the_middle_of_the_copy_it_begins_anew(desk: Desk, target: str
     desk.done("db", "move", "--to", target)
 
     _is_whole(desk, target)
+
+
+def test_a_connection_that_is_lost_in_the_middle_leaves_a_way_on_and_a_way_back(
+    desk: Desk, target: str
+) -> None:
+    fill(desk)
+    _prepare_slow(target)
+    with desk.running("db", "move", "--to", target) as process, psql(target) as watcher:
+        _wait_for_the_copy(process, watcher)
+        watcher.execute(LOSE)
+        _, told = process.communicate(timeout=60)
+        watcher.execute(FAST)
+    assert (process.returncode, told.count("\n")) == (1, 1), told
+    assert re.search(r"The database test_\d+ on this host cannot be used", told)
+    assert f"{desk.path} is closed: {WAY_ON}" in told
+
+    desk.done("db", "move", "--to", target)
+
+    _is_whole(desk, target)
+
+
+def test_an_end_that_the_server_refuses_is_only_to_be_run_again(desk: Desk, target: str) -> None:
+    """The source is marked by then: to open it would leave two that serve."""
+    fill(desk)
+    schema.upgrade(target)
+    with psql(target) as stranger:
+        stranger.execute(CLOSED_FOR_TODAY)
+        told = desk.run("db", "move", "--to", target)
+        stranger.execute(OPEN)
+    assert told.exit_code == 1
+    assert "The database that is moved to refused: closed for today." in told.stderr
+    assert f"{desk.path} is closed: run this again.\n" in told.stderr
+
+    desk.done("db", "move", "--to", target)
+
+    _is_whole(desk, target)
+
+
+def _wait_for_the_copy(
+    process: "subprocess.Popen[str]", watcher: "psycopg.Connection[Any]"
+) -> None:
+    """Until some of the messages are there, in a transaction that goes on."""
+    ends = time.monotonic() + 60
+    while not watcher.execute(COPYING).fetchall():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < ends
 
 
 def _prepare_slow(target: str) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 from commands import Desk
-from moves import psql
+from moves import WAY_ON, psql
 
 from attendance.audit.sealer import Sealer
 from attendance.db import format_utc, schema, utc_now
@@ -128,6 +128,7 @@ def test_a_row_that_postgresql_does_not_take_and_the_way_back(desk: Desk, target
     before = desk.rows("SELECT type, name, sql FROM sqlite_master ORDER BY name")
     told = _refused(desk.run("db", "move", "--to", target))
     assert "PostgreSQL refused a row of turn: invalid input syntax" in told
+    assert f"{desk.path} is closed: {WAY_ON}" in told
     assert desk.run("outbox", "cancel", str(1)).exit_code == 1
 
     assert "is open again" in desk.done("db", "move", "--cancel")

@@ -6,16 +6,26 @@ recorded bears the true time. Control: a host that goes by its own clock takes o
 under way.
 """
 
+import os
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from hosts import ALL, PATIENT, Hosts
+from postgres_server import PostgresServer
 from rig import ROUNDS
+from service import ROOT
 from shifted_clock import build, set_clock
+from sqlalchemy import select
+
+from attendance.audit.trail import AuditEntry
+from attendance.db import Database, utc_now
 
 Make = Callable[..., Hosts]
 TEN_MINUTES = 600
@@ -61,6 +71,37 @@ def test_hosts_whose_clocks_are_off_lose_nothing_and_take_nothing_over(make_shif
     assert hosts.rows(IN_DOUBT) == [(0,)]
     false = [at - began for (at,) in hosts.rows(TIMES) if not began - 60 < at < time.time() + 60]
     assert not false
+
+
+def test_an_upgrade_bears_the_database_s_time(postgres: PostgresServer, tmp_path: Path) -> None:
+    with postgres.fresh() as url:
+        upgrade_ahead(url, tmp_path)
+        with closing(Database.at(url)) as database:
+            assert abs(seconds_ahead(database)) < 60
+
+
+def test_control_on_sqlite_that_is_the_host_s_which_is_ahead(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/attendance.db"
+    upgrade_ahead(url, tmp_path)
+    with closing(Database.at(url)) as database:
+        assert abs(seconds_ahead(database) - TEN_MINUTES) < 60
+
+
+def upgrade_ahead(url: str, folder: Path) -> None:
+    """By a host whose clock is ten minutes ahead."""
+    set_clock(folder / "clock", TEN_MINUTES)
+    clock = {"LD_PRELOAD": str(build(folder)), "FAULTS_CLOCK": "clock"}
+    command = [sys.executable, str(ROOT / "manage.py"), "db", "upgrade"]
+    environ = {**os.environ, "DATABASE_URL": url, **clock}
+    subprocess.run(command, cwd=folder, env=environ, check=True, timeout=60)
+
+
+def seconds_ahead(database: Database) -> float:
+    """By how much the entry of the upgrade is ahead of the true time."""
+    query = select(AuditEntry.occurred_at).where(AuditEntry.action == "db.upgraded")
+    with database.read() as connection:
+        (noted,) = connection.execute(query).scalars()
+    return float((noted - utc_now()).total_seconds())
 
 
 def assert_told_times_are_believed(hosts: Hosts) -> None:

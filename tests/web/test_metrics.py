@@ -1,9 +1,12 @@
 """/metrics: Prometheus text, for this machine and for admins."""
 
+import re
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from calling import ADA, Api, assert_problem
+from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import TestResponse
 
@@ -12,6 +15,10 @@ from attendance.outbox.heartbeat import heartbeat_of
 
 pytestmark = pytest.mark.both_databases
 
+README = Path(__file__).parents[2] / "README.md"
+IN_THE_TABLE = re.compile(
+    r"^\| `(\w+)(?:\{([\w,]+)\})?` \| (gauge|counter|histogram) \|", re.MULTILINE
+)
 ELSEWHERE = {"REMOTE_ADDR": "192.0.2.7"}
 
 
@@ -58,6 +65,19 @@ def test_a_dispatcher_s_sign_of_life_has_an_age(api: Api) -> None:
     heartbeat.beat()
     assert "dispatcher_heartbeat_age_seconds" in scraped(api.get("/metrics", role=None))
     heartbeat.stop()
+
+
+def test_the_readme_s_table_has_every_metric_and_no_other(api: Api) -> None:
+    families = text_string_to_metric_families(api.get("/metrics", role=None).text)
+    told = {(one.name, _labels_of(one), one.type) for one in families}
+    documented = IN_THE_TABLE.findall(README.read_text(encoding="utf-8"))
+
+    assert told == set(documented)
+    assert len(told) == len(documented)
+
+
+def _labels_of(family: Metric) -> str:
+    return ",".join(sorted({label for sample in family.samples for label in sample.labels}))
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1", "::ffff:127.0.0.1"])

@@ -31,7 +31,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
     def __init__(self, url: URL) -> None:
         super().__init__()
         Secret(url.password or "")  # struck out of whatever anyone prints from now on
-        self.name = f"{url.database} on {url.host or 'this host'}"
+        self.name = _name(url)
         self._short_name, self._url = url.database or "attendance", url
         self._server_clock = ServerClock(self._look_at_clock)
         self._engine = pooled_engine(url, self._server_clock.observe)
@@ -52,7 +52,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
     def being_upgraded(cls, url: URL, group: str | None) -> Iterator[Connection]:  # noqa: ARG003 - a server has no files of ours
         engine = single_engine(url)
         try:
-            with _told(f"{url.database} on {url.host}"), engine.begin() as connection:
+            with _told(_name(url)), engine.begin() as connection:
                 # As long as it takes, for the others and for ourselves.
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
@@ -164,6 +164,10 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         if again.is_final or (left is not None and left <= pause):
             raise again.told() from None
         time.sleep(0 if again.at_once else pause)
+
+
+def _name(url: URL) -> str:
+    return f"{url.database} on {url.host or 'this host'}"
 
 
 @contextmanager
