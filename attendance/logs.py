@@ -46,7 +46,7 @@ class TextFormatter(logging.Formatter):
 
 def logging_config(log_format: Literal["text", "json"] | None) -> dict[str, Any]:
     """For `logging.config.dictConfig`: everything to standard error through one handler. None
-    chooses text on a terminal, else JSON."""
+    chooses text on a terminal, else JSON. Who reads text sees each message go."""
     chosen = log_format or ("text" if sys.stderr.isatty() else "json")
     quiet = {"level": "WARNING"}
     gunicorn = {"level": "INFO", "handlers": [], "propagate": True}
@@ -64,5 +64,6 @@ def logging_config(log_format: Literal["text", "json"] | None) -> dict[str, Any]
             "gunicorn.access": {**gunicorn, "level": "WARNING"},
             "urllib3": quiet,
             "alembic": quiet,
+            "attendance.outbox.delivery": {"level": "DEBUG" if chosen == "text" else "INFO"},
         },
     }

@@ -130,6 +130,8 @@ def test_text_is_for_terminals_where_nothing_is_asked(
     config = logging_config(asked)
 
     assert config["handlers"]["stderr"]["formatter"] == chosen
+    told = config["loggers"]["attendance.outbox.delivery"]["level"]
+    assert told == {"text": "DEBUG", "json": "INFO"}[chosen]
 
 
 def test_the_configuration_is_one_that_python_takes_and_quietens_the_talkative() -> None:

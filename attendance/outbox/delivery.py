@@ -141,9 +141,8 @@ class Delivery:
 
 
 def _tell(settled: Settled) -> None:
-    level = logging.INFO if settled.status == "sent" else logging.WARNING
     logger.log(
-        level,
+        _level(settled),
         "Message %s to chat %s: attempt %s %s, now %s%s",
         settled.message_id,
         settled.chat_id,
@@ -152,3 +151,11 @@ def _tell(settled: Settled) -> None:
         settled.status,
         f" ({settled.error})" if settled.error else "",
     )
+
+
+def _level(settled: Settled) -> int:
+    """What goes as it should is in the outbox and the audit trail, and tells nobody anything else:
+    senders that wait for one another to write a line each spend a tenth of their time on it."""
+    if settled.status != "sent":
+        return logging.WARNING
+    return logging.DEBUG if settled.attempt == 1 else logging.INFO

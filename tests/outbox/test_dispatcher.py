@@ -1,5 +1,6 @@
 """One round of the dispatcher: see to the chores, claim what is due, send it, write the end."""
 
+import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -130,6 +131,27 @@ def test_a_sender_that_is_free_again_takes_what_is_due_next(
     finish(dispatcher)
     assert transport.ids == written
     assert [bench.status(message) for message in written] == ["sent"] * 3
+
+
+def test_the_log_tells_of_failures_and_of_what_was_sent_after_one(
+    bench: Bench, make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "attendance.outbox.delivery")
+    message = bench.enqueue()
+    dispatcher = make(transport=RecordingTransport(Retry("refused")))
+    for _ in range(2):
+        dispatcher.run_once()
+        finish(dispatcher)
+        bench.clock.forward(60)
+    bench.enqueue()
+    dispatcher.run_once()
+    finish(dispatcher)
+    told = [(one.levelname, one.getMessage()) for one in caplog.records]
+    assert told == [
+        ("WARNING", f"Message {message} to chat 1: attempt 1 retry, now pending (refused)"),
+        ("INFO", f"Message {message} to chat 1: attempt 2 delivered, now sent"),
+        ("DEBUG", f"Message {message + 1} to chat 1: attempt 1 delivered, now sent"),
+    ]
 
 
 def test_what_cannot_be_claimed_does_not_undo_the_end_before_it(
