@@ -23,6 +23,10 @@ workers = _settings.web_concurrency
 worker_class = "attendance.web.gunicorn.JsonWorker"
 logger_class = "attendance.web.gunicorn.QuietLogger"
 threads = 8
+# Longer than whoever keeps connections to us: proxies and balancers do for a minute. Where both
+# let go of one at the same moment, a request is on the way, and its sender cannot tell whether it
+# was taken. It costs no thread.
+keepalive = 75
 # A stopping worker may be in the middle of a delivery: it gets the time that one can take.
 graceful_timeout = timeout = int(_settings.stop_seconds)
 # No application before the fork: a database connection that lived through one loses commits.

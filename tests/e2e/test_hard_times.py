@@ -1,12 +1,13 @@
 """What a fresh pair of eyes broke: each stays mended."""
 
+import http.client
 import os
 import signal
 import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,18 @@ def test_the_sandbox_does_not_swallow_what_waits_for_a_real_chat(
     assert refused.returncode == 1
     assert "1 messages for other chats wait" in refused.stderr
     assert [row["status"] for row in service.rows("SELECT status FROM outbox")] == ["pending"]
+
+
+def test_a_connection_that_proxies_keep_is_kept(make_service: Make) -> None:
+    """One that was let go while a request was on the way takes the request with it."""
+    host, _, port = make_service().url.removeprefix("http://").partition(":")
+    with closing(http.client.HTTPConnection(host, int(port), timeout=10)) as connection:
+        connection.connect()
+        connection.auto_open = 0  # else a new one would hide that it is gone
+        for _ in range(2):
+            connection.request("GET", "/livez")
+            assert connection.getresponse().read()
+            time.sleep(3)  # gunicorn's own is 2
 
 
 def test_clients_that_stall_in_the_middle_of_a_request_are_cut_off(make_service: Make) -> None:

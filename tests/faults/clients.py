@@ -98,8 +98,8 @@ def _attempt(session: requests.Session, url: str, key: str, body: dict[str, str]
             headers={"Idempotency-Key": key},
             timeout=_ANSWER_WITHIN_SECONDS,
         )
-    except requests.RequestException:
-        return Attempt(key, body["person_id"], None)
+    except requests.RequestException as error:
+        return Attempt(key, body["person_id"], None, failure=repr(error))
     return Attempt(key, body["person_id"], answer.status_code, _id_in(answer), time.time())
 
 

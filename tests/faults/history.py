@@ -20,8 +20,8 @@ class Attempt:
     """One request of a client, and its end: an HTTP status, or None where the connection failed.
 
     `key` is its idempotency key and `person` whom it is about, one for each key; `attendance_id`
-    is what an acknowledgement named, if it named any, and `answered_at` when it came, in seconds by
-    the machine's clock.
+    is what an acknowledgement named, if it named any, `answered_at` when it came, in seconds by
+    the machine's clock, and `failure` what became of the connection.
     """
 
     key: str
@@ -29,6 +29,7 @@ class Attempt:
     status: int | None
     attendance_id: int | None = None
     answered_at: float = inf
+    failure: str = ""
 
     @property
     def acknowledged(self) -> bool:
