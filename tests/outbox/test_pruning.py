@@ -159,7 +159,7 @@ def test_the_trail_tells_what_was_pruned(bench: Bench, chore: Pruning) -> None:
         rows = connection.execute(select(AuditEntry.__table__)).mappings().all()
     [entry] = [row for row in rows if row["action"] == "outbox.pruned"]
     assert (entry["actor_type"], entry["actor_id"]) == ("service", "retention")
-    assert f'"first_id": {first}, "last_id": {last}, "messages": 2' in entry["after_json"]
+    assert f'"messages":2,"first_id":{first},"last_id":{last}' in entry["after_json"]
 
 
 def test_keys_are_forgotten_after_seven_days(bench: Bench, chore: Pruning) -> None:
