@@ -112,7 +112,8 @@ class Database(ABC):
 
     @abstractmethod
     def look(self) -> AbstractContextManager[Connection]:
-        """The same for one `Prepared` query, which sees one state by itself: nothing is begun."""
+        """The same for `Prepared` queries, each of which sees one state by itself: nothing is
+        begun."""
 
     @abstractmethod
     def clock(self) -> datetime:

@@ -20,6 +20,10 @@ from attendance.outbox.workings import Workings
 _AFTER_ERROR_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.05
 _REST_SECONDS = 0.02
+_LONG_REST_SECONDS = 0.05
+_LOOKS_IN_VAIN = 3
+"""After so many in a row the rest is long: what comes in goes to chats that have to wait anyway."""
+
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -34,6 +38,7 @@ class Dispatcher:
         self._prober = Senders(1, on_free=workings.wake.set)
         self._stopping = threading.Event()
         self._delivery = Delivery(workings, self._stopping)
+        self._looks_in_vain = 0
         # Held for a round of `run`. Re-entrant: a signal's handler may stop its own thread.
         self._round = threading.RLock()
 
@@ -49,7 +54,7 @@ class Dispatcher:
         """See to the chores, start what is due and can start now; how long to wait, in seconds."""
         self._do_chores()
         self._probe()
-        with self._w.database.read() as connection:
+        with self._w.database.look() as connection:
             due = queue.next_due(connection, self._w.clock(), self._w.policy)
         until_due = self._seconds_until(due)
         free = self._senders.free
@@ -80,11 +85,14 @@ class Dispatcher:
     def _rest(self, seconds: float) -> None:
         """Until something is due or `wake` is set. Each commit sets it: where nothing may start,
         many are looked at together."""
+        self._looks_in_vain = self._looks_in_vain + 1 if seconds > 0 else 0
         if seconds > 0 and self._senders.free:
-            together = min(seconds, _REST_SECONDS)
+            long = self._looks_in_vain > _LOOKS_IN_VAIN
+            together = min(seconds, _LONG_REST_SECONDS if long else _REST_SECONDS)
             self._stopping.wait(together)
             seconds -= together
-        self._w.wake.wait(seconds)
+        if not self._w.wake.wait(seconds):
+            self._looks_in_vain = 0
 
     def _run_a_round(self) -> float:
         with self._round:

@@ -3,6 +3,7 @@
 from typing import TypeVar, cast
 
 from flask import request
+from flask.globals import request_ctx
 from pydantic import BaseModel, ValidationError
 
 from attendance.web.problems import FieldError, Problem, pointer, problem_of
@@ -33,17 +34,18 @@ def optional_json_body(model: type[M]) -> M:
 def raw_body(limit: int = BODY_LIMIT) -> bytes:
     """The body's bytes, of at most `limit`, declared as JSON."""
     # Without a length nothing would tell the whole of a body from what was read of a longer one.
-    length = request.content_length
+    asked = request_ctx.request
+    length = asked.content_length
     if length is None:
         raise Problem(411, "length_required", "Send the body with a Content-Length.")
     if length > limit:
         raise Problem(413, "too_large", f"The body is larger than {limit} bytes.")
-    if request.environ.get("CONTENT_TYPE") != _JSON and request.mimetype != _JSON:
+    if asked.environ.get("CONTENT_TYPE") != _JSON and asked.mimetype != _JSON:
         raise Problem(
             415, "unsupported_media_type", "Send the body as `Content-Type: application/json`."
         )
     # Bounded above: Werkzeug would wrap the server's stream to bound it once more.
-    return cast("bytes", request.environ["wsgi.input"].read(length))
+    return cast("bytes", asked.environ["wsgi.input"].read(length))
 
 
 def query(model: type[M]) -> M:

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import wraps
 
-from flask import Flask, Response, g, request, stream_with_context
+from flask import Flask, Request, Response, g, request, stream_with_context
+from flask.globals import request_ctx
 from sqlalchemy import Connection
 
 from attendance import audit, keys, notices
@@ -26,7 +27,7 @@ from attendance.outbox.queue import Draft, enqueue
 from attendance.secret import redact
 from attendance.web.address import client_address
 from attendance.web.problems import Problem, problem_of
-from attendance.web.services import services
+from attendance.web.services import Services, services
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def reads(*roles: Role) -> Callable[[Handler], Handler]:
         def wrapped(**arguments: object) -> Response:
             try:
                 if roles:
-                    _authorized(roles)
+                    _authorized(request_ctx.request, services(), roles)
                 return handler(**arguments)
             except Exception as error:
                 problem = problem_of(error)
@@ -109,8 +110,10 @@ def writes(action: str, *roles: Role) -> Callable[[Handler], Handler]:
         @wraps(handler)
         def wrapped(**arguments: object) -> Response:
             try:
-                key = _authorized(roles)
-                return handler(Call(key, _context(key.actor), g.started_at), **arguments)
+                asked, made = request_ctx.request, services()
+                key = _authorized(asked, made, roles)
+                call = Call(key, _context(asked, made, key.actor), g.started_at)
+                return handler(call, **arguments)
             except Exception as error:
                 _note_failure(action, problem_of(error), _target(arguments))
                 raise
@@ -140,16 +143,17 @@ def _target(arguments: Mapping[str, object]) -> tuple[str, str] | None:
     return next(found, None)
 
 
-def _authorized(roles: tuple[Role, ...]) -> keys.Key:
-    """The key of this request.
+def _authorized(asked: Request, made: Services, roles: tuple[Role, ...]) -> keys.Key:
+    """The key of this request. (The request itself: each look through Flask's proxy costs as much
+    as a small function.)
 
     Raises:
         Problem: 401 without a live key, 403 where its role is not one of `roles`.
     """
-    scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
+    scheme, _, presented = asked.headers.get("Authorization", "").partition(" ")
     key = None
     if scheme.lower() == "bearer" and presented.strip():
-        with services().database.look() as connection:
+        with made.database.look() as connection:
             key = keys.find(connection, presented.strip())
     if key is None:
         raise Problem(
@@ -168,12 +172,12 @@ def _authorized(roles: tuple[Role, ...]) -> keys.Key:
     return key
 
 
-def _context(actor: audit.Actor) -> audit.Context:
-    headers, trusted = request.headers, services().settings.trusted_proxies
+def _context(asked: Request, made: Services, actor: audit.Actor) -> audit.Context:
+    headers, trusted = asked.headers, made.settings.trusted_proxies
     return audit.Context(
         actor=actor,
         request_id=g.request_id,
-        source_ip=client_address(request.remote_addr, headers.get("X-Forwarded-For"), trusted),
+        source_ip=client_address(asked.remote_addr, headers.get("X-Forwarded-For"), trusted),
         user_agent=redact(headers.get("User-Agent", ""))[:256] or None,
         trace_id=_trace_id(headers.get("Traceparent")),
     )
@@ -194,13 +198,13 @@ def _note_failure(
 ) -> None:
     """Audit a refusal or a crash; where even that cannot be written, the log has the fields, and it
     is counted with those of the next minute."""
-    now, context = services().clock(), _context(g.get("actor", audit.ANONYMOUS))
-    took_ms = round((now - g.started_at).total_seconds() * 1000)
-    failure = {"status": problem.status, "code": problem.code, "duration_ms": took_ms, **more}
-    chat = services().settings.telegram_chat_id
+    made = services()
+    now = made.clock()
+    context = _context(request_ctx.request, made, g.get("actor", audit.ANONYMOUS))
+    failure = {**_described(problem, now), **more}
     kind = Kind(action, problem.status, problem.code, context.actor, context.source_ip)
-    repeated = services().refusals.take_over(now)
-    admitted = services().refusals.admit(now, kind)
+    repeated = made.refusals.take_over(now)
+    admitted = made.refusals.admit(now, kind)
     if not (admitted or repeated):
         return
 
@@ -219,16 +223,21 @@ def _note_failure(
             after=failure,
         )
         if kind.outcome == "crashed":
-            _announce_crash(connection, now, action, context, chat)
+            _announce_crash(connection, now, action, context, made.settings.telegram_chat_id)
 
     try:
-        services().database.write(work, _AUDIT_TIMEOUT_SECONDS)
-        services().wake.set()
+        made.database.write(work, _AUDIT_TIMEOUT_SECONDS)
+        made.wake.set()
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is to get its answer
-        services().refusals.put_back(repeated)
+        made.refusals.put_back(repeated)
         if admitted:
-            services().refusals.count(now, kind)
+            made.refusals.count(now, kind)
         _log_instead(error, kind, {**failure, **_fields(context)})
+
+
+def _described(problem: Problem, now: datetime) -> dict[str, object]:
+    took_ms = round((now - g.started_at).total_seconds() * 1000)
+    return {"status": problem.status, "code": problem.code, "duration_ms": took_ms}
 
 
 def _log_instead(error: Exception, kind: Kind, fields: Mapping[str, object]) -> None:

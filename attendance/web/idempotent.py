@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Callable
 
-from flask import Response, request
+from flask import Response
+from flask.globals import request_ctx
 from sqlalchemy import Connection
 
 from attendance import keys
@@ -37,7 +38,8 @@ def act_once(call: Call, body: bytes, act: Callable[[Connection], Answer]) -> Re
 
 
 def _ticket(call: Call, body: bytes) -> Ticket | None:
-    header = request.headers.get("Idempotency-Key")
+    asked = request_ctx.request
+    header = asked.headers.get("Idempotency-Key")
     if header is None:
         return None
     key = header.strip()
@@ -47,7 +49,7 @@ def _ticket(call: Call, body: bytes) -> Ticket | None:
         raise Problem(
             400, "invalid_idempotency_key", "Idempotency-Key takes 1 to 255 printable characters."
         )
-    fingerprint = hashlib.sha256(request.path.encode() + b"\n" + body).hexdigest()
+    fingerprint = hashlib.sha256(asked.path.encode() + b"\n" + body).hexdigest()
     return Ticket(call.key.lineage, key, fingerprint)
 
 

@@ -1,8 +1,8 @@
 """Flask without what it sees to at each request for services that need it, and this one does not:
-asynchronous handlers, sessions, names of hosts."""
+asynchronous handlers, sessions, names of hosts, hooks of blueprints."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from flask import Flask, Request
 from flask.sessions import NullSession, SessionInterface, SessionMixin
@@ -16,9 +16,15 @@ class _NoSessions(SessionInterface):
         return _NO_SESSION
 
 
+class _LeanRequest(Request):
+    blueprints: ClassVar[list[str]] = []
+    """Those whose hooks are to be looked for: all hooks are the application's own."""
+
+
 class LeanFlask(Flask):
     """Its addresses are the same under whatever name the host is called by."""
 
+    request_class = _LeanRequest
     session_interface = _NoSessions()
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
