@@ -55,11 +55,13 @@ class Anchors:
         if time.monotonic() < self._rests_until:
             return
         self._rests_until = time.monotonic() + _LOOK_SECONDS
-        if self.chat is not None:
-            self._tell(self.chat)
-        # Last: where this process may not write there, the chat is told all the same.
-        if not self.file.exists() or self._age_seconds() > _FILE_EVERY_SECONDS:
-            self.publish()
+        # Either where the other fails: this process may not write there, or the database is busy.
+        try:
+            if self.chat is not None:
+                self._tell(self.chat)
+        finally:
+            if not self.file.exists() or self._age_seconds() > _FILE_EVERY_SECONDS:
+                self.publish()
 
     def publish(self) -> None:
         """Write the head to the log and the file, where anything is sealed."""

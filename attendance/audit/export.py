@@ -36,7 +36,12 @@ def begin(connection: Connection, now: datetime, context: Context, export: Expor
     """Note the export, before a row of it is given out; the id of the last row that it may hold,
     which is older than the note."""
     last_id = listing.last_id(connection)
-    asked = {name: value for name, value in asdict(export.chosen).items() if value is not None}
+    chosen = asdict(export.chosen)
+    asked = {
+        name: json_form(value) if isinstance(value, datetime) else value
+        for name, value in chosen.items()
+        if value is not None
+    }
     after = {"format": export.form, "raw": export.raw, "filter": asked, "last_id": last_id}
     record(connection, now, context, "audit.exported", after=after)
     return last_id

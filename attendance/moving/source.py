@@ -76,8 +76,10 @@ def reopen(
 
     Raises:
         CannotMove: it is not being moved, or has been and `discard` is not set.
+        Moved: it is the one that is moved to.
     """
     with Database.upgrading(url, None) as connection:
+        relocation.refuse_incomplete(connection, source.name)
         mark = _to_be_given_up(connection, discard=discard)
         relocation.reopen(connection)
         connection.execute(delete(Relocation).where(Relocation.move == mark.move))

@@ -67,7 +67,8 @@ def _is_whole(desk: Desk, target: str) -> None:
 
 
 def _is_refused(desk: Desk, target: str) -> None:
-    for command in (("serve",), ("dispatch",), ("keys", "create", "a", "--role", "admin")):
+    create, cancel = ("keys", "create", "a", "--role", "admin"), ("db", "move", "--cancel")
+    for command in (("serve",), ("dispatch",), create, cancel):
         told = desk.run(*command, DATABASE_URL=target)
         assert (told.exit_code, "is not complete" in told.stderr) == (1, True), told.stderr
 

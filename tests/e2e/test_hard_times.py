@@ -68,6 +68,18 @@ def test_a_connection_that_proxies_keep_is_kept(make_service: Make) -> None:
             time.sleep(3)  # gunicorn's own is 2
 
 
+def test_a_client_that_says_nothing_delays_no_stop(make_service: Make) -> None:
+    """gunicorn sets one aside after five seconds, and at the stop waits for it as for a request:
+    its `graceful_timeout`, here 24 seconds."""
+    service = make_service(WEB_CONCURRENCY="1", TELEGRAM_TIMEOUT="1,14")
+    host, _, port = service.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port))):
+        time.sleep(6)
+        began = time.monotonic()
+        service.stop()
+    assert time.monotonic() - began < 12
+
+
 def test_clients_that_stall_in_the_middle_of_a_request_are_cut_off(make_service: Make) -> None:
     service = make_service(WEB_CONCURRENCY="1")
     host, _, port = service.url.removeprefix("http://").partition(":")

@@ -60,13 +60,14 @@ def test_it_takes_the_list_s_filters(api: Api, query: str, outcomes: list[str]) 
 
 def test_an_export_is_an_act_in_the_trail_and_not_in_itself(api: Api) -> None:
     api.post(ADA)
-    exported = lines(api, "&actor=frontend")
+    exported = lines(api, "&actor=frontend&from=2026-11-23T01:00:00%2B01:00")
 
     [entry] = [row for row in api.audited() if row["action"] == "audit.exported"]
     assert entry["id"] not in {row["id"] for row in exported}
     assert entry["actor_name"] == "auditor"
     after = json.loads(entry["after_json"])
-    assert (after["format"], after["filter"]) == ("jsonl", {"actor": "frontend"})
+    asked = {"actor": "frontend", "since": "2026-11-23T00:00:00.000000Z"}
+    assert (after["format"], after["filter"]) == ("jsonl", asked)
 
 
 @pytest.mark.parametrize("text", FORMULAS)

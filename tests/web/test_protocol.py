@@ -168,7 +168,3 @@ def test_whatever_the_host_is_called_by_the_answer_is_the_same(api: Api, host: s
     answer = api.post(ADA, headers={"Host": host.encode().decode("latin-1")})
 
     assert answer.status_code == 201
-
-
-def test_nothing_is_kept_in_a_cookie(api: Api) -> None:
-    assert "Set-Cookie" not in api.post(ADA).headers
