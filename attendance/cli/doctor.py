@@ -128,6 +128,8 @@ def _postgres(database: PostgresDatabase) -> Findings:
         yield Finding("fail", "postgresql", f"{version}, fsync is {fsync}", remedy)
     else:
         yield Finding("ok", "postgresql", f"{version}, {in_use} of {most} connections in use")
+    if lacking := database.lacking():
+        yield Finding("fail", "privileges", lacking.what, lacking.remedy)
     apart = (database.clock() - utc_now()).total_seconds()
     remedy = "" if abs(apart) < _CLOCKS_APART_SECONDS else "let NTP set the clocks of all hosts"
     state: Literal["ok", "warn"] = "warn" if remedy else "ok"
