@@ -203,9 +203,11 @@ def _outbox(database: Database, _: Settings) -> Findings:
     if attention:
         remedy = "manage.py outbox list --status failed (and uncertain), then outbox retry"
         yield Finding("warn", "outbox", f"{attention} failed or uncertain", remedy)
-    if stats.parked_chats:
-        remedy = "manage.py chats list, then chats resume"
-        yield Finding("warn", "chats", f"{stats.parked_chats} refuse us and are parked", remedy)
+    remedy = "manage.py chats list, then chats resume"
+    if refusing := stats.parked_chats - stats.paused_chats:
+        yield Finding("warn", "chats", f"{refusing} refuse us and are parked", remedy)
+    if stats.paused_chats:
+        yield Finding("warn", "chats", f"{stats.paused_chats} paused by an admin", remedy)
 
 
 def _dispatchers(database: Database, settings: Settings) -> Findings:

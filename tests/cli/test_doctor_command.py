@@ -168,6 +168,7 @@ def test_failed_messages_and_parked_chats_are_warnings(configured: Desk) -> None
 
     assert found["outbox"]["found"] == "2 failed or uncertain"
     assert "outbox retry" in found["outbox"]["remedy"]
+    assert found["chats"]["found"] == "1 paused by an admin"
     assert "chats resume" in found["chats"]["remedy"]
 
 

@@ -114,6 +114,19 @@ def test_a_message_that_waits_long_is_a_reason(make_api: Callable[..., Api]) -> 
 def test_a_parked_chat_is_a_reason(make_api: Callable[..., Api]) -> None:
     api = make_api(DISPATCHER="off")
     api.enqueue()
-    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='blocked'")
+    api.execute(
+        "UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='blocked', "
+        "refused_since='2026-11-23T12:00:00.000000Z'"
+    )
 
     assert _verbose(api)["reasons"] == ["1 chat(s) refuse us and are parked."]
+
+
+def test_a_paused_chat_is_one_that_an_admin_has_paused(make_api: Callable[..., Api]) -> None:
+    api = make_api(DISPATCHER="off")
+    api.enqueue()
+    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='holidays'")
+    api.clock.advance(600)
+
+    assert _verbose(api)["reasons"] == ["1 chat(s) are paused by an admin."]
+    assert _verbose(api)["outbox"]["oldest_due_age_seconds"] is None

@@ -68,6 +68,8 @@ def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[st
         reasons.append("No dispatcher has given a sign of life lately.")
     if (stats.oldest_due_age_seconds or 0) > _LATE_AFTER_SECONDS:
         reasons.append(f"The oldest message waits {stats.oldest_due_age_seconds:.0f} s.")
-    if stats.parked_chats:
-        reasons.append(f"{stats.parked_chats} chat(s) refuse us and are parked.")
+    if refusing := stats.parked_chats - stats.paused_chats:
+        reasons.append(f"{refusing} chat(s) refuse us and are parked.")
+    if stats.paused_chats:
+        reasons.append(f"{stats.paused_chats} chat(s) are paused by an admin.")
     return reasons
