@@ -24,6 +24,11 @@ from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
 _UNSEALED_FOR_LONG_SECONDS = 60.0
 _CLOCKS_APART_SECONDS = 5.0
+_START = {
+    True: "start `manage.py serve` or `dispatch`",
+    False: "start `manage.py dispatch`: `serve` delivers nothing with DISPATCHER=off",
+}
+"""By whether `serve` delivers, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +219,7 @@ def _dispatchers(database: Database, settings: Settings) -> Findings:
     if lively := at_work.lively(database, database.clock()):
         yield Finding("ok", "dispatcher", f"{len(lively)} at work")
     elif settings.telegram_configured:
-        yield Finding("warn", "dispatcher", "none at work", "start `manage.py serve` or `dispatch`")
+        yield Finding("warn", "dispatcher", "none at work", _START[settings.dispatcher])
 
 
 def _audit(database: Database, _: Settings) -> Findings:

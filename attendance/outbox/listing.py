@@ -30,8 +30,8 @@ _SHOWN = [column for column in Message.__table__.columns if column.name != "toke
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Counts by status, the age in seconds of the oldest message that may go out, the chats that
-    are parked, those of them that a person has paused, and whether the bot is stopped (`unconfigured
-    misconfigured unreachable flooded`)."""
+    are parked, those of them that a person has paused, and whether the bot is stopped
+    (`unconfigured misconfigured unreachable flooded`)."""
 
     counts: Mapping[str, int]
     without_chat: int

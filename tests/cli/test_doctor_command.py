@@ -181,6 +181,18 @@ def test_no_dispatcher_is_a_warning(configured: Desk) -> None:
     assert (found["state"], found["remedy"]) == ("warn", "start `manage.py serve` or `dispatch`")
 
 
+def test_with_the_dispatcher_off_it_is_dispatch_that_is_to_be_started(configured: Desk) -> None:
+    for beat in configured.directory.glob("*.dispatcher-*"):
+        beat.unlink()
+
+    found = _findings(configured, 0, DISPATCHER="off")["dispatcher"]
+
+    assert (found["found"], found["remedy"]) == (
+        "none at work",
+        "start `manage.py dispatch`: `serve` delivers nothing with DISPATCHER=off",
+    )
+
+
 def test_without_telegram_messages_wait(desk: Desk) -> None:
     found = _findings(desk, 0)["telegram"]
 
