@@ -24,6 +24,11 @@ from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
 _UNSEALED_FOR_LONG_SECONDS = 60.0
 _CLOCKS_APART_SECONDS = 5.0
+_START = {
+    True: "start `manage.py serve` or `dispatch`",
+    False: "start `manage.py dispatch`: `serve` delivers nothing with DISPATCHER=off",
+}
+"""By whether `serve` delivers, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +133,8 @@ def _postgres(database: PostgresDatabase) -> Findings:
         yield Finding("fail", "postgresql", f"{version}, fsync is {fsync}", remedy)
     else:
         yield Finding("ok", "postgresql", f"{version}, {in_use} of {most} connections in use")
+    if lacking := database.lacking():
+        yield Finding("fail", "privileges", lacking.what, lacking.remedy)
     apart = (database.clock() - utc_now()).total_seconds()
     remedy = "" if abs(apart) < _CLOCKS_APART_SECONDS else "let NTP set the clocks of all hosts"
     state: Literal["ok", "warn"] = "warn" if remedy else "ok"
@@ -201,16 +208,18 @@ def _outbox(database: Database, _: Settings) -> Findings:
     if attention:
         remedy = "manage.py outbox list --status failed (and uncertain), then outbox retry"
         yield Finding("warn", "outbox", f"{attention} failed or uncertain", remedy)
-    if stats.parked_chats:
-        remedy = "manage.py chats list, then chats resume"
-        yield Finding("warn", "chats", f"{stats.parked_chats} refuse us and are parked", remedy)
+    remedy = "manage.py chats list, then chats resume"
+    if refusing := stats.parked_chats - stats.paused_chats:
+        yield Finding("warn", "chats", f"{refusing} refuse us and are parked", remedy)
+    if stats.paused_chats:
+        yield Finding("warn", "chats", f"{stats.paused_chats} paused by an admin", remedy)
 
 
 def _dispatchers(database: Database, settings: Settings) -> Findings:
     if lively := at_work.lively(database, database.clock()):
         yield Finding("ok", "dispatcher", f"{len(lively)} at work")
     elif settings.telegram_configured:
-        yield Finding("warn", "dispatcher", "none at work", "start `manage.py serve` or `dispatch`")
+        yield Finding("warn", "dispatcher", "none at work", _START[settings.dispatcher])
 
 
 def _audit(database: Database, _: Settings) -> Findings:

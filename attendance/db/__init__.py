@@ -10,6 +10,7 @@ from attendance.db.disk import sync_directory
 from attendance.db.errors import (
     BadDatabaseUrl,
     DatabaseError,
+    Denied,
     Moved,
     NoDatabase,
     TooBusy,
@@ -30,6 +31,7 @@ __all__ = [
     "Base",
     "Database",
     "DatabaseError",
+    "Denied",
     "Moved",
     "NoDatabase",
     "PostgresDatabase",

@@ -24,6 +24,11 @@ class Unavailable(DatabaseError):
     """The storage failed (disk full, I/O error, locked for good): nothing is written."""
 
 
+class Denied(Unavailable):
+    """The server does not let our role do this: nothing is written. The message says what the
+    tables' owner has to grant, or do."""
+
+
 CLOSED = "This database is closed"
 """How a database that was moved away refuses a change: the first words of its own error."""
 

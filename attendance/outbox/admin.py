@@ -68,7 +68,7 @@ def pause(connection: Connection, now: datetime, chat_id: str, reason: str) -> b
     """Claim nothing for this chat until it is resumed; False where there is no such chat."""
     lane = _lane(connection, chat_id)
     if lane is not None:
-        parking.park(connection, now, lane, reason, probed=False)
+        parking.pause(connection, now, lane, reason)
     return lane is not None
 
 

@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select
+from sqlalchemy import Connection, and_, func, or_, select, text
 
+from attendance.outbox import parking
 from attendance.outbox.message import (
     IS_UNSETTLED,
+    READY,
     STATUSES,
     Attempt,
     Chat,
@@ -21,19 +23,22 @@ from attendance.outbox.message import (
 # Each as the index on it is: SQLite uses a partial one only for a condition that it knows.
 _ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
 _DONE = Message.status.in_(literal_status("sent", "cancelled"))
+_OPEN = text(READY)
 _SHOWN = [column for column in Message.__table__.columns if column.name != "token"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts by status, the age in seconds of the oldest message that is due, the chats that are
-    parked, and whether the bot is stopped (`unconfigured misconfigured unreachable flooded`)."""
+    """Counts by status, the age in seconds of the oldest message that may go out, the chats that
+    are parked, those of them that a person has paused, and whether the bot is stopped
+    (`unconfigured misconfigured unreachable flooded`)."""
 
     counts: Mapping[str, int]
     without_chat: int
     oldest_due_age_seconds: float | None
     sent_last_hour: int
     parked_chats: int
+    paused_chats: int
     stopped: str | None
 
     def as_dict(self) -> dict[str, Any]:
@@ -87,13 +92,11 @@ def chats(connection: Connection) -> list[dict[str, Any]]:
 
 def stats(connection: Connection, now: datetime) -> Stats:
     waiting = and_(IS_UNSETTLED, Message.status == "pending")
-    oldest = connection.scalar(
-        select(func.min(Message.due_at)).where(waiting, Message.chat_id.is_not(None))
-    )
     sent = select(func.count()).where(
         _DONE, Message.settled_at >= now - timedelta(hours=1), Message.status == "sent"
     )
     parked = select(func.count()).select_from(Chat).where(Chat.parked_at.is_not(None))
+    paused = select(func.count()).select_from(Chat).where(parking.IS_PAUSED)
     stopped = select(Stoppage.reason).where(
         or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > now)
     )
@@ -103,11 +106,25 @@ def stats(connection: Connection, now: datetime) -> Stats:
             select(func.count()).where(waiting, Message.chat_id.is_(None))
         )
         or 0,
-        oldest_due_age_seconds=None if oldest is None else max(0.0, (now - oldest).total_seconds()),
+        oldest_due_age_seconds=oldest_due_age(connection, now),
         sent_last_hour=connection.scalar(sent) or 0,
         parked_chats=connection.scalar(parked) or 0,
+        paused_chats=connection.scalar(paused) or 0,
         stopped=connection.scalar(stopped.order_by(Stoppage.id.desc()).limit(1)),
     )
+
+
+def oldest_due_age(connection: Connection, now: datetime) -> float | None:
+    """How long, in seconds, the oldest message has waited that its chat does not hold up: none of
+    a chat that is parked or told to wait. None where nothing waits but those."""
+    first = select(func.min(Message.due_at)).where(
+        Message.lane == Chat.chat_id, IS_UNSETTLED, Message.status == "pending"
+    )
+    may_go_out = or_(Chat.hold_until.is_(None), Chat.hold_until <= now)
+    # By the chat, so that what waits in the others is not even read.
+    firsts = select(first.scalar_subquery().label("due_at")).where(_OPEN, may_go_out).subquery()
+    oldest = connection.scalar(select(func.min(firsts.c.due_at)))
+    return None if oldest is None else max(0.0, (now - oldest).total_seconds())
 
 
 def _counts(connection: Connection) -> dict[str, int]:

@@ -33,7 +33,7 @@ def overview(connection: Connection, now: datetime) -> Overview:
     return Overview(
         counts=_counts(connection),
         sent_last_minute=_sent_since(connection, now - timedelta(minutes=1)),
-        oldest_due_age_seconds=_oldest_due_age(connection, now),
+        oldest_due_age_seconds=listing.oldest_due_age(connection, now),
         stopped=_stopped(connection, now),
         chats=[{**chat, "state": state_of(chat, now)} for chat in listing.chats(connection)],
     )
@@ -45,12 +45,20 @@ def state_of(chat: Mapping[str, Any], now: datetime) -> str:
     if chat["migrated_to"]:
         return f"moved to {chat['migrated_to']}"
     if chat["parked_at"]:
-        return f"refuses us: {chat['park_reason']}" if chat["probe_at"] else chat["park_reason"]
+        return _parked_state(chat)
     if chat["hold_until"] and chat["hold_until"] > now:
         return f"told to wait {_seconds(chat['hold_until'], now)} s: {chat['hold_reason']}"
     if chat["waiting"] and chat["next_at"] and chat["next_at"] > now:
         return f"held {_seconds(chat['next_at'], now)} s by its rate"
     return "open"
+
+
+def _parked_state(chat: Mapping[str, Any]) -> str:
+    """As `parking.IS_PAUSED` tells them apart."""
+    reason: str = chat["park_reason"]
+    if chat["probe_at"] or chat["refused_since"]:
+        return f"refuses us: {reason}"
+    return reason if reason.startswith("paused") else f"paused: {reason}"
 
 
 def _seconds(until: datetime, now: datetime) -> int:
@@ -72,12 +80,6 @@ def _sent_since(connection: Connection, since: datetime) -> int:
     ).subquery()
     sent = select(func.count()).where(latest.c.outcome == "delivered", latest.c.ended_at >= since)
     return connection.scalar(sent) or 0
-
-
-def _oldest_due_age(connection: Connection, now: datetime) -> float | None:
-    waiting = (IS_UNSETTLED, Message.status == "pending", Message.lane.is_not(None))
-    oldest = connection.scalar(select(func.min(Message.due_at)).where(*waiting))
-    return None if oldest is None else max(0.0, (now - oldest).total_seconds())
 
 
 def _stopped(connection: Connection, now: datetime) -> str | None:

@@ -10,16 +10,25 @@ _FIRST_PROBE = timedelta(minutes=1)
 LONGEST_PROBE = timedelta(hours=1)
 
 
+IS_PAUSED = and_(Chat.parked_at.is_not(None), Chat.probe_at.is_(None), Chat.refused_since.is_(None))
+"""A person's doing: a chat that refuses us bears since when, probed or not."""
+
+
 def park(connection: Connection, now: datetime, lane: str, reason: str, *, probed: bool) -> None:
-    """Claim nothing for this chat, until a probe succeeds or, not `probed`, a person resumes it."""
-    parked = update(Chat).where(Chat.chat_id == lane)
-    if not probed:
-        connection.execute(parked.values(parked_at=now, park_reason=reason, probe_at=None))
-        return
+    """Claim nothing for this chat, which refuses us, until a probe succeeds or, not `probed`, a
+    person resumes it."""
     since = connection.scalar(select(Chat.refused_since).where(Chat.chat_id == lane)) or now
     # What a person has paused stays so.
-    refused = parked.where(Chat.parked_at.is_(None)).values(parked_at=now, park_reason=reason)
-    connection.execute(refused.values(probe_at=_next_probe(since, now), refused_since=since))
+    refused = update(Chat).where(Chat.chat_id == lane, Chat.parked_at.is_(None))
+    probe_at = _next_probe(since, now) if probed else None
+    values = {"parked_at": now, "park_reason": reason, "probe_at": probe_at, "refused_since": since}
+    connection.execute(refused.values(**values))
+
+
+def pause(connection: Connection, now: datetime, lane: str, reason: str) -> None:
+    """Claim nothing for this chat until a person resumes it, who vouches for it."""
+    values = {"parked_at": now, "park_reason": reason, "probe_at": None, "refused_since": None}
+    connection.execute(update(Chat).where(Chat.chat_id == lane).values(**values))
 
 
 def unpark(connection: Connection, now: datetime, lane: str) -> None:

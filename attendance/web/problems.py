@@ -21,7 +21,7 @@ from attendance.correcting import (
     NotYourRecord,
     TooLate,
 )
-from attendance.db import Moved, TooBusy, Unavailable
+from attendance.db import Denied, Moved, TooBusy, Unavailable
 from attendance.idempotency import KeyReused
 from attendance.recording import ClientEventConflict
 from attendance.web.response import JsonResponse
@@ -125,6 +125,13 @@ _TABLE: dict[type[Exception], Problem] = {
         "moved",
         "What is recorded here moves to another database, and nothing was stored: try again once "
         "the operator has started the service there.",
+        headers={"Retry-After": "10"},
+    ),
+    Denied: Problem(
+        503,
+        "storage_unavailable",
+        "The database does not let the service write and nothing was stored: "
+        "the operator sees at /readyz what to grant it.",
         headers={"Retry-After": "10"},
     ),
     Unavailable: Problem(

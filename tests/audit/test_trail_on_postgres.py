@@ -1,5 +1,7 @@
 """The trail on a server: who can change it, who can read it, and in which order it is seen."""
 
+import csv
+import io
 import re
 from collections.abc import Iterator
 from datetime import timedelta
@@ -106,7 +108,6 @@ def auditor(stranger: Any) -> Iterator[Any]:
     granted = re.search(r"```sql\n(CREATE ROLE auditor.*?)```", README.read_text(), re.DOTALL)
     assert granted is not None
     stranger.execute(granted[1])
-    stranger.execute("ALTER ROLE auditor LOGIN")
     stranger.commit()
     stranger.execute("SET ROLE auditor")
     yield stranger
@@ -137,6 +138,24 @@ def test_an_auditor_s_role_verifies_the_trail(
     result = CliRunner().invoke(main, ["audit", "verify"], env=environ)
 
     assert result.exit_code == code, result.output
+
+
+def test_an_auditor_s_role_exports_with_copy_and_not_with_what_audits_itself(
+    trail: Trail, auditor: Any, postgres_url: str
+) -> None:
+    trail.grow(2)
+    (copied,) = re.findall(r"\n\\copy (\(.*?\)) TO '.*?' (.*)\n", README.read_text())
+    with auditor.cursor().copy(f"COPY {copied[0]} TO STDOUT {copied[1]}") as rows:
+        text = b"".join(rows).decode()
+    assert len(list(csv.reader(io.StringIO(text)))) == 3
+    environ = {"DATABASE_URL": postgres_url.replace("postgres@", "auditor@")}
+
+    listed = CliRunner().invoke(main, ["audit", "list"], env=environ)
+    exported = CliRunner().invoke(main, ["audit", "export"], env=environ)
+
+    assert listed.exit_code == 0, listed.output
+    assert exported.exit_code == 1
+    assert "permission denied for table audit" in exported.output
 
 
 def test_a_row_that_is_seen_late_is_sealed_nevertheless(

@@ -168,6 +168,7 @@ def test_failed_messages_and_parked_chats_are_warnings(configured: Desk) -> None
 
     assert found["outbox"]["found"] == "2 failed or uncertain"
     assert "outbox retry" in found["outbox"]["remedy"]
+    assert found["chats"]["found"] == "1 paused by an admin"
     assert "chats resume" in found["chats"]["remedy"]
 
 
@@ -178,6 +179,18 @@ def test_no_dispatcher_is_a_warning(configured: Desk) -> None:
     found = _findings(configured, 0)["dispatcher"]
 
     assert (found["state"], found["remedy"]) == ("warn", "start `manage.py serve` or `dispatch`")
+
+
+def test_with_the_dispatcher_off_it_is_dispatch_that_is_to_be_started(configured: Desk) -> None:
+    for beat in configured.directory.glob("*.dispatcher-*"):
+        beat.unlink()
+
+    found = _findings(configured, 0, DISPATCHER="off")["dispatcher"]
+
+    assert (found["found"], found["remedy"]) == (
+        "none at work",
+        "start `manage.py dispatch`: `serve` delivers nothing with DISPATCHER=off",
+    )
 
 
 def test_without_telegram_messages_wait(desk: Desk) -> None:

@@ -69,7 +69,7 @@ def test_it_says_why_each_chat_is_held(desk: Desk) -> None:
     _held(desk, "hold_until", hold_reason="429 Too Many Requests")
     assert "told to wait 60 s: 429 Too Many Requests" in desk.done("outbox", "watch")
     desk.done("chats", "pause", "--reason", "holidays", "1000")
-    assert "  holidays" in desk.done("outbox", "watch")
+    assert "paused: holidays" in desk.done("outbox", "watch")
     _held(desk, "probe_at", park_reason="403 Forbidden")
     assert "refuses us: 403 Forbidden" in desk.done("outbox", "watch")
     desk.execute("UPDATE chat SET migrated_to = '-100200'")

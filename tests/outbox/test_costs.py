@@ -158,6 +158,19 @@ def test_what_health_asks_is_counted_in_indexes() -> None:
     assert bench.counts()["sent"] == 1_000
 
 
+def oldest_due(bench: Bench) -> None:
+    with bench.database.read() as connection:
+        listing.oldest_due_age(connection, NINE)
+
+
+def test_the_oldest_that_may_go_out_is_found_without_a_look_at_the_others() -> None:
+    few, many = filled(10, 10), filled(10, 10, sent=10_000)
+    many.database.write(lambda c: waiting(c, 5_000, 0, first=10))
+    many.database.write(lambda c: waiting(c, 500, 4, first=10_000))
+    many.database.write(lambda c: park(c, "length(chat_id) = 5"))
+    assert steps(many, oldest_due) <= steps(few, oldest_due) + FEW_STEPS
+
+
 def test_parked_chats_cost_only_where_something_waits() -> None:
     few, many = filled(10, 4), filled(10, 4)
     many.database.write(lambda c: waiting(c, 5_000, 0, first=10))

@@ -1,13 +1,15 @@
 """What people read of the outbox."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 from bench import NINE, Bench
 
-from attendance.outbox import admin, listing, stoppage
+from attendance.outbox import admin, lanes, listing, parking, stoppage
 from attendance.outbox.listing import Stats
 from attendance.outbox.message import STATUSES
+from attendance.outbox.overview import overview
 from attendance.outbox.transport import Delivered, Rejected
 
 pytestmark = pytest.mark.both_databases
@@ -85,7 +87,7 @@ def test_chats_are_listed_with_what_waits_for_them(bench: Bench, three: list[int
 
 
 def test_the_stats_of_an_empty_outbox(bench: Bench) -> None:
-    assert stats(bench) == Stats(dict.fromkeys(STATUSES, 0), 0, None, 0, 0, None)
+    assert stats(bench) == Stats(dict.fromkeys(STATUSES, 0), 0, None, 0, 0, 0, None)
 
 
 @pytest.mark.usefixtures("three")
@@ -99,6 +101,59 @@ def test_the_stats_count_and_tell_the_oldest_age(bench: Bench) -> None:
     assert (found.without_chat, found.parked_chats) == (1, 1)
     assert (found.oldest_due_age_seconds, found.sent_last_hour) == (90.0, 1)
     assert found.stopped == "misconfigured"
+
+
+def _hold(bench: Bench) -> None:
+    until = bench.clock() + timedelta(days=1)
+    bench.database.write(lambda c: lanes.hold(c, "1", until, "429"))
+
+
+def _refuse(bench: Bench) -> None:
+    now = bench.clock()
+    bench.database.write(lambda c: parking.park(c, now, "1", "403", probed=True))
+
+
+@pytest.mark.parametrize("hold_up", [Bench.park, _refuse, _hold])
+def test_the_oldest_that_may_go_out_is_of_no_chat_that_is_held_up(
+    bench: Bench, hold_up: Callable[[Bench], None]
+) -> None:
+    bench.enqueue("1")
+    bench.clock.forward(50)
+    assert stats(bench).oldest_due_age_seconds == 50
+    hold_up(bench)
+    assert stats(bench).oldest_due_age_seconds is None
+    bench.enqueue("2")
+    bench.clock.forward(40)
+    assert stats(bench).oldest_due_age_seconds == 40
+    with bench.database.read() as connection:
+        assert overview(connection, bench.clock()).oldest_due_age_seconds == 40
+
+
+def test_a_hold_that_is_over_holds_nothing_up(bench: Bench) -> None:
+    bench.enqueue("1")
+    _hold(bench)
+    bench.clock.forward(86_400)
+    assert stats(bench).oldest_due_age_seconds == 86_400
+
+
+def test_who_refuses_us_is_not_paused(bench: Bench) -> None:
+    for chat_id in ("1", "2", "3"):
+        bench.enqueue(chat_id)
+    now = bench.clock()
+    bench.park("1")
+    bench.database.write(lambda c: parking.park(c, now, "2", "403", probed=True))
+    bench.database.write(lambda c: parking.park(c, now, "3", "topic closed", probed=False))
+    found = stats(bench)
+    assert (found.parked_chats, found.paused_chats) == (3, 1)
+
+
+def test_who_refused_us_and_is_paused_then_is_paused(bench: Bench) -> None:
+    bench.enqueue("1")
+    _refuse(bench)
+    bench.park("1")
+    assert stats(bench).paused_chats == 1
+    _refuse(bench)
+    assert stats(bench).paused_chats == 1
 
 
 @pytest.mark.usefixtures("three")

@@ -21,6 +21,11 @@ def _verbose(api: Api) -> dict[str, Any]:
     return found
 
 
+def _reasons(api: Api) -> list[str]:
+    """But that no dispatcher is there."""
+    return [one for one in _verbose(api)["reasons"] if "sign of life" not in one]
+
+
 def _beat(api: Api, name: str = "host-1") -> None:
     heartbeat_of(api.services.database, name).beat()
 
@@ -78,7 +83,7 @@ def test_without_telegram_it_is_ready_and_degraded(make_api: Callable[..., Api])
     api = make_api(TELEGRAM_BOT_TOKEN="", DISPATCHER="off")
 
     assert _verbose(api)["status"] == "degraded"
-    assert _verbose(api)["reasons"] == ["Telegram is not configured: messages wait."]
+    assert _reasons(api) == ["Telegram is not configured: messages wait."]
 
 
 def test_a_refused_bot_is_a_reason(today: Api) -> None:
@@ -95,25 +100,47 @@ def test_silent_dispatchers_are_a_reason(today: Api) -> None:
     assert _verbose(today)["reasons"] == ["No dispatcher has given a sign of life lately."]
 
 
-def test_where_others_deliver_a_silent_dispatcher_is_none(make_api: Callable[..., Api]) -> None:
-    assert _verbose(make_api(DISPATCHER="off"))["status"] == "ok"
+def test_where_others_are_to_deliver_and_none_does_it_says_what_to_start(
+    make_api: Callable[..., Api],
+) -> None:
+    api = make_api(DISPATCHER="off")
+    api.services.clock = import_module("attendance.db").utc_now
+
+    (reason,) = _verbose(api)["reasons"]
+    assert reason.startswith("No dispatcher has given a sign of life lately, and this service has ")
+    assert reason.endswith("DISPATCHER=off: start `manage.py dispatch`.")
+    _beat(api)
+    assert (_verbose(api)["status"], _verbose(api)["reasons"]) == ("ok", [])
 
 
 def test_a_message_that_waits_long_is_a_reason(make_api: Callable[..., Api]) -> None:
     api = make_api(DISPATCHER="off")
     api.enqueue()
     api.clock.advance(120)
-    assert _verbose(api)["reasons"] == []
+    assert _reasons(api) == []
 
     api.clock.advance(1)
 
-    assert _verbose(api)["reasons"] == ["The oldest message waits 121 s."]
+    assert _reasons(api) == ["The oldest message waits 121 s."]
     assert _verbose(api)["outbox"]["oldest_due_age_seconds"] == 121.0
 
 
 def test_a_parked_chat_is_a_reason(make_api: Callable[..., Api]) -> None:
     api = make_api(DISPATCHER="off")
     api.enqueue()
-    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='blocked'")
+    api.execute(
+        "UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='blocked', "
+        "refused_since='2026-11-23T12:00:00.000000Z'"
+    )
 
-    assert _verbose(api)["reasons"] == ["1 chat(s) refuse us and are parked."]
+    assert _reasons(api) == ["1 chat(s) refuse us and are parked."]
+
+
+def test_a_paused_chat_is_one_that_an_admin_has_paused(make_api: Callable[..., Api]) -> None:
+    api = make_api(DISPATCHER="off")
+    api.enqueue()
+    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='holidays'")
+    api.clock.advance(600)
+
+    assert _reasons(api) == ["1 chat(s) are paused by an admin."]
+    assert _verbose(api)["outbox"]["oldest_due_age_seconds"] is None

@@ -12,8 +12,8 @@ from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
-from attendance.db.errors import DatabaseError, TooBusy, Unavailable
-from attendance.db.postgres import checks
+from attendance.db.errors import DatabaseError, Denied, TooBusy, Unavailable
+from attendance.db.postgres import checks, privileges
 from attendance.db.postgres.clock import Look, ServerClock, seconds
 from attendance.db.postgres.engine import CONNECTIONS, connected, pooled_engine, single_engine
 from attendance.db.postgres.failures import reason_of
@@ -82,10 +82,15 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
 
     def prove_writable(self, timeout_seconds: float) -> None:
         """Takes the number of a transaction, which a standby cannot; with reason to doubt it has a
-        word written to the log, too."""
+        word written to the log, too. Asks as well whether our role may write to the tables."""
         write = "pg_logical_emit_message(true, 'attendance', 'writable')"
         proof = f"SELECT {write if self._failing else 'pg_current_xact_id()'}"
-        self.write(lambda connection: connection.exec_driver_sql(proof).rowcount, timeout_seconds)
+        self.write(lambda connection: _prove(connection, proof), timeout_seconds)
+
+    def lacking(self) -> privileges.Lacking | None:
+        """What our role lacks of what the service needs; None where it lacks nothing."""
+        with self.read() as connection:
+            return privileges.lacking(connection, privileges.TO_SERVE)
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -166,6 +171,12 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         time.sleep(0 if again.at_once else pause)
 
 
+def _prove(connection: Connection, proof: str) -> None:
+    connection.exec_driver_sql(proof)
+    if found := privileges.lacking(connection, privileges.TO_RECORD):
+        raise Denied(f"The database does not let us write: {found.what}. {found.remedy}")
+
+
 def _name(url: URL) -> str:
     return f"{url.database} on {url.host or 'this host'}"
 
@@ -176,6 +187,12 @@ def _told(name: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        if Again.after(error).is_own:
+        again = Again.after(error)
+        if again.is_own:
             raise
+        if again.fate == "denied":
+            raise Denied(
+                f"The database {name} does not let us do this ({reason_of(error)}). "
+                f"{privileges.REMEDY}"
+            ) from None
         raise Unavailable(f"The database {name} cannot be used ({reason_of(error)}).") from None

@@ -4,10 +4,11 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-Fate = Literal["again", "twin", "busy", "lost", "storage", "own"]
+Fate = Literal["again", "twin", "busy", "lost", "storage", "denied", "own"]
 """`again`: another transaction was in the way. `twin`: another wrote the same first, and the work
 would see that now. `busy`: a lock did not come free in time. `lost`: the connection is gone, or
-there is none. `storage`: the server cannot write. `own`: it is the work's own error."""
+there is none. `storage`: the server cannot write. `denied`: our role may not. `own`: it is the
+work's own error."""
 
 _FATES: dict[str, Fate] = {
     "40001": "again",  # serialization failure
@@ -21,6 +22,7 @@ _FATES: dict[str, Fate] = {
     "57P02": "lost",  # it crashed
     "57P03": "lost",  # it starts
     "25006": "storage",  # a standby, or set to read only
+    "42501": "denied",  # insufficient privilege
 }
 _CLASSES: dict[str, Fate] = {
     "08": "lost",  # connection

@@ -8,9 +8,10 @@ from sqlalchemy.engine import RootTransaction
 from sqlalchemy.exc import DBAPIError
 
 from attendance.db.database import T, Work
-from attendance.db.errors import TooBusy, Unavailable
+from attendance.db.errors import Denied, TooBusy, Unavailable
 from attendance.db.postgres.engine import LOCK_SECONDS, is_lost
 from attendance.db.postgres.failures import Fate, fate_of, reason_of
+from attendance.db.postgres.privileges import REMEDY
 
 _MOST_TWINS = 3
 
@@ -42,7 +43,7 @@ class Again(Exception):
     @property
     def is_final(self) -> bool:
         """Whether another run would end the same."""
-        return self.fate in {"own", "storage"} or self._twins >= _MOST_TWINS
+        return self.fate in {"own", "storage", "denied"} or self._twins >= _MOST_TWINS
 
     def told(self) -> BaseException:
         """What the caller gets, where the work is not run again."""
@@ -51,6 +52,10 @@ class Again(Exception):
         reason = reason_of(self.error)
         if self.fate in {"again", "busy"}:
             return TooBusy(f"The database is busy ({reason}): nothing was written.")
+        if self.fate == "denied":
+            return Denied(
+                f"The database does not let us write ({reason}): nothing was stored. {REMEDY}"
+            )
         return Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
 
 

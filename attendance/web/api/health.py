@@ -16,6 +16,8 @@ blueprint = Blueprint("health", __name__)
 
 _WRITE_TIMEOUT_SECONDS = 2.0
 _LATE_AFTER_SECONDS = 120.0
+_NO_DISPATCHER = "No dispatcher has given a sign of life lately"
+_START_ONE = ", and this service has DISPATCHER=off: start `manage.py dispatch`."
 
 
 @blueprint.get("/livez")
@@ -64,10 +66,12 @@ def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[st
         reasons.append("Telegram is not configured: messages wait.")
     elif stats.stopped is not None:
         reasons.append(f"The bot is {stats.stopped}: messages wait.")
-    if made.settings.dispatcher and not any(age < silent for age in ages):
-        reasons.append("No dispatcher has given a sign of life lately.")
+    if not any(age < silent for age in ages):
+        reasons.append(_NO_DISPATCHER + ("." if made.settings.dispatcher else _START_ONE))
     if (stats.oldest_due_age_seconds or 0) > _LATE_AFTER_SECONDS:
         reasons.append(f"The oldest message waits {stats.oldest_due_age_seconds:.0f} s.")
-    if stats.parked_chats:
-        reasons.append(f"{stats.parked_chats} chat(s) refuse us and are parked.")
+    if refusing := stats.parked_chats - stats.paused_chats:
+        reasons.append(f"{refusing} chat(s) refuse us and are parked.")
+    if stats.paused_chats:
+        reasons.append(f"{stats.paused_chats} chat(s) are paused by an admin.")
     return reasons
