@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from attendance.audit import archive, pruning, seals
 from attendance.audit.archive import BadArchive
@@ -30,10 +30,12 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import ConfigError
-from attendance.db import Database, DatabaseError
+from attendance.db import Database, DatabaseError, Moved, Unavailable
 from attendance.secret import Secret, redact
 
 _TURN_OF_OTHERS_SECONDS = 0.5
+_NOT_THE_OWNER = "42501"
+"""PostgreSQL's insufficient_privilege."""
 
 
 @examples(
@@ -149,28 +151,58 @@ def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
         raise click.ClickException(
             f"Nothing was cut: {report.findings[0].detail}. See `manage.py audit verify`."
         )
-    rows = _carry_out(database, cut, {"archive": file.name, "archive_sha256": digest})
+    rows = _carried_out(database, cut, file, {"archive": file.name, "archive_sha256": digest})
     click.echo(f"{_many(rows, 'row')} up to seal {cut.last_id}: now in {file}, SHA-256 {digest}.")
 
 
-def _carry_out(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> int:
-    """Cut step by step; how many rows there were."""
-    context, rows = os_user(), 0
+def _carried_out(database: Database, cut: pruning.Cut, file: Path, kept: Mapping[str, Any]) -> int:
+    """How many rows went. Where none did, the archive goes again: it would stand in the way of the
+    next try. Where that is not certain, it may be all that holds them."""
+    rows = 0
+    try:
+        for gone in _steps(database, cut, kept):
+            rows += gone
+    except Exception as error:
+        certain = isinstance(error, Moved) or not isinstance(error, Unavailable)
+        if certain and not rows:
+            file.unlink(missing_ok=True)
+        else:
+            shown = "`manage.py audit list --action audit.pruned`"
+            click.echo(f"{file} stays: what {shown} shows as cut is there alone.", err=True)
+        raise
+    return rows
+
+
+def _steps(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> Iterator[int]:
+    """Cut step by step; of each, how many rows went."""
+    context, begun = os_user(), cut.first_id
     while cut.first_id <= cut.last_id:
-        if rows:
+        if cut.first_id > begun:
             time.sleep(_TURN_OF_OTHERS_SECONDS)
         with database.read() as connection:
             step = pruning.first_step(connection, cut)
         now = database.clock()
-        gone = database.write(
-            partial(pruning.carry_out, now=now, context=context, cut=step, archive=kept)
-        )
-        if gone is None:
-            raise click.ClickException(
-                f"Somebody else prunes the trail, too: {_many(rows, 'row')} went before that."
+        with _only_the_owner_may():
+            gone = database.write(
+                partial(pruning.carry_out, now=now, context=context, cut=step, archive=kept)
             )
-        rows, cut = rows + gone, pruning.Cut(step.kept["id"], cut.kept)
-    return rows
+        if gone is None:
+            raise click.ClickException("Somebody else prunes the trail, too.")
+        yield gone
+        cut = pruning.Cut(step.kept["id"], cut.kept)
+
+
+@contextmanager
+def _only_the_owner_may() -> Iterator[None]:
+    try:
+        yield
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _NOT_THE_OWNER:
+            raise
+        raise click.ClickException(
+            "Only the owner of the tables may cut the trail: run `audit prune` with the "
+            "DATABASE_URL of the role that runs `db upgrade` (README, Roles on PostgreSQL)."
+        ) from None
 
 
 @contextmanager

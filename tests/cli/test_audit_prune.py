@@ -1,11 +1,14 @@
 """`manage.py audit prune`: whole seals, into an archive that verifies, and never unseen."""
 
+import errno
 import json
+import os
 import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Desk
@@ -13,6 +16,7 @@ from sqlalchemy import Connection
 
 from attendance.audit import ANONYMOUS, Context, guards, pruning, record
 from attendance.audit.sealer import Sealer
+from attendance.db import TooBusy, Unavailable
 
 COMMAND = ("audit", "prune", "--older-than")
 OLD = datetime(2024, 1, 1, tzinfo=UTC)
@@ -123,7 +127,8 @@ def test_where_another_has_pruned_meanwhile_nothing_is_cut_twice(
     result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
 
     assert result.exit_code == 1
-    assert "Somebody else prunes the trail, too: 0 rows went before that." in result.stderr
+    assert result.stderr == "Error: Somebody else prunes the trail, too.\n"
+    assert not (years.directory / "old.jsonl").exists()
     assert ids(years, "audit_seal") == [2, 3, 4]
     assert [row["outcome"] for row in years.audited("audit.pruned")] == ["success", "refused"]
 
@@ -154,6 +159,64 @@ def test_a_file_that_is_there_is_left_alone(years: Desk) -> None:
 
     assert (result.exit_code, path.read_text()) == (1, "mine")
     assert ids(years, "audit_seal") == [1, 2, 3, 4]
+
+
+def fail_after(monkeypatch: pytest.MonkeyPatch, steps: int, error: Exception) -> None:
+    """So many steps of a cut succeed, of one seal each; the next one fails."""
+    monkeypatch.setattr(pruning, "_ROWS_A_STEP", 1)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    carry_out, left = pruning.carry_out, [steps]
+
+    def carry_out_or_fail(*arguments: Any, **more: Any) -> int | None:
+        if not left[0]:
+            raise error
+        left[0] -= 1
+        return carry_out(*arguments, **more)
+
+    monkeypatch.setattr(pruning, "carry_out", carry_out_or_fail)
+
+
+@pytest.mark.parametrize("error", [TooBusy("The database is busy."), ValueError("x")])
+def test_where_nothing_was_cut_no_archive_is_in_the_next_one_s_way(
+    years: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    with monkeypatch.context() as patched:
+        fail_after(patched, 0, error)
+        result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
+
+    assert result.exit_code == 1
+    assert not (years.directory / "old.jsonl").exists()
+    assert prune(years).exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "left"),
+    [(1, TooBusy("The database is busy."), 3), (0, Unavailable("The connection was lost."), 4)],
+)
+def test_an_archive_that_may_be_all_that_holds_a_row_stays(
+    years: Desk, monkeypatch: pytest.MonkeyPatch, steps: int, error: Exception, left: int
+) -> None:
+    path = years.directory / "old.jsonl"
+    fail_after(monkeypatch, steps, error)
+    result = years.run(*COMMAND, "2024-09-01", "--archive", str(path))
+
+    assert (result.exit_code, len(ids(years, "audit_seal"))) == (1, left)
+    assert f"{path} stays: what " in result.stderr
+    assert "6 rows under 3 seals" in years.done("audit", "verify", "--archive", str(path))
+
+
+def test_a_disk_that_fails_leaves_no_half_of_an_archive(
+    years: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
+
+    assert (result.exit_code, "No space left" in result.stderr) == (1, True)
+    assert not (years.directory / "old.jsonl").exists()
 
 
 def tamper(desk: Desk, statement: str) -> None:
