@@ -3,12 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from attendance.audit.canonical import canonical, leaf_hash
+from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.report import Report
 from attendance.audit.stored import read_rows, read_seals
 from attendance.audit.walk import Leaf, Walk
@@ -56,13 +57,14 @@ def _made(path: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def verify(path: Path, key: Secret | None) -> Report:
-    """Recompute every hash in the file. Of the key only what it signed is checked.
+def verify(path: Path, key: Secret | None, anchors: Sequence[Checkpoint] = ()) -> Report:
+    """Recompute every hash in the file. Of the key only what it signed is checked, and of the
+    anchors those between its first seal and its last; the others are counted.
 
     Raises:
         BadArchive: the file cannot be read, or is none.
     """
-    walk = Walk(Report(), key, ())
+    walk = Walk(Report(), key, anchors)
     try:
         with path.open(encoding="utf-8") as file:
             for line in map(json.loads, file):
@@ -73,6 +75,7 @@ def verify(path: Path, key: Secret | None) -> Report:
         raise BadArchive(f"{path} is no archive of `audit prune`.") from None
     if walk.report.head is None:
         raise BadArchive(f"{path} is empty.")
+    walk.leave()
     return walk.report
 
 

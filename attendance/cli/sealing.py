@@ -73,11 +73,11 @@ def verify(
         if archive_file is None:
             report = _verified(since, key, anchors)
         else:
-            report = archive.verify(archive_file, key)
+            report = archive.verify(archive_file, key, anchors)
     if as_json:
         print_json(report.as_dict())
     else:
-        for line in _lines(report):
+        for line in _lines(report, "trail" if archive_file is None else "archive"):
             click.echo(line)
     if not report.intact:
         raise click.exceptions.Exit(1)
@@ -239,7 +239,7 @@ def _verified(since: int | None, key: Secret | None, anchors: Sequence[Checkpoin
             return verify_trail(database, scope, bar.update)
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, what: str) -> Iterator[str]:
     yield f"{_many(report.rows, 'row')} under {_many(report.seals, 'seal')} recomputed."
     if report.pruned is not None:
         cut = report.pruned
@@ -249,9 +249,7 @@ def _lines(report: Report) -> Iterator[str]:
         )
     if report.macs_unchecked:
         yield f"Signatures of a key that is not AUDIT_HMAC_KEY here: {report.macs_unchecked:,}."
-    if report.anchors_matched or report.anchors_uncovered:
-        before = report.anchors_uncovered
-        yield f"Anchors that fit: {report.anchors_matched:,}; that lie before this: {before:,}."
+    yield from _about_anchors(report)
     if report.unsealed:
         yield f"Rows not sealed yet: {report.unsealed:,}."
     if report.overdue:
@@ -262,7 +260,18 @@ def _lines(report: Report) -> Iterator[str]:
     if unsaid:
         yield f"… and {unsaid:,} more."
     names = ", ".join(sorted(report.counts))
-    yield "The trail is intact." if report.intact else f"The trail was tampered with: {names}."
+    yield f"The {what} is intact." if report.intact else f"The {what} was tampered with: {names}."
+
+
+def _about_anchors(report: Report) -> Iterator[str]:
+    before, after = report.anchors_uncovered, report.anchors_beyond
+    if report.anchors_matched or before or after:
+        yield f"Anchors that fit: {report.anchors_matched:,}; that lie before this: {before:,}."
+    if after:
+        yield (
+            f"Not compared, as they lie after this archive: {after:,}. `audit verify` without "
+            "--archive compares them with the trail."
+        )
 
 
 def _many(count: int, noun: str) -> str:

@@ -14,7 +14,8 @@ import pytest
 from commands import Desk
 from sqlalchemy import Connection
 
-from attendance.audit import ANONYMOUS, Context, guards, pruning, record
+from attendance.audit import ANONYMOUS, Context, guards, pruning, record, seals
+from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.sealer import Sealer
 from attendance.db import TooBusy, Unavailable
 
@@ -253,6 +254,42 @@ def test_an_archive_that_was_changed_is_found(years: Desk) -> None:
 
     result = years.run("audit", "verify", "--archive", str(path))
     assert (result.exit_code, "row_modified" in result.stdout) == (1, True)
+
+
+def anchored(desk: Desk) -> Path:
+    """Anchors of the second seal, which is cut, and of the fourth, which is not."""
+    head = desk.directory / "head.txt"
+    with desk.database() as database, database.read() as connection:
+        kept = [Checkpoint.of(one, "host") for i in (2, 4) if (one := seals.one(connection, i))]
+    head.write_text("\n".join(map(str, kept)))
+    return head
+
+
+def test_which_anchors_an_archive_was_compared_with_is_said(years: Desk) -> None:
+    head = anchored(years)
+    path = prune(years)
+
+    told = years.done("audit", "verify", "--archive", str(path), "--anchor", str(head))
+    assert told.splitlines()[1:] == [
+        "Anchors that fit: 1; that lie before this: 0.",
+        (
+            "Not compared, as they lie after this archive: 1. `audit verify` without --archive "
+            "compares them with the trail."
+        ),
+        "The archive is intact.",
+    ]
+    told = years.done("audit", "verify", "--anchor", str(head))
+    assert "Anchors that fit: 1; that lie before this: 1." in told
+
+
+def test_an_archive_of_another_trail_does_not_fit_its_anchor(years: Desk) -> None:
+    path = prune(years)
+    head = years.directory / "head.txt"
+    head.write_text(str(Checkpoint("attendance-audit/host", 4, "ab" * 32)))
+
+    result = years.run("audit", "verify", "--archive", str(path), "--anchor", str(head))
+    assert result.exit_code == 1
+    assert "fork: seal 2 is not the one that an anchor has seen at 4 rows" in result.stdout
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n", '{"seal": {}}\n', "[]\n"])
