@@ -88,7 +88,7 @@ def reads(*roles: Role) -> Callable[[Handler], Handler]:
         def wrapped(**arguments: object) -> Response:
             try:
                 if roles:
-                    _authorized(roles)
+                    services().uses.note(g.started_at, _authorized(roles))
                 return handler(**arguments)
             except Exception as error:
                 problem = problem_of(error)

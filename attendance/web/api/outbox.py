@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response
 from sqlalchemy import Connection
 
+from attendance import keys
 from attendance.audit import changes as audited
 from attendance.outbox import admin, listing
 from attendance.web.answers import page, position, respond
@@ -72,6 +73,7 @@ def cancel(call: Call, message_id: int) -> Response:
     reason = optional_json_body(ChangeIn).reason
 
     def work(connection: Connection) -> admin.Changes:
+        keys.note_use(connection, call.now, call.key)
         changes = admin.cancel(connection, call.now, [message_id])
         audited.record_changes(
             connection, call.now, call.context, "outbox.cancelled", changes, "cancelled", reason
@@ -97,6 +99,7 @@ def _retry(
     """With `note_refused` what is left alone is audited, too, and need not be refused."""
 
     def work(connection: Connection) -> admin.Changes:
+        keys.note_use(connection, call.now, call.key)
         changes = admin.retry(connection, call.now, chosen)
         audited.record_changes(
             connection, call.now, call.context, "outbox.retried", changes, "pending", reason
