@@ -112,7 +112,13 @@ def anchor(file: Path | None) -> None:
     "audit prune --older-than 365d --archive /mnt/archive/trail-2025.jsonl",
 )
 @click.command()
-@click.option("--older-than", "before", type=When(), required=True, help="A time, or 365d.")
+@click.option(
+    "--older-than",
+    "before",
+    type=When(),
+    required=True,
+    help="A time, or an age: 90s, 30m (minutes), 12h, 365d.",
+)
 @click.option(
     "--archive",
     "file",
@@ -126,7 +132,8 @@ def prune(before: datetime, file: Path, dry_run: bool) -> None:
     """Cut whole seals from the front of the trail, once they are in an archive and verified.
 
     The rows are deleted some ten thousand at a time, so that no writer waits long; each time is an
-    act of its own in the trail, after which the trail verifies.
+    act of its own in the trail, after which the trail verifies. No age is too small, but the newest
+    seal always stays.
     """
     with opened_database() as database:
         with database.read() as connection:
