@@ -17,6 +17,17 @@ from attendance.web.services import services
 
 blueprint = Blueprint("outbox", __name__)
 
+_NOT_RETRIED = {
+    "pending": " already: it goes out by itself",
+    "sending": ": it is on its way already",
+    "sent": ": only what is failed, uncertain or cancelled can be retried",
+}
+_NOT_CANCELLED = {
+    "sending": ", on its way to Telegram: try again once that has ended",
+    "sent": " already: it cannot be called back",
+    "cancelled": " already",
+}
+
 
 @blueprint.get("/outbox")
 @reads("admin", "auditor")
@@ -45,7 +56,7 @@ def one(message_id: int) -> Response:
 def retry_one(call: Call, message_id: int) -> Response:
     """Put one message back to `pending`."""
     changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
-    _refuse_unchanged(changes, message_id, "retried: only failed, uncertain or cancelled ones are")
+    _refuse_unchanged(changes, message_id, _NOT_RETRIED)
     return _shown(message_id)
 
 
@@ -81,7 +92,7 @@ def cancel(call: Call, message_id: int) -> Response:
         return changes
 
     changes = services().database.write(work)
-    _refuse_unchanged(changes, message_id, "cancelled: it is on its way or settled")
+    _refuse_unchanged(changes, message_id, _NOT_CANCELLED)
     return _shown(message_id)
 
 
@@ -113,14 +124,15 @@ def _retry(
     return changes
 
 
-def _refuse_unchanged(changes: admin.Changes, message_id: int, why: str) -> None:
+def _refuse_unchanged(changes: admin.Changes, message_id: int, why: Mapping[str, str]) -> None:
     refused: Mapping[int, str | None] = changes.refused
     if message_id not in refused:
         return
     status = refused[message_id]
     if status is None:
         raise _unknown(message_id)
-    raise Problem(409, "wrong_status", f"Message {message_id} is {status} and was not {why}.")
+    said = why.get(status, " now: try again")  # it came to be between two looks
+    raise Problem(409, "wrong_status", f"Message {message_id} is {status}{said}.")
 
 
 def _unknown(message_id: int) -> Problem:
