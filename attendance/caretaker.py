@@ -38,7 +38,7 @@ Chore = Callable[[], object]
 
 class Caretaker:
     """Of one process, which plays `part` (`worker` or `dispatcher`). Workers with DISPATCHER=off
-    leave to others what is done for all: the sealing, and `shared`."""
+    leave to others what is done for all: the sealing, and `shared`. `own` is this process's."""
 
     def __init__(
         self,
@@ -48,10 +48,11 @@ class Caretaker:
         clock: Callable[[], datetime],
         refusals: Refusals,
         shared: Sequence[Chore] = (),
+        own: Sequence[Chore] = (),
     ) -> None:
         self._part, self._settings = part, settings
         self._database, self._clock = database, clock
-        self._refusals = refusals
+        self._refusals, self._own = refusals, own
         self._stopping = threading.Event()
         self._sealer = Sealer(database, clock, settings.audit_hmac_key)
         self._anchors = Anchors(
@@ -59,7 +60,7 @@ class Caretaker:
         )
         self._seals = settings.dispatcher or part == "dispatcher"
         for_all: Sequence[Chore] = (self._sealer, self._anchors, *shared) if self._seals else ()
-        self.chores: Sequence[Chore] = (self._write_refusals, *for_all)
+        self.chores: Sequence[Chore] = (self._write_refusals, *own, *for_all)
 
     def note_start(self) -> None:
         """For once the process is ready to work."""
@@ -79,6 +80,8 @@ class Caretaker:
     def finish(self) -> None:
         """Note the stop, and seal it with all that came before."""
         self._attempt(partial(self._write_refusals, all_of_them=True))
+        for chore in self._own:
+            self._attempt(chore)
         self._note("service.stopped", self._process())
         if self._seals:
             self._attempt(self._sealer.finish)

@@ -5,15 +5,17 @@ A key is 32 random bytes, so a plain hash is enough: there is nothing to guess.
 
 import hashlib
 import re
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, bindparam, insert, or_, select, update
 
 from attendance import audit
-from attendance.db import Prepared
+from attendance.db import Database, Prepared
 from attendance.models import ApiKey, Role
 
 PREFIX = "att_"
@@ -63,8 +65,42 @@ def find(connection: Connection, presented: str) -> Key | None:
 
 def note_use(connection: Connection, now: datetime, key: Key) -> None:
     """Keep when the key was last used, to the minute: for a unit of work that commits anyway."""
-    if key.last_used_at is None or now - key.last_used_at > _USE_NOTED_EVERY:
+    if _is_worth_noting(now, key):
         connection.execute(update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now))
+
+
+class Uses:
+    """When keys were used by requests that write nothing: kept here, and written with the chores.
+    Of one process; any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._latest: dict[int, datetime] = {}
+
+    def note(self, now: datetime, key: Key) -> None:
+        """The same to the minute as `note_use`, and no I/O."""
+        if _is_worth_noting(now, key):
+            with self._lock:
+                self._latest[key.id] = now
+
+    def write(self, database: Database) -> None:
+        """What came since the last time, in one transaction, if anything did. What cannot be
+        written is left to the key's next use."""
+        with self._lock:
+            latest, self._latest = self._latest, {}
+        if latest:
+            database.write(partial(_note_uses, latest=latest))
+
+
+def _note_uses(connection: Connection, latest: Mapping[int, datetime]) -> None:
+    # In the order of their ids, so that no two processes wait for each other.
+    for key_id, at in sorted(latest.items()):
+        older = or_(ApiKey.last_used_at.is_(None), ApiKey.last_used_at < at)
+        connection.execute(update(ApiKey).where(ApiKey.id == key_id, older).values(last_used_at=at))
+
+
+def _is_worth_noting(now: datetime, key: Key) -> bool:
+    return key.last_used_at is None or now - key.last_used_at > _USE_NOTED_EVERY
 
 
 def create(

@@ -140,17 +140,25 @@ def _run(dispatcher: Dispatcher | Caretaker, on_crash: OnCrash) -> None:
 
 
 def create_caretaker(
-    part: str, settings: Settings, database: Database, refusals: Refusals
+    part: str,
+    settings: Settings,
+    database: Database,
+    refusals: Refusals,
+    own: Sequence[Chore] = (),
 ) -> Caretaker:
-    """What a process sees to whether or not it delivers."""
+    """What a process sees to whether or not it delivers; `own` besides what all do."""
     pruning = Pruning(database, timedelta(days=settings.outbox_retention_days), database.clock)
-    return Caretaker(part, settings, database, database.clock, refusals, shared=(pruning,))
+    clock, shared = database.clock, (pruning,)
+    return Caretaker(part, settings, database, clock, refusals, shared, own)
 
 
 def start_in_worker(worker: Any) -> None:
     """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
     services = worker.wsgi.extensions["attendance"]
-    caretaker = create_caretaker("worker", services.settings, services.database, services.refusals)
+    uses = partial(services.uses.write, services.database)
+    caretaker = create_caretaker(
+        "worker", services.settings, services.database, services.refusals, (uses,)
+    )
     caretaker.note_start()
     worker.caretaker = caretaker
     dispatcher = _dispatcher(services, caretaker, lambda: worker.alive)

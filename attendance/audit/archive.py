@@ -3,11 +3,13 @@
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from attendance.audit.canonical import canonical, leaf_hash
+from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.report import Report
 from attendance.audit.stored import read_rows, read_seals
 from attendance.audit.walk import Leaf, Walk
@@ -21,15 +23,14 @@ class BadArchive(Exception):
 
 def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[str, Report]:
     """Write these seals to `path`, 0600, on disk when this returns: the file's SHA-256, and what a
-    verification of it finds.
+    verification of it finds. Where that fails, no file is left.
 
     Raises:
         BadArchive: `path` exists or cannot be written.
     """
     digest, walk = hashlib.sha256(), Walk(Report(), None, ())
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor, made for us alone
+        with _made(path) as file:
             for seal in read_seals(database, first_id, last_id):
                 line = _line(database, seal)
                 _check(walk, line)
@@ -38,19 +39,32 @@ def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[
                 file.write(written)
             file.flush()
             os.fsync(file.fileno())
-        sync_directory(path.parent)
+            sync_directory(path.parent)
     except OSError as error:
         raise BadArchive(f"{path} cannot be written: {error.strerror}.") from None
     return digest.hexdigest(), walk.report
 
 
-def verify(path: Path, key: Secret | None) -> Report:
-    """Recompute every hash in the file. Of the key only what it signed is checked.
+@contextmanager
+def _made(path: Path) -> Iterator[BinaryIO]:
+    """A new file, for us alone; gone again where what is to be written to it fails."""
+    descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    try:
+        with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
+            yield file
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def verify(path: Path, key: Secret | None, anchors: Sequence[Checkpoint] = ()) -> Report:
+    """Recompute every hash in the file. Of the key only what it signed is checked, and of the
+    anchors those between its first seal and its last; the others are counted.
 
     Raises:
         BadArchive: the file cannot be read, or is none.
     """
-    walk = Walk(Report(), key, ())
+    walk = Walk(Report(), key, anchors)
     try:
         with path.open(encoding="utf-8") as file:
             for line in map(json.loads, file):
@@ -61,6 +75,7 @@ def verify(path: Path, key: Secret | None) -> Report:
         raise BadArchive(f"{path} is no archive of `audit prune`.") from None
     if walk.report.head is None:
         raise BadArchive(f"{path} is empty.")
+    walk.leave()
     return walk.report
 
 

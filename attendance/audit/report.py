@@ -28,8 +28,8 @@ class Finding:
 @dataclass(slots=True)
 class Report:
     """`rows` and `seals` were recomputed, `unsealed` rows wait for their seal, `overdue` of them
-    for too long; `head` is the newest seal; `macs_unchecked` and `anchors_uncovered` could not be
-    looked at."""
+    for too long; `head` is the newest seal; `macs_unchecked`, `anchors_uncovered` (before the first
+    seal) and `anchors_beyond` (after the last) could not be looked at."""
 
     rows: int = 0
     seals: int = 0
@@ -41,6 +41,7 @@ class Report:
     macs_unchecked: int = 0
     anchors_matched: int = 0
     anchors_uncovered: int = 0
+    anchors_beyond: int = 0
     counts: Counter[Name] = field(default_factory=Counter)
     findings: list[Finding] = field(default_factory=list)
 

@@ -63,6 +63,10 @@ class Walk:
             detail = f"an anchor has {anchor.size} rows sealed, and here are {self.seq - 1}"
             self.report.add("truncated", detail)
 
+    def leave(self) -> None:
+        """After a seal that others follow elsewhere: there belong the anchors that are left."""
+        self.report.anchors_beyond += len(self._anchors)
+
     def _check_place(self, name: str, seal: Mapping[str, Any]) -> None:
         if seal["id"] != self.seal_id:
             missing = _span("seal", self.seal_id, seal["id"] - 1)

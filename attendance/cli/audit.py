@@ -104,7 +104,8 @@ def _begin(database: Database, context: Context, wanted: export.Export) -> int:
 
 @contextmanager
 def _output(file: Path | None) -> Iterator[TextIO]:
-    """FILE, new and readable by this user alone, or standard output."""
+    """FILE, new, readable by this user alone and gone again where the export fails, or standard
+    output."""
     if file is None:
         yield sys.stdout
         return
@@ -112,8 +113,12 @@ def _output(file: Path | None) -> Iterator[TextIO]:
         descriptor = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     except OSError as error:
         raise click.ClickException(f"{file} cannot be made: {error.strerror}.") from None
-    with open(descriptor, "w", encoding="utf-8", newline="") as output:  # noqa: PTH123
-        yield output
+    try:
+        with open(descriptor, "w", encoding="utf-8", newline="") as output:  # noqa: PTH123
+            yield output
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
 @examples("audit trace 87959e259fca44d380204f9a941b76da")

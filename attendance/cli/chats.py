@@ -161,7 +161,7 @@ def remove(
     click.echo(f"The chat {chat_id} is no more told of {'; '.join(removed)}.")
     click.echo("What waits for it still goes out, and its history stays.")
     if chat_id == load_settings().telegram_chat_id:
-        click.echo("It is the default chat: it is told of what no route takes (TELEGRAM_CHAT_ID).")
+        click.echo("TELEGRAM_CHAT_ID names it: it is told of what no condition takes.")
 
 
 @examples("chats pause -- -1001234567890", "chats pause --reason holidays -- -1001234567890")
@@ -254,7 +254,7 @@ def _wanted(sites: Sequence[str], groups: Sequence[str], events: Sequence[Any]) 
 
 
 def _told(chat: dict[str, Any]) -> str | None:
-    by_default = ["what no route takes"] if chat["default"] else []
+    by_default = ["what no condition takes"] if chat["default"] else []
     return "; ".join([*map(_route, chat["routes"]), *by_default]) or None
 
 

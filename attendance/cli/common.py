@@ -171,10 +171,11 @@ chat_argument = click.argument("chat_id", type=ChatId(), metavar="ID")
 
 
 def examples(*lines: str) -> Callable[[click.Command], click.Command]:
-    """Put lines to paste at the end of a command's help."""
+    """Put lines to paste at the end of a command's help: settings may stand before the command."""
+    shown = [one if "manage.py " in one else f"manage.py {one}" for one in lines]
 
     def decorate(command: click.Command) -> click.Command:
-        command.epilog = "\b\nExamples:\n" + "\n".join(f"  manage.py {line}" for line in lines)
+        command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in shown)
         return command
 
     return decorate

@@ -42,8 +42,8 @@ def upgrade() -> None:
     name = Database.at(settings.database_url).name
     if before == after:
         click.echo(f"{name} is up to date ({after}).")
-    else:
-        click.echo(f"{name} upgraded from {before or 'nothing'} to {after}.")
+    elif before is not None:
+        click.echo(f"{name} upgraded from {before} to {after}.")
 
 
 @examples("db check", "db check --json")
@@ -79,8 +79,13 @@ def backup(file: Path) -> None:
 
 
 def upgraded(settings: Settings) -> tuple[str | None, str]:
-    """Upgrade the database and note it in its trail; the revisions before and after."""
-    return schema.upgrade(settings.database_url, settings.database_group, note_upgrade)
+    """Upgrade the database and note it in its trail; the revisions before and after. One that is
+    made is said to be new: a mistyped DATABASE_URL would begin afresh unseen."""
+    url = settings.database_url
+    before, after = schema.upgrade(url, settings.database_group, note_upgrade)
+    if before is None:
+        click.echo(f"A new database was made: {Database.at(url).name} (DATABASE_URL), at {after}.")
+    return before, after
 
 
 def note_upgrade(connection: Connection, now: datetime, before: str | None, after: str) -> None:

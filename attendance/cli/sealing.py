@@ -30,7 +30,7 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import ConfigError
-from attendance.db import Database, DatabaseError
+from attendance.db import Database, DatabaseError, Denied, Moved, Unavailable
 from attendance.secret import Secret, redact
 
 _TURN_OF_OTHERS_SECONDS = 0.5
@@ -71,11 +71,11 @@ def verify(
         if archive_file is None:
             report = _verified(since, key, anchors)
         else:
-            report = archive.verify(archive_file, key)
+            report = archive.verify(archive_file, key, anchors)
     if as_json:
         print_json(report.as_dict())
     else:
-        for line in _lines(report):
+        for line in _lines(report, "trail" if archive_file is None else "archive"):
             click.echo(line)
     if not report.intact:
         raise click.exceptions.Exit(1)
@@ -110,7 +110,13 @@ def anchor(file: Path | None) -> None:
     "audit prune --older-than 365d --archive /mnt/archive/trail-2025.jsonl",
 )
 @click.command()
-@click.option("--older-than", "before", type=When(), required=True, help="A time, or 365d.")
+@click.option(
+    "--older-than",
+    "before",
+    type=When(),
+    required=True,
+    help="A time, or an age: 90s, 30m (minutes), 12h, 365d.",
+)
 @click.option(
     "--archive",
     "file",
@@ -124,7 +130,8 @@ def prune(before: datetime, file: Path, dry_run: bool) -> None:
     """Cut whole seals from the front of the trail, once they are in an archive and verified.
 
     The rows are deleted some ten thousand at a time, so that no writer waits long; each time is an
-    act of its own in the trail, after which the trail verifies.
+    act of its own in the trail, after which the trail verifies. No age is too small, but the newest
+    seal always stays.
     """
     with opened_database() as database:
         with database.read() as connection:
@@ -149,28 +156,56 @@ def _cut(database: Database, cut: pruning.Cut, file: Path) -> None:
         raise click.ClickException(
             f"Nothing was cut: {report.findings[0].detail}. See `manage.py audit verify`."
         )
-    rows = _carry_out(database, cut, {"archive": file.name, "archive_sha256": digest})
+    rows = _carried_out(database, cut, file, {"archive": file.name, "archive_sha256": digest})
     click.echo(f"{_many(rows, 'row')} up to seal {cut.last_id}: now in {file}, SHA-256 {digest}.")
 
 
-def _carry_out(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> int:
-    """Cut step by step; how many rows there were."""
-    context, rows = os_user(), 0
+def _carried_out(database: Database, cut: pruning.Cut, file: Path, kept: Mapping[str, Any]) -> int:
+    """How many rows went. Where none did, the archive goes again: it would stand in the way of the
+    next try. Where that is not certain, it may be all that holds them."""
+    rows = 0
+    try:
+        for gone in _steps(database, cut, kept):
+            rows += gone
+    except Exception as error:
+        certain = isinstance(error, Moved) or not isinstance(error, Unavailable)
+        if certain and not rows:
+            file.unlink(missing_ok=True)
+        else:
+            shown = "`manage.py audit list --action audit.pruned`"
+            click.echo(f"{file} stays: what {shown} shows as cut is there alone.", err=True)
+        raise
+    return rows
+
+
+def _steps(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> Iterator[int]:
+    """Cut step by step; of each, how many rows went."""
+    context, begun = os_user(), cut.first_id
     while cut.first_id <= cut.last_id:
-        if rows:
+        if cut.first_id > begun:
             time.sleep(_TURN_OF_OTHERS_SECONDS)
         with database.read() as connection:
             step = pruning.first_step(connection, cut)
         now = database.clock()
-        gone = database.write(
-            partial(pruning.carry_out, now=now, context=context, cut=step, archive=kept)
-        )
-        if gone is None:
-            raise click.ClickException(
-                f"Somebody else prunes the trail, too: {_many(rows, 'row')} went before that."
+        with _only_the_owner_may():
+            gone = database.write(
+                partial(pruning.carry_out, now=now, context=context, cut=step, archive=kept)
             )
-        rows, cut = rows + gone, pruning.Cut(step.kept["id"], cut.kept)
-    return rows
+        if gone is None:
+            raise click.ClickException("Somebody else prunes the trail, too.")
+        yield gone
+        cut = pruning.Cut(step.kept["id"], cut.kept)
+
+
+@contextmanager
+def _only_the_owner_may() -> Iterator[None]:
+    try:
+        yield
+    except Denied:
+        raise click.ClickException(
+            "Only the owner of the tables may cut the trail: run `audit prune` with the "
+            "DATABASE_URL of the role that runs `db upgrade` (README, Roles on PostgreSQL)."
+        ) from None
 
 
 @contextmanager
@@ -207,7 +242,7 @@ def _verified(since: int | None, key: Secret | None, anchors: Sequence[Checkpoin
             return verify_trail(database, scope, bar.update)
 
 
-def _lines(report: Report) -> Iterator[str]:
+def _lines(report: Report, what: str) -> Iterator[str]:
     yield f"{_many(report.rows, 'row')} under {_many(report.seals, 'seal')} recomputed."
     if report.pruned is not None:
         cut = report.pruned
@@ -217,9 +252,7 @@ def _lines(report: Report) -> Iterator[str]:
         )
     if report.macs_unchecked:
         yield f"Signatures of a key that is not AUDIT_HMAC_KEY here: {report.macs_unchecked:,}."
-    if report.anchors_matched or report.anchors_uncovered:
-        before = report.anchors_uncovered
-        yield f"Anchors that fit: {report.anchors_matched:,}; that lie before this: {before:,}."
+    yield from _about_anchors(report)
     if report.unsealed:
         yield f"Rows not sealed yet: {report.unsealed:,}."
     if report.overdue:
@@ -230,7 +263,18 @@ def _lines(report: Report) -> Iterator[str]:
     if unsaid:
         yield f"… and {unsaid:,} more."
     names = ", ".join(sorted(report.counts))
-    yield "The trail is intact." if report.intact else f"The trail was tampered with: {names}."
+    yield f"The {what} is intact." if report.intact else f"The {what} was tampered with: {names}."
+
+
+def _about_anchors(report: Report) -> Iterator[str]:
+    before, after = report.anchors_uncovered, report.anchors_beyond
+    if report.anchors_matched or before or after:
+        yield f"Anchors that fit: {report.anchors_matched:,}; that lie before this: {before:,}."
+    if after:
+        yield (
+            f"Not compared, as they lie after this archive: {after:,}. `audit verify` without "
+            "--archive compares them with the trail."
+        )
 
 
 def _many(count: int, noun: str) -> str:

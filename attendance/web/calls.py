@@ -89,7 +89,8 @@ def reads(*roles: Role) -> Callable[[Handler], Handler]:
         def wrapped(**arguments: object) -> Response:
             try:
                 if roles:
-                    _authorized(request_ctx.request, services(), roles)
+                    made = services()
+                    made.uses.note(g.started_at, _authorized(request_ctx.request, made, roles))
                 return handler(**arguments)
             except Exception as error:
                 problem = problem_of(error)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from attendance.audit.refusals import Refusals
 from attendance.config import Settings
 from attendance.db import Database, insert_unless_there
+from attendance.keys import Uses
 from attendance.models import ServiceSecret
 from attendance.notices import Notices
 from attendance.recording import Rules
@@ -30,6 +31,7 @@ class Services:
     clock: Callable[[], datetime]
     wake: threading.Event = field(default_factory=threading.Event)
     refusals: Refusals = field(default_factory=Refusals)
+    uses: Uses = field(default_factory=Uses)
     rules: Rules = field(init=False)
     _signing_key: Secret | None = None
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from service_process import Process, wait_until
 from trails import NINE
 
@@ -213,6 +214,32 @@ def test_what_is_done_for_all_is_left_to_those_who_deliver(
 def test_a_service_without_a_bot_seals_and_prunes_all_the_same(database: SqliteDatabase) -> None:
     caretaker = create_caretaker("worker", Settings.from_env({}), database, Refusals())
     assert {Sealer, Pruning} <= {type(chore) for chore in caretaker.chores}
+
+
+@pytest.mark.parametrize("dispatcher", ["on", "off"])
+def test_the_key_of_one_who_only_reads_is_seen_to_be_in_use(
+    tmp_path: Path, dispatcher: str
+) -> None:
+    used = "SELECT 1 FROM api_key WHERE last_used_at IS NOT NULL"
+    with Process(tmp_path, "serve", DISPATCHER=dispatcher, WEB_CONCURRENCY="1") as service:
+        service.await_ready()
+        key = service.run("keys", "create", "ines", "--role", "auditor").stdout.split()[-1]
+        assert rows(service.database, used) == []
+        address = f"http://127.0.0.1:{service.port}/audit"
+        assert requests.get(address, headers={"Authorization": f"Bearer {key}"}, timeout=10).ok
+        wait_until(lambda: rows(service.database, used))
+
+
+def test_a_process_does_its_own_chores_and_once_more_at_the_end(database: SqliteDatabase) -> None:
+    settings, done = Settings.from_env({"DISPATCHER": "off"}), list[str]()
+
+    def chore() -> None:
+        done.append("chore")
+
+    caretaker = create_caretaker("worker", settings, database, Refusals(), (chore,))
+    assert chore in caretaker.chores
+    caretaker.finish()
+    assert done == ["chore"]
 
 
 CHANGED = {"TIMEZONE": "Europe/Berlin", "SECRET_KEY": "a-secret-of-some-length"}

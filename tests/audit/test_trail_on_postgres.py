@@ -158,6 +158,39 @@ def test_an_auditor_s_role_exports_with_copy_and_not_with_what_audits_itself(
     assert "permission denied for table audit" in exported.output
 
 
+@pytest.fixture
+def service(stranger: Any) -> Iterator[str]:
+    """A role that reads and writes all tables, and owns none."""
+    tables = "ALL TABLES IN SCHEMA public"
+    stranger.execute("CREATE ROLE pruner LOGIN")
+    stranger.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO pruner")
+    stranger.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO pruner")
+    stranger.commit()
+    yield "pruner@"
+    stranger.rollback()
+    stranger.execute("DROP OWNED BY pruner; DROP ROLE pruner")
+    stranger.commit()
+
+
+def test_pruning_by_another_than_the_owner_is_refused_and_in_nobody_s_way(
+    trail: Trail, postgres_url: str, service: str, tmp_path: Path
+) -> None:
+    trail.grow(2, 2)
+    archive = tmp_path / "old.jsonl"
+    prune = ["audit", "prune", "--older-than", "2026-11-24", "--archive", str(archive)]
+
+    environ = {"DATABASE_URL": postgres_url.replace("postgres@", service)}
+    refused = CliRunner().invoke(main, prune, env=environ)
+    assert refused.exit_code == 1
+    assert "run `audit prune` with the DATABASE_URL of the role that runs" in refused.stderr
+    assert not archive.exists()
+    outcomes = trail.rows("SELECT outcome FROM audit WHERE action = 'audit.pruned'")
+    assert outcomes == [{"outcome": "refused"}]
+
+    done = CliRunner().invoke(main, prune, env={"DATABASE_URL": postgres_url})
+    assert (done.exit_code, archive.exists()) == (0, True), done.output
+
+
 def test_a_row_that_is_seen_late_is_sealed_nevertheless(
     trail: Trail, stranger: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,10 +9,10 @@ from datetime import timedelta
 import pytest
 from commands import Desk
 
-from attendance.audit import Actor, Context
+from attendance.audit import Actor, Context, export
 from attendance.config import zone
 from attendance.correcting import Order, amend
-from attendance.db import utc_now
+from attendance.db import TooBusy, utc_now
 from attendance.outbox import claiming
 from attendance.outbox.claim import Policy, Settled
 from attendance.outbox.pacing import Pace
@@ -61,6 +61,18 @@ def test_a_file_that_is_there_is_left_alone(trail: Desk) -> None:
     assert result.exit_code == 1
     assert "cannot be made: File exists" in result.stderr
     assert path.read_text() == "mine"
+    assert [row["outcome"] for row in trail.audited("audit.exported")] == ["refused"]
+
+
+def test_an_export_that_fails_leaves_no_file(trail: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> int:
+        raise TooBusy("The database is busy: nothing was written.")
+
+    monkeypatch.setattr(export, "begin", refuse)
+    result = trail.run("audit", "export", str(trail.directory / "trail.csv"))
+
+    assert (result.exit_code, "is busy" in result.stderr) == (1, True)
+    assert not (trail.directory / "trail.csv").exists()
     assert [row["outcome"] for row in trail.audited("audit.exported")] == ["refused"]
 
 

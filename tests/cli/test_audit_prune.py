@@ -1,18 +1,23 @@
 """`manage.py audit prune`: whole seals, into an archive that verifies, and never unseen."""
 
+import errno
 import json
+import os
 import sqlite3
 import time
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Desk
 from sqlalchemy import Connection
 
-from attendance.audit import ANONYMOUS, Context, guards, pruning, record
+from attendance.audit import ANONYMOUS, Context, guards, pruning, record, seals
+from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.sealer import Sealer
+from attendance.db import TooBusy, Unavailable
 
 COMMAND = ("audit", "prune", "--older-than")
 OLD = datetime(2024, 1, 1, tzinfo=UTC)
@@ -123,7 +128,8 @@ def test_where_another_has_pruned_meanwhile_nothing_is_cut_twice(
     result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
 
     assert result.exit_code == 1
-    assert "Somebody else prunes the trail, too: 0 rows went before that." in result.stderr
+    assert result.stderr == "Error: Somebody else prunes the trail, too.\n"
+    assert not (years.directory / "old.jsonl").exists()
     assert ids(years, "audit_seal") == [2, 3, 4]
     assert [row["outcome"] for row in years.audited("audit.pruned")] == ["success", "refused"]
 
@@ -154,6 +160,64 @@ def test_a_file_that_is_there_is_left_alone(years: Desk) -> None:
 
     assert (result.exit_code, path.read_text()) == (1, "mine")
     assert ids(years, "audit_seal") == [1, 2, 3, 4]
+
+
+def fail_after(monkeypatch: pytest.MonkeyPatch, steps: int, error: Exception) -> None:
+    """So many steps of a cut succeed, of one seal each; the next one fails."""
+    monkeypatch.setattr(pruning, "_ROWS_A_STEP", 1)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    carry_out, left = pruning.carry_out, [steps]
+
+    def carry_out_or_fail(*arguments: Any, **more: Any) -> int | None:
+        if not left[0]:
+            raise error
+        left[0] -= 1
+        return carry_out(*arguments, **more)
+
+    monkeypatch.setattr(pruning, "carry_out", carry_out_or_fail)
+
+
+@pytest.mark.parametrize("error", [TooBusy("The database is busy."), ValueError("x")])
+def test_where_nothing_was_cut_no_archive_is_in_the_next_one_s_way(
+    years: Desk, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    with monkeypatch.context() as patched:
+        fail_after(patched, 0, error)
+        result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
+
+    assert result.exit_code == 1
+    assert not (years.directory / "old.jsonl").exists()
+    assert prune(years).exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "error", "left"),
+    [(1, TooBusy("The database is busy."), 3), (0, Unavailable("The connection was lost."), 4)],
+)
+def test_an_archive_that_may_be_all_that_holds_a_row_stays(
+    years: Desk, monkeypatch: pytest.MonkeyPatch, steps: int, error: Exception, left: int
+) -> None:
+    path = years.directory / "old.jsonl"
+    fail_after(monkeypatch, steps, error)
+    result = years.run(*COMMAND, "2024-09-01", "--archive", str(path))
+
+    assert (result.exit_code, len(ids(years, "audit_seal"))) == (1, left)
+    assert f"{path} stays: what " in result.stderr
+    assert "6 rows under 3 seals" in years.done("audit", "verify", "--archive", str(path))
+
+
+def test_a_disk_that_fails_leaves_no_half_of_an_archive(
+    years: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "fsync", full)
+        result = years.run(*COMMAND, "2024-06-01", "--archive", str(years.directory / "old.jsonl"))
+
+    assert (result.exit_code, "No space left" in result.stderr) == (1, True)
+    assert not (years.directory / "old.jsonl").exists()
 
 
 def tamper(desk: Desk, statement: str) -> None:
@@ -190,6 +254,42 @@ def test_an_archive_that_was_changed_is_found(years: Desk) -> None:
 
     result = years.run("audit", "verify", "--archive", str(path))
     assert (result.exit_code, "row_modified" in result.stdout) == (1, True)
+
+
+def anchored(desk: Desk) -> Path:
+    """Anchors of the second seal, which is cut, and of the fourth, which is not."""
+    head = desk.directory / "head.txt"
+    with desk.database() as database, database.read() as connection:
+        kept = [Checkpoint.of(one, "host") for i in (2, 4) if (one := seals.one(connection, i))]
+    head.write_text("\n".join(map(str, kept)))
+    return head
+
+
+def test_which_anchors_an_archive_was_compared_with_is_said(years: Desk) -> None:
+    head = anchored(years)
+    path = prune(years)
+
+    told = years.done("audit", "verify", "--archive", str(path), "--anchor", str(head))
+    assert told.splitlines()[1:] == [
+        "Anchors that fit: 1; that lie before this: 0.",
+        (
+            "Not compared, as they lie after this archive: 1. `audit verify` without --archive "
+            "compares them with the trail."
+        ),
+        "The archive is intact.",
+    ]
+    told = years.done("audit", "verify", "--anchor", str(head))
+    assert "Anchors that fit: 1; that lie before this: 1." in told
+
+
+def test_an_archive_of_another_trail_does_not_fit_its_anchor(years: Desk) -> None:
+    path = prune(years)
+    head = years.directory / "head.txt"
+    head.write_text(str(Checkpoint("attendance-audit/host", 4, "ab" * 32)))
+
+    result = years.run("audit", "verify", "--archive", str(path), "--anchor", str(head))
+    assert result.exit_code == 1
+    assert "fork: seal 2 is not the one that an anchor has seen at 4 rows" in result.stdout
 
 
 @pytest.mark.parametrize("text", ["", "nonsense\n", '{"seal": {}}\n', "[]\n"])

@@ -167,7 +167,7 @@ def test_the_list_says_what_each_is_told_of_and_what_holds_it_up(desk: Desk) -> 
     lines = desk.done("chats", "list").splitlines()
 
     assert [line.split("  ")[0] for line in lines] == ["CHAT", "1000", GROUP, "3000"]
-    assert "what no route takes" in lines[1]
+    assert "what no condition takes" in lines[1]
     assert "site HQ (topic 5)" in lines[2]
     assert lines[2].endswith("open")
     assert "off 22:00-07:00" in lines[3]

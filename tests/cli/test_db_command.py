@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import stat
+import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -29,9 +30,20 @@ def _check(desk: Desk) -> list[str]:
 def test_upgrade_makes_the_database_for_its_owner_alone(empty_desk: Desk) -> None:
     answer = empty_desk.done("db", "upgrade")
 
-    assert answer.startswith(f"{empty_desk.path} upgraded from nothing to ")
+    assert answer.startswith(f"A new database was made: {empty_desk.path} (DATABASE_URL), at ")
     assert _mode(empty_desk.path) == 0o600
     assert empty_desk.done("db", "check") == "The database is sound.\n"
+
+
+def test_serve_says_where_it_made_a_database_and_nothing_where_there_was_one(
+    empty_desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = sys.modules["attendance.cli.serve"]  # by whose name the package has the command
+    monkeypatch.setattr(module, "_become_gunicorn", lambda: None)
+    first, second = empty_desk.done("serve"), empty_desk.done("serve")
+
+    assert first.startswith(f"A new database was made: {empty_desk.path} (DATABASE_URL), at ")
+    assert second == ""
 
 
 def test_upgrade_is_audited_once(empty_desk: Desk) -> None:
@@ -39,6 +51,7 @@ def test_upgrade_is_audited_once(empty_desk: Desk) -> None:
     again = empty_desk.done("db", "upgrade")
 
     assert "is up to date" in again
+    assert "new database" not in again
     (entry,) = empty_desk.audited("db.upgraded")
     assert entry["actor_type"] == "os_user"
     assert json.loads(entry["before_json"]) == {"revision": None}

@@ -242,6 +242,56 @@ def test_the_last_use_of_a_key_is_noted_at_most_once_a_minute(api: Api) -> None:
     ]
 
 
+def last_used(api: Api, role: str) -> Any:
+    return api.rows(f"SELECT last_used_at FROM api_key WHERE name = '{role}'")[0]["last_used_at"]  # noqa: S608
+
+
+@pytest.mark.parametrize("path", ["/attendance", "/outbox", "/audit"])
+def test_a_read_is_a_use_that_is_written_after_it_and_once_a_minute(api: Api, path: str) -> None:
+    noted: list[Any] = []
+    for _ in range(3):
+        assert api.call("GET", path, role="auditor").status_code == 200
+        before = last_used(api, "auditor")
+        api.services.uses.write(api.services.database)
+        noted.append((before, last_used(api, "auditor")))
+        api.clock.advance(40)
+
+    first, second = "2026-11-23T12:00:00.000000Z", "2026-11-23T12:01:20.000000Z"
+    assert noted == [(None, first), (first, first), (first, second)]
+
+
+def test_a_use_that_is_written_late_takes_no_later_one_back(api: Api) -> None:
+    api.call("GET", "/outbox")
+    api.clock.advance(70)
+    api.post(ADA, role="admin")
+    api.services.uses.write(api.services.database)
+
+    assert last_used(api, "admin") == "2026-11-23T12:01:10.000000Z"
+
+
+def test_a_refused_read_is_no_use(api: Api) -> None:
+    assert api.call("GET", "/outbox", role="frontend").status_code == 403
+    api.services.uses.write(api.services.database)
+
+    assert last_used(api, "frontend") is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "/outbox/retry"),
+        ("POST", "/outbox/1/retry"),
+        ("POST", "/outbox/1/cancel"),
+        ("GET", "/audit/export"),
+    ],
+)
+def test_what_is_no_record_is_a_use_too(api: Api, method: str, path: str) -> None:
+    api.post(ADA)
+    api.call(method, path)
+
+    assert last_used(api, "admin") == "2026-11-23T12:00:00.000000Z"
+
+
 def test_a_refusal_is_no_page(api: Api) -> None:
     answer = api.post(ADA, role=None, headers={"Accept": "text/html"})
 

@@ -18,6 +18,15 @@ def messages(api: Api) -> dict[str, int]:
     return {**ids, "pending": api.enqueue(text="pending")}
 
 
+def _claim(api: Api, message_id: int) -> None:
+    """What a dispatcher does before it sends."""
+    api.execute(
+        "UPDATE outbox SET status='sending', attempts=1, token=?, claimed_by='host-1', "
+        "claimed_at='2026-11-23T12:00:00.000000Z' WHERE id=?",
+        *("deadbeef" * 4, message_id),
+    )
+
+
 def _attempt(api: Api, message_id: int, number: int, outcome: str) -> None:
     api.execute(
         "INSERT INTO outbox_attempt (outbox_id, number, token, claimed_by, started_at, ended_at, "
@@ -122,16 +131,26 @@ def test_a_change_needs_no_body(api: Api, messages: dict[str, int], action: str)
 
 
 @pytest.mark.parametrize(
-    ("status", "action"),
-    [("sent", "retry"), ("pending", "retry"), ("sent", "cancel"), ("cancelled", "cancel")],
+    ("status", "action", "why"),
+    [
+        ("pending", "retry", " already: it goes out by itself."),
+        ("sending", "retry", ": it is on its way already."),
+        ("sent", "retry", ": only what is failed, uncertain or cancelled can be retried."),
+        ("sending", "cancel", ", on its way to Telegram: try again once that has ended."),
+        ("sent", "cancel", " already: it cannot be called back."),
+        ("cancelled", "cancel", " already."),
+    ],
 )
 def test_a_message_of_another_status_is_left_alone(
-    api: Api, messages: dict[str, int], status: str, action: str
+    api: Api, messages: dict[str, int], status: str, action: str, why: str
 ) -> None:
+    if status == "sending":
+        messages = {"sending": messages["pending"]}
+        _claim(api, messages["sending"])
     answer = api.call("POST", f"/outbox/{messages[status]}/{action}")
 
     problem = assert_problem(answer, 409, "wrong_status")
-    assert f"is {status}" in problem["detail"]
+    assert problem["detail"] == f"Message {messages[status]} is {status}{why}"
     assert _statuses(api)[messages[status]] == status
     (entry,) = api.audited()
     assert (entry["outcome"], entry["target_type"]) == ("refused", "outbox")

@@ -1,7 +1,9 @@
 """`/audit`: the trail, for auditors."""
 
 from flask import Blueprint, Response
+from sqlalchemy import Connection
 
+from attendance import keys
 from attendance.audit import export, listing
 from attendance.web.answers import page, position
 from attendance.web.body import query
@@ -33,9 +35,12 @@ def export_(call: Call) -> Response:
     chosen = listing.Filter(**asked.model_dump(exclude={"form", "raw"}))
     wanted = export.Export(chosen, asked.form, asked.raw)
     database = services().database
-    last_id = database.write(
-        lambda connection: export.begin(connection, call.now, call.context, wanted)
-    )
+
+    def begin(connection: Connection) -> int:
+        keys.note_use(connection, call.now, call.key)
+        return export.begin(connection, call.now, call.context, wanted)
+
+    last_id = database.write(begin)
     return Response(
         streamed("audit.exported", export.stream(database, wanted, last_id)),
         mimetype=export.MEDIA_TYPES[asked.form],

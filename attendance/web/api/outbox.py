@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask import Blueprint, Response
 from sqlalchemy import Connection
 
+from attendance import keys
 from attendance.audit import changes as audited
 from attendance.outbox import admin, listing
 from attendance.web.answers import page, position, respond
@@ -15,6 +16,17 @@ from attendance.web.schemas import ChangeIn, OutboxQuery, RetryIn
 from attendance.web.services import services
 
 blueprint = Blueprint("outbox", __name__)
+
+_NOT_RETRIED = {
+    "pending": " already: it goes out by itself",
+    "sending": ": it is on its way already",
+    "sent": ": only what is failed, uncertain or cancelled can be retried",
+}
+_NOT_CANCELLED = {
+    "sending": ", on its way to Telegram: try again once that has ended",
+    "sent": " already: it cannot be called back",
+    "cancelled": " already",
+}
 
 
 @blueprint.get("/outbox")
@@ -44,7 +56,7 @@ def one(message_id: int) -> Response:
 def retry_one(call: Call, message_id: int) -> Response:
     """Put one message back to `pending`."""
     changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
-    _refuse_unchanged(changes, message_id, "retried: only failed, uncertain or cancelled ones are")
+    _refuse_unchanged(changes, message_id, _NOT_RETRIED)
     return _shown(message_id)
 
 
@@ -72,6 +84,7 @@ def cancel(call: Call, message_id: int) -> Response:
     reason = optional_json_body(ChangeIn).reason
 
     def work(connection: Connection) -> admin.Changes:
+        keys.note_use(connection, call.now, call.key)
         changes = admin.cancel(connection, call.now, [message_id])
         audited.record_changes(
             connection, call.now, call.context, "outbox.cancelled", changes, "cancelled", reason
@@ -79,7 +92,7 @@ def cancel(call: Call, message_id: int) -> Response:
         return changes
 
     changes = services().database.write(work)
-    _refuse_unchanged(changes, message_id, "cancelled: it is on its way or settled")
+    _refuse_unchanged(changes, message_id, _NOT_CANCELLED)
     return _shown(message_id)
 
 
@@ -97,6 +110,7 @@ def _retry(
     """With `note_refused` what is left alone is audited, too, and need not be refused."""
 
     def work(connection: Connection) -> admin.Changes:
+        keys.note_use(connection, call.now, call.key)
         changes = admin.retry(connection, call.now, chosen)
         audited.record_changes(
             connection, call.now, call.context, "outbox.retried", changes, "pending", reason
@@ -110,14 +124,15 @@ def _retry(
     return changes
 
 
-def _refuse_unchanged(changes: admin.Changes, message_id: int, why: str) -> None:
+def _refuse_unchanged(changes: admin.Changes, message_id: int, why: Mapping[str, str]) -> None:
     refused: Mapping[int, str | None] = changes.refused
     if message_id not in refused:
         return
     status = refused[message_id]
     if status is None:
         raise _unknown(message_id)
-    raise Problem(409, "wrong_status", f"Message {message_id} is {status} and was not {why}.")
+    said = why.get(status, " now: try again")  # it came to be between two looks
+    raise Problem(409, "wrong_status", f"Message {message_id} is {status}{said}.")
 
 
 def _unknown(message_id: int) -> Problem:
