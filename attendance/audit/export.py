@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 from sqlalchemy import Connection
 
 from attendance.audit import listing
+from attendance.audit.canonical import plain
 from attendance.audit.trail import AuditEntry, Context, record
 from attendance.db import Database, json_form
 
@@ -36,12 +37,8 @@ def begin(connection: Connection, now: datetime, context: Context, export: Expor
     """Note the export, before a row of it is given out; the id of the last row that it may hold,
     which is older than the note."""
     last_id = listing.last_id(connection)
-    chosen = asdict(export.chosen)
-    asked = {
-        name: json_form(value) if isinstance(value, datetime) else value
-        for name, value in chosen.items()
-        if value is not None
-    }
+    chosen = plain(asdict(export.chosen))
+    asked = {name: value for name, value in chosen.items() if value is not None}
     after = {"format": export.form, "raw": export.raw, "filter": asked, "last_id": last_id}
     record(connection, now, context, "audit.exported", after=after)
     return last_id

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import Connection, Index, String, Text, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, Prepared, UtcTime, row_json
+from attendance.db import Base, Prepared, UtcTime
+from attendance.row_json import row_json
 from attendance.secret import redact
 
 SCHEMA_VERSION = 1

@@ -24,7 +24,7 @@ from attendance.db.postgres import PostgresDatabase, bulk
 from attendance.db.prepared import Prepared
 from attendance.db.reading import read_all
 from attendance.db.sqlite import SqliteDatabase
-from attendance.db.text import format_utc, json_form, parse_utc, row_json
+from attendance.db.text import format_utc, json_form, parse_utc
 
 __all__ = [
     "BadDatabaseUrl",
@@ -50,7 +50,6 @@ __all__ = [
     "only_where",
     "parse_utc",
     "read_all",
-    "row_json",
     "sync_directory",
     "transactions_overlap",
     "try_alone_at",

@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from attendance.db import json_form, row_json
+from attendance.db import json_form
 from attendance.records import UNCORRECTED
 from attendance.routing import Notification
+from attendance.row_json import row_json
 from attendance.web.answers import dumps
 from attendance.web.calls import Call
 from attendance.web.problems import invalid

@@ -1,8 +1,6 @@
 """Times in the database: one width, one order, one zone."""
 
-import json
 from datetime import UTC, datetime, timedelta, timezone
-from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -10,7 +8,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 from sqlalchemy.exc import StatementError
 
-from attendance.db import Database, format_utc, parse_utc, row_json, utc_now
+from attendance.db import Database, format_utc, parse_utc, utc_now
 from attendance.outbox import lanes
 from attendance.outbox.message import Chat
 
@@ -72,16 +70,3 @@ def test_the_database_gives_times_back_in_utc(database: Database) -> None:
     assert stored == now
     assert stored is not None
     assert stored.tzinfo == UTC
-
-
-@given(TIMES, st.text(st.characters(codec="utf-8")), st.integers(-(2**63), 2**63 - 1))
-def test_a_row_is_json_with_its_times_as_text(time: datetime, words: str, number: int) -> None:
-    row = {"at": time, "day": time.date(), "words": words, "number": number, "nothing": None}
-    text = {"at": format_utc(time), "day": time.date().isoformat()}
-    assert json.loads(row_json(row)) == {**row, **text}
-
-
-def test_what_json_does_not_know_is_written_as_text() -> None:
-    assert row_json({"place": ZoneInfo("Europe/Berlin"), "said": "“Grüße”"}) == (
-        '{"place":"Europe/Berlin","said":"“Grüße”"}'
-    )

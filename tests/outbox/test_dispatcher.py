@@ -376,3 +376,21 @@ def test_a_stalled_sender_writes_a_late_attempt(bench: Bench, make: Make) -> Non
         ("stalled", "late"),
     ]
     assert bench.row(message)["telegram_message_id"] == 1
+
+
+def test_the_rest_is_long_only_where_what_comes_in_is_looked_at_in_vain(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatcher, rests = make(), list[float]()
+    monkeypatch.setattr(dispatcher._stopping, "wait", rests.append)
+    dispatcher._w.wake.set()
+    for _ in range(4):
+        dispatcher._rest(1.0)
+    dispatcher._rest(0.0)  # something could start
+    dispatcher._rest(1.0)
+    assert rests == [0.02, 0.02, 0.02, 0.05, 0.02]
+
+    dispatcher._w.wake.clear()  # nothing comes in: whoever comes first waits the shorter time
+    for _ in range(5):
+        dispatcher._rest(0.06)
+    assert rests[5:] == [0.02] * 5

@@ -3,10 +3,10 @@
 from flask import Blueprint, Response
 
 from attendance import notices, records
-from attendance.db import row_json
 from attendance.idempotency import Answer
 from attendance.outbox import listing
 from attendance.recording import Recorded, Recording, Reporter, record_attendance
+from attendance.row_json import row_json
 from attendance.web.answers import page, position, respond
 from attendance.web.body import query, raw_body
 from attendance.web.calls import Call, reads, writes

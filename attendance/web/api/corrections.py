@@ -4,9 +4,9 @@ from flask import Blueprint, Response
 
 from attendance import notices
 from attendance.correcting import Corrected, Order, amend, void
-from attendance.db import row_json
 from attendance.idempotency import Answer
 from attendance.recording import Reporter
+from attendance.row_json import row_json
 from attendance.web.body import raw_body
 from attendance.web.calls import Call, writes
 from attendance.web.idempotent import act_once
