@@ -39,10 +39,9 @@ class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
         super().init_process()
 
     def accept(self, listener: Any) -> None:
-        """A worker with as many connections in hand as threads lets its siblings take a new one
-        first: who wakes first would else take all, and the others stand idle."""
-        in_hand = self.nr_conns - len(self.keepalived_conns) - len(self.pending_conns)
-        if self.cfg.workers > 1 and in_hand >= self.cfg.threads:
+        """A worker with as many connections as threads, idle ones among them, lets its siblings
+        take a new one first: who wakes first would else take all, and the others stand idle."""
+        if self.cfg.workers > 1 and self.nr_conns >= self.cfg.threads:
             time.sleep(_YIELD_SECONDS)
         super().accept(listener)
 

@@ -246,6 +246,9 @@ def test_closing_does_not_wait_for_ever_for_somebody_elses_lock(database: Sqlite
         with pytest.raises(TooBusy):
             database.write(add("never"), timeout_seconds=0.1)
         database._writer.close(timeout_seconds=0.1)
+    thread = database._writer._thread
+    assert thread is not None
+    thread.join(30)  # it was left behind, and closes what it has now that it can
     assert notes(database.path) == []
 
 

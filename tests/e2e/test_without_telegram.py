@@ -27,7 +27,7 @@ def test_an_outage_fails_nothing_and_the_backlog_goes_out_within_the_limits(
     service = make_service(TELEGRAM_CHAT_ID=GROUP)
     client = make_client(service)
     client.post("before")
-    sandbox.wait_for(1)
+    service.wait_until("SELECT count(*) FROM outbox WHERE status = 'sent'", 1)
     sandbox.stop()
     down_at, posted = time.monotonic(), 0
     while time.monotonic() - down_at < OUTAGE_SECONDS:
