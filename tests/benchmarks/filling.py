@@ -6,6 +6,7 @@ from pathlib import Path
 
 from serving import prepared
 
+from attendance.audit.sealer import Sealer
 from attendance.db import format_utc, utc_now
 
 CHATS = 64
@@ -43,7 +44,8 @@ _WAITING = """INSERT INTO outbox (status, chat_id, lane, text, line, subject_typ
 
 def fill(path: Path, *, settled: int, waiting: int) -> None:
     """Make the database at `path`, with so many rows of the past in each of the tables that a
-    record writes, and with messages that are due, over 64 chats."""
+    record writes, sealed as the service has long done, and with messages that are due, over 64
+    chats."""
     with prepared(path):
         pass
     connection = sqlite3.connect(path)
@@ -60,6 +62,8 @@ def fill(path: Path, *, settled: int, waiting: int) -> None:
         connection.execute("PRAGMA synchronous=FULL")
     finally:
         connection.close()
+    with prepared(path) as database:
+        Sealer(database, database.clock, None).finish()
 
 
 def hold(path: Path) -> None:
