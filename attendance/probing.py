@@ -31,7 +31,7 @@ Clock = Callable[[], datetime]
 def probe_bot(database: Database, client: TelegramClient, clock: Clock) -> Job | None:
     """Where the bot was refused, or nothing got through, try getMe, and go on where it succeeds."""
     now = clock()
-    with database.read() as connection:
+    with database.look() as connection:
         stopped = stoppage.current(connection, now)
     if stopped is None or stopped.until > now:
         return None
@@ -42,7 +42,7 @@ def probe_bot(database: Database, client: TelegramClient, clock: Clock) -> Job |
 def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Job | None:
     """Where a chat refused us, ask whether we may write there again, and resume it if so."""
     now = clock()
-    with database.read() as connection:
+    with database.look() as connection:
         if not parking.is_probe_due(connection, now) or stoppage.current(connection, now):
             return None
     chat_id = database.write(lambda connection: _take_chat(connection, now))

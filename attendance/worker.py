@@ -277,7 +277,7 @@ def _probe_soon(database: Database) -> None:
 
 def _take_up(database: Database, chat_id: str) -> None:
     """What another process wrote without a configuration is delivered with ours."""
-    with database.read() as connection:
+    with database.look() as connection:
         if not queue.waits_for_configuration(connection):
             return
     now = database.clock()

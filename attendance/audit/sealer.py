@@ -50,7 +50,7 @@ class Sealer:
         if time.monotonic() < self._rests_until:
             return
         self._rests_until = time.monotonic() + _EVERY_SECONDS
-        if self._another_is_at_it():
+        if self._is_idle() or self._another_is_at_it():
             return
         for _ in range(_SEALS_A_ROUND):
             if not self.seal_once():
@@ -102,8 +102,13 @@ class Sealer:
         sealed = settled if batch is None else min(settled, batch.leaves[0]["audit_id"] - 1)
         self._floor = max(self._floor, sealed)
 
+    def _is_idle(self) -> bool:
+        """Nothing was written since all was sealed: the one look that costs next to nothing."""
+        with self._database.look() as connection:
+            return not seals.any_above(connection, self._floor)
+
     def _another_is_at_it(self) -> bool:
-        with self._database.read() as connection:
+        with self._database.look() as connection:
             newest = seals.head(connection)
         if newest is None or newest["backlog"]:
             return False

@@ -11,13 +11,23 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Connection, Select, String, func, insert, select, text
+from sqlalchemy import (
+    CheckConstraint,
+    Connection,
+    Select,
+    String,
+    bindparam,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from attendance.audit.canonical import as_stored, leaf_hash, plain, seal_hash
 from attendance.audit.merkle import root
 from attendance.audit.trail import AuditEntry
-from attendance.db import Base, UtcTime, format_utc, read_all, transactions_overlap
+from attendance.db import Base, Prepared, UtcTime, format_utc, read_all, transactions_overlap
 from attendance.secret import Secret
 
 GENESIS = "0" * 64
@@ -66,6 +76,7 @@ _UNHASHED = {"hash", "mac"}
 _insert_seal = insert(AuditSeal.__table__)  # type: ignore[arg-type]  # declared as a FromClause
 _insert_leaf = insert(AuditLeaf.__table__)  # type: ignore[arg-type]
 _OLDEST = text("SELECT min(xact_start) FROM pg_stat_activity WHERE datname = current_database()")
+_above = Prepared(select(AuditEntry.id).where(AuditEntry.id > bindparam("id")).limit(1))
 _newest = select(*SEAL_COLUMNS).order_by(AuditSeal.id.desc()).limit(1)
 
 
@@ -107,6 +118,11 @@ def unsealed(columns: Sequence[Any], above_id: int) -> Select[*tuple[Any, ...]]:
     """A query for the rows above an id that have no leaf: by what is missing, and not by "id
     greater than the last", since a row may become visible after one with a greater id."""
     return without_leaf(columns).where(AuditEntry.id > above_id)
+
+
+def any_above(connection: Connection, above_id: int) -> bool:
+    """Whether there are rows above an id, sealed or not."""
+    return _above.first(connection, {"id": above_id}) is not None
 
 
 def settled_id(connection: Connection, now: datetime) -> int:

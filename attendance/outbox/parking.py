@@ -2,13 +2,24 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, Select, and_, not_, select, update
+from sqlalchemy import Connection, and_, bindparam, not_, select, update
 
+from attendance.db import Prepared
 from attendance.outbox.message import Chat, Message
 
 _FIRST_PROBE = timedelta(minutes=1)
 LONGEST_PROBE = timedelta(hours=1)
 
+_told_to_wait = and_(Chat.hold_until.is_not(None), Chat.hold_until > bindparam("now"))
+_due = (
+    select(Chat.chat_id, Chat.parked_at, Chat.refused_since)
+    .where(Chat.probe_at <= bindparam("now"), not_(_told_to_wait))
+    .order_by(Chat.probe_at)
+    .limit(1)
+)
+"""The chat that is to be asked first, unless Telegram has it wait."""
+
+_first_due = Prepared(_due)
 
 IS_PAUSED = and_(Chat.parked_at.is_not(None), Chat.probe_at.is_(None), Chat.refused_since.is_(None))
 """A person's doing: a chat that refuses us bears since when, probed or not."""
@@ -47,13 +58,13 @@ def forget_refusals(connection: Connection, lane: str) -> None:
 
 def is_probe_due(connection: Connection, now: datetime) -> bool:
     """Whether a chat that refused us is to be asked again."""
-    return connection.scalar(_due(now)) is not None
+    return _first_due.first(connection, {"now": now}) is not None
 
 
 def take_probe(connection: Connection, now: datetime) -> str | None:
     """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
     none. The next follows after as long as the chat has refused us, at most an hour."""
-    due = connection.execute(_due(now).with_for_update(skip_locked=True)).first()
+    due = connection.execute(_due.with_for_update(skip_locked=True), {"now": now}).first()
     if due is None:
         return None
     probe_at = _next_probe(due.refused_since or due.parked_at, now)
@@ -66,14 +77,6 @@ def is_probed(connection: Connection, chat_id: str) -> bool:
     """Whether the chat still waits for a probe, and nobody has paused or resumed it meanwhile."""
     waits = select(Chat.probe_at.is_not(None)).where(Chat.chat_id == chat_id)
     return bool(connection.scalar(waits))
-
-
-def _due(now: datetime) -> Select[str, datetime | None, datetime | None]:
-    """The chat that is to be asked first, unless Telegram has it wait."""
-    told_to_wait = and_(Chat.hold_until.is_not(None), Chat.hold_until > now)
-    columns = (Chat.chat_id, Chat.parked_at, Chat.refused_since)
-    due = select(*columns).where(Chat.probe_at <= now, not_(told_to_wait))
-    return due.order_by(Chat.probe_at).limit(1)
 
 
 def _next_probe(since: datetime, now: datetime) -> datetime:

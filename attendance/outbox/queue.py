@@ -22,6 +22,9 @@ _insert_message = Prepared(
 )
 
 
+_homeless = Prepared(select(Message.id).where(Message.lane.is_(None), IS_UNSETTLED).limit(1))
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """A message to be: `chat_id` None waits until a default chat is configured. `line` is its
@@ -78,10 +81,8 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
 
 def waits_for_configuration(connection: Connection) -> bool:
     """Whether a message has no chat, or its clock stands still, for want of a configuration."""
-    homeless = select(Message.id).where(Message.lane.is_(None), IS_UNSETTLED)
-    return stoppage.is_open(connection, "unconfigured") or bool(
-        connection.scalar(select(homeless.exists()))
-    )
+    is_homeless = _homeless.first(connection, {}) is not None
+    return is_homeless or stoppage.is_open(connection, "unconfigured")
 
 
 def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:

@@ -23,6 +23,11 @@ _current = Prepared(
         or_(_open_and_probed, _flooded)
     )
 )
+_open = Prepared(
+    select(Stoppage.id)
+    .where(Stoppage.reason == bindparam("reason"), Stoppage.ended_at.is_(None))
+    .limit(1)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +116,7 @@ def time_stopped(connection: Connection, since: datetime, now: datetime) -> time
 
 
 def is_open(connection: Connection, reason: StopReason) -> bool:
-    open_ = select(Stoppage.id).where(Stoppage.reason == reason, Stoppage.ended_at.is_(None))
-    return connection.scalar(open_) is not None
+    return _open.first(connection, {"reason": reason}) is not None
 
 
 def _reopen(connection: Connection, now: datetime, reason: StopReason, error: str | None) -> bool:

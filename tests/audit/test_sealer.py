@@ -3,6 +3,7 @@
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
+from unittest.mock import Mock
 
 import pytest
 import verifier
@@ -10,7 +11,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 from trails import KEY, NINE, Trail
 
-from attendance.audit import seals
+from attendance.audit import sealer, seals
 from attendance.audit.sealer import Sealer
 from attendance.audit.verify import Scope, verify
 from attendance.db import Database, transactions_overlap
@@ -124,6 +125,23 @@ def test_another_s_fresh_seal_is_enough(trail: Trail) -> None:
     late = Sealer(trail.database, lambda: NINE + timedelta(seconds=1), KEY)
     late()
     assert trail.value("SELECT count(*) FROM audit_seal") == 2
+
+
+def test_where_all_is_sealed_and_settled_it_asks_for_the_newest_row_only(
+    trail: Trail, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sealer, "_EVERY_SECONDS", 0.0)
+    trail.grow(3)
+    trail.sealer()  # ten minutes later: nothing can become visible below any more
+    asked = Mock(wraps=seals.head)
+    monkeypatch.setattr(seals, "head", asked)
+    trail.sealer()
+    assert asked.call_count == 0
+
+    trail.record()
+    trail.sealer()
+    assert asked.call_count > 0
+    assert trail.rows(SEALED_ROWS) == trail.rows(EVERY_ROW)
 
 
 def test_a_backlog_is_not_left_to_others(trail: Trail) -> None:
