@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem-type:attendance:"
 _LONGEST_STEP = 64
+_MOST_ERRORS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +85,13 @@ def pointer(*steps: int | str) -> str:
 
 def invalid(name: str, code: str, detail: str) -> Problem:
     """A 422 for one field."""
-    error = FieldError(pointer(name), code, detail)
-    return Problem(422, "validation_failed", f"{error.pointer} {detail}.", errors=[error])
+    return invalid_fields([FieldError(pointer(name), code, detail)])
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Problem:
+    """A 422 for each of `errors`, of which it tells the first hundred."""
+    detail = "; ".join(f"{one.pointer or 'the body'} {one.detail}" for one in errors[:3])
+    return Problem(422, "validation_failed", f"{detail}.", errors=errors[:_MOST_ERRORS])
 
 
 _CRASH = Problem(
@@ -217,9 +223,9 @@ def _from_validation(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_input=False, include_context=False)
     if any(one["type"] == "json_invalid" for one in found):
         return Problem(400, "invalid_json", "The body is not JSON in UTF-8.")
-    errors = [_field_error(one["loc"], one["type"], one["msg"]) for one in found[:100]]
-    detail = "; ".join(f"{one.pointer or 'the body'} {one.detail}" for one in errors[:3])
-    return Problem(422, "validation_failed", f"{detail}.", errors=errors)
+    return invalid_fields(
+        [_field_error(one["loc"], one["type"], one["msg"]) for one in found[:_MOST_ERRORS]]
+    )
 
 
 def _field_error(location: tuple[int | str, ...], kind: str, message: str) -> FieldError:

@@ -214,11 +214,45 @@ def test_a_pointer_that_had_to_be_cut_is_still_a_pointer(api: Api, name: str) ->
     assert "~" not in step.replace("~0", "").replace("~1", "")
 
 
-def test_of_a_key_that_is_given_twice_the_last_counts(api: Api) -> None:
-    answer = api.post('{"person_id": "ada", "event": "late", "event": "leave"}')
+TWICE = [
+    ('{"person_id": "ada", "event": "late", "event": "leave"}', ["/event"]),
+    ('{"person_id": "ada", "event": "late", "event": "late"}', ["/event"]),
+    ('{"person_id": "ada", "event": "late", "\\u0065vent": "late"}', ["/event"]),
+    (' \n{"person_id": [], "person_id": "a", "person_id": "ada", "event": "late"}', ["/person_id"]),
+    ('{"event": 1, "event": "late", "site": "HQ", "person_id": "a", "site": "HQ"}',
+     ["/event", "/site"]),
+    ('{"person_id": "a", "event": "late", "location": {"lat": 1, "lon": 1, "lat": 2}}',
+     ["/location/lat"]),
+    ('{"person_id": %s, "person_id": "a", "event": "late"}' % ("9" * 4300), ["/person_id"]),
+    ('{"note": [{"b": 1, "b": 2}], "person_id": "a", "event": "late", "note": null}',
+     ["/note/0/b", "/note"]),
+    ('{"note": %s1%s, "person_id": "a", "event": "late", "note": null}' % ("[" * 190, "]" * 190),  # noqa: UP031 - braces
+     ["/note"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "pointers"), TWICE, ids=range(len(TWICE)))
+def test_a_field_that_is_given_twice_is_named(api: Api, body: str, pointers: list[str]) -> None:
+    errors = assert_problem(api.post(body), 422, "validation_failed")["errors"]
+
+    assert [(one["pointer"], one["code"]) for one in errors] == [(p, "repeated") for p in pointers]
+    assert errors[0]["detail"] == "is given twice: keep one of them"
+    assert api.rows("SELECT * FROM attendance") == []
+
+
+def test_each_object_has_names_of_its_own(api: Api) -> None:
+    answer = api.post('{"person_id": "lat", "event": "late", "location": {"lat": 1, "lon": 1}}')
 
     assert answer.status_code == 201
-    assert answer.get_json()["attendance"]["event"] == "leave"
+
+
+@pytest.mark.parametrize(
+    "path", ["/attendance/1/void", "/attendance/1/amend", "/outbox/1/retry", "/outbox/retry"]
+)
+def test_no_other_body_has_a_field_twice_either(api: Api, path: str) -> None:
+    answer = api.post('{"reason": "one", "reason": "another"}', path, role="admin")
+
+    assert _codes(assert_problem(answer, 422)) == [("/reason", "repeated")]
 
 
 def test_a_note_may_have_lines(api: Api) -> None:
