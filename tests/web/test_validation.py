@@ -54,6 +54,39 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str | None]] = [
     ("/a~1b~0c", {"a/b~c": MARK}, "unknown_field"),
 ]
 
+WRONG_DETAILS: list[tuple[str, Any, str]] = [
+    ("POST /attendance", {}, "/person_id is required; /event is required."),
+    ("POST /attendance", [], "the body must be an object."),
+    ("POST /attendance", {**ADA, "site": 1}, "/site must be a string."),
+    ("POST /attendance", {**ADA, "site": " "}, "/site must not be empty."),
+    ("POST /attendance", {**ADA, "site": "x" * 129}, "/site must have at most 128 characters."),
+    (
+        "POST /attendance",
+        {**ADA, "event": "gone"},
+        "/event must be 'check_in', 'check_out', 'break_start', ",
+    ),
+    ("POST /attendance", {**ADA, "location": 1}, "/location must be an object."),
+    (
+        "POST /attendance",
+        {**ADA, "location": {"lat": "1", "lon": -181}},
+        "/location/lat must be a number; /location/lon must be at least -180.",
+    ),
+    (
+        "POST /attendance",
+        {**ADA, "location": {"lat": 90.5, "lon": float("nan")}},
+        "/location/lat must be at most 90; /location/lon must be a finite number.",
+    ),
+    ("POST /outbox/retry", {"ids": 1}, "/ids must be an array."),
+    ("POST /outbox/retry", {"ids": ["1", 0]}, "/ids/0 must be a whole number; /ids/1 must be at"),
+    ("POST /outbox/retry", {"ids": [1] * 501}, "/ids must have at most 500 items."),
+    ("GET /attendance?limit=many", None, "/limit must be a whole number."),
+    ("GET /attendance?limit=501", None, "/limit must be at most 500."),
+    (f"GET /attendance?limit={'9' * 5000}", None, "/limit must be a whole number of fewer"),
+    ("GET /outbox?limit=1&limit=1", None, "/limit is given twice: keep one of them."),
+    ("GET /audit/export?format=xml", None, "/format must be 'csv' or 'jsonl'."),
+    ("GET /audit/export?raw=perhaps", None, "/raw must be true or false."),
+]
+
 WRONG_TIMES = [
     "2025-01-02T09:00:00",  # naive
     "2025-01-02",
@@ -111,8 +144,20 @@ def test_a_wrong_field_is_named_and_not_echoed(
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert code in {None, problem["errors"][0]["code"]}
     assert set(problem["errors"][0]) == {"pointer", "code", "detail"}
+    assert problem["errors"][0]["detail"].startswith(("is ", "must "))
     assert MARK not in answer.text
     assert api.rows("SELECT * FROM attendance") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong", "detail"), WRONG_DETAILS, ids=lambda value: str(value)[:40]
+)
+def test_a_mistake_is_told_in_one_sentence(api: Api, asked: str, wrong: Any, detail: str) -> None:
+    method, path = asked.split()
+
+    answer = api.get(path) if method == "GET" else api.post(wrong, path, role="admin")
+
+    assert assert_problem(answer, 422, "validation_failed")["detail"].startswith(detail)
 
 
 @pytest.mark.parametrize("occurred_at", WRONG_TIMES)
