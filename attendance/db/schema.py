@@ -37,7 +37,7 @@ def upgrade(
 ) -> tuple[str | None, str]:
     """Bring the database to this version's schema, making it if need be; the revisions before
     and after, of which `note` is told in the same transaction where they differ. Whoever starts at
-    the same time waits and then finds nothing to do.
+    the same time waits and then finds nothing to do, as there is nothing to do with a newer one.
 
     Raises:
         BadDatabaseUrl: it cannot be a database of ours, or is another program's.
@@ -69,10 +69,11 @@ def upgrade_within(
 ) -> tuple[str | None, str]:
     """The same in a transaction of `Database.upgrading`."""
     before = current_revision(connection)
+    if before is not None and not is_outdated(connection):
+        return before, before
     bring_up(connection)
     after = head_revision()
-    if before != after:
-        note(connection, clock(), before, after)
+    note(connection, clock(), before, after)
     return before, after
 
 
