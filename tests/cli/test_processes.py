@@ -77,6 +77,15 @@ def test_dispatch_delivers_what_waits_and_stops_at_sigterm(desk: Desk) -> None:
     assert not list(desk.directory.glob("*.dispatcher-*"))
 
 
+def test_dispatch_warns_of_a_misspelt_setting(desk: Desk) -> None:
+    with Sandbox(0) as telegram:
+        environment = _environment(telegram) | {"OUTBOX_POL_SECONDS": "0.2"}
+        with desk.running("dispatch", **environment) as dispatcher:
+            said = _read_until(dispatcher.stderr, "Delivering")
+
+    assert "OUTBOX_POL_SECONDS is no setting: write OUTBOX_POLL_SECONDS, or unset it." in said
+
+
 def test_dispatch_without_telegram_says_what_is_missing(desk: Desk) -> None:
     result = desk.process("dispatch")
 
