@@ -1,6 +1,7 @@
 """`sandbox` and `dispatch`: started as a person would, stopped as a supervisor would."""
 
 import signal
+import subprocess
 from typing import IO
 
 import pytest
@@ -100,6 +101,23 @@ def test_dispatch_with_a_wrong_token_ends_without_printing_it(desk: Desk) -> Non
     assert result.returncode == 1
     assert result.stderr.startswith("Error: TELEGRAM_BOT_TOKEN is not a bot token")
     assert TOKEN not in result.stderr
+
+
+def test_without_the_environment_it_says_where_that_is(desk: Desk) -> None:
+    python, *arguments = desk.command("--version")
+    result = subprocess.run(
+        [python, "-S", *arguments],  # without site-packages
+        cwd=desk.directory,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: click is not installed for ")
+    assert "`.venv/bin/python manage.py`" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_version_is_told(desk: Desk) -> None:
