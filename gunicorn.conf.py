@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 
+from attendance import misspelt
 from attendance.config import ConfigError, Settings
 from attendance.db import assert_no_connections
 from attendance.logs import logging_config
@@ -41,6 +42,7 @@ proc_name = "attendance"
 
 
 def on_starting(server):
+    misspelt.warn(os.environ)
     if not _settings.telegram_configured:
         logging.getLogger("attendance").warning(UNCONFIGURED)
 

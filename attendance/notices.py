@@ -116,6 +116,15 @@ def _date(local_time: datetime) -> str:
     return f"{day} {local_time.day} {month}"
 
 
+def parked(chats: Mapping[str, bool]) -> list[str]:
+    """What an admin is told of chats to which nothing goes out, by whether somebody paused them."""
+    said = {chat_id: "paused" if is_paused else "parked" for chat_id, is_paused in chats.items()}
+    return [
+        f"The chat {chat_id} is {how}: `manage.py chats resume -- {chat_id}`."
+        for chat_id, how in said.items()
+    ]
+
+
 def sentence(person: str, event: Event) -> str:
     """`Ada Lovelace checked in.`"""
     return f"{person} {_WORDS[event][1]}."

@@ -162,6 +162,7 @@ _TRACED = {
         "status": "STATUS",
         "sent_at": "SENT",
         "telegram_message_id": "TELEGRAM'S ID",
+        "request_id": "BY REQUEST",
     },
 }
 _ATTEMPTS = {

@@ -1,11 +1,13 @@
 """`manage.py dispatch`: the dispatcher alone."""
 
 import logging.config
+import os
 import signal
 import threading
 
 import click
 
+from attendance import misspelt
 from attendance.audit.refusals import Refusals
 from attendance.cli.common import examples, load_settings, opened_database
 from attendance.db import schema
@@ -23,6 +25,7 @@ def dispatch() -> None:
     """
     settings = load_settings()
     logging.config.dictConfig(logging_config(settings.log_format))
+    misspelt.warn(os.environ)
     stopped = threading.Event()
     with opened_database() as database:
         schema.require_open(database)

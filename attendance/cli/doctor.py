@@ -1,5 +1,6 @@
 """`manage.py doctor`: every setting and invariant that can be proved, a line each."""
 
+import os
 import shutil
 import sqlite3
 import stat
@@ -17,6 +18,7 @@ from attendance.cli.db import unguarded
 from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
 from attendance.config import ConfigError, Rate, Settings
 from attendance.db import Database, DatabaseError, PostgresDatabase, SqliteDatabase, schema, utc_now
+from attendance.misspelt import misspelt
 from attendance.notices import Notices
 from attendance.outbox import at_work, listing
 from attendance.telegram.client import ChatInfo, Identity, TelegramClient
@@ -68,11 +70,19 @@ def _examine() -> Findings:
     except ConfigError as error:
         yield Finding("fail", "settings", str(error))
         return
-    yield Finding("ok", "settings", "all are well-formed")
+    yield from _settings()
     yield from _pace(settings)
     destinations: set[str] = set()
     yield from _examine_database(settings, destinations)
     yield from _telegram(settings, destinations)
+
+
+def _settings() -> Findings:
+    ignored = misspelt(os.environ)
+    for name, meant in ignored.items():
+        yield Finding("warn", "settings", f"{name} is no setting", f"write {meant}, or unset it")
+    if not ignored:
+        yield Finding("ok", "settings", "all are well-formed")
 
 
 def _pace(settings: Settings) -> Findings:

@@ -13,7 +13,7 @@ from attendance import moving
 from attendance.cli.acting import acts
 from attendance.cli.common import aligned, examples, load_settings, opened_database, os_user
 from attendance.cli.db import all_faults, note_upgrade
-from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase
+from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase, schema
 from attendance.moving.comparing import Compared
 from attendance.secret import without_passwords
 
@@ -55,6 +55,7 @@ def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> Non
 def _cancel(*, discard: bool) -> None:
     url = load_settings().database_url
     with closing(Database.at(url)) as database:
+        schema.refuse_foreign(database)
         place = moving.reopen(database, url, os_user(), note_upgrade, discard=discard)
         click.echo(f"{database.name} is open again. Drop what there may be of it in {place}.")
 

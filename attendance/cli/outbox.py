@@ -2,11 +2,11 @@
 
 from datetime import datetime
 from functools import partial
-from typing import Any
 
 import click
 from sqlalchemy import Connection
 
+from attendance import notices
 from attendance.audit.changes import record_changes, record_refused
 from attendance.cli.acting import acts
 from attendance.cli.common import (
@@ -134,13 +134,14 @@ def retry(
 
     with opened_database() as database:
         changes = database.write(partial(work, now=database.clock()))
-        parked = _parked_among(database, changes)
+        with database.read() as connection:
+            parked = listing.parked_chats_of(connection, list(changes.before))
     count = _messages(len(changes.before))
     click.echo(
         f"{count} would go back to pending." if dry_run else f"{count} went back to pending."
     )
-    for chat_id in parked:
-        click.echo(f"The chat {chat_id} is parked: `manage.py chats resume -- {chat_id}`.")
+    for sentence in notices.parked(parked):
+        click.echo(sentence)
     _exit_over_refused(changes, ("failed", "uncertain", "cancelled"))
 
 
@@ -169,12 +170,6 @@ def cancel(ids: tuple[int, ...], reason: str | None) -> None:
 
 outbox.add_command(purge)
 outbox.add_command(watch)
-
-
-def _parked_among(database: Any, changes: admin.Changes) -> list[str]:
-    """The parked chats for which one of the changed messages waits."""
-    with database.read() as connection:
-        return listing.parked_chats_of(connection, list(changes.before))
 
 
 def _messages(count: int) -> str:

@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 from sqlalchemy import Connection
 
-from attendance import audit, routing
+from attendance import audit, notices, routing
 from attendance.cli.acting import acts
 from attendance.cli.common import (
     NEGATIVE_ID,
@@ -24,7 +24,7 @@ from attendance.cli.common import (
 )
 from attendance.config import Settings
 from attendance.db import Database
-from attendance.outbox import lanes, starts
+from attendance.outbox import lanes, listing, starts
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import (
     Delivered,
@@ -101,10 +101,14 @@ def test(chat_id: str, topic: int | None) -> None:
         seconds = settings.telegram_timeout.total_seconds
         outcome = client.say(lane, escape(_TEST), seconds, thread_id=topic)
         _note_test(database, chat_id, outcome, info)
+        with database.read() as connection:
+            parked = listing.parked_chats(connection, [lane])
     if not isinstance(outcome, Delivered):
         click.echo(f"Error: {outcome.error}. {remedy_of(outcome)}", err=True)
         raise click.exceptions.Exit(1)
     click.echo(f"The chat {chat_id} has the test message, as its number {outcome.receipt}.")
+    for sentence in notices.parked(parked):
+        click.echo(f"{sentence} All but this test waits.")
 
 
 @examples("chats discover", "chats discover --json")

@@ -8,6 +8,7 @@ import click
 
 import attendance
 from attendance.cli import tryout
+from attendance.cli.bind import refuse_unusable
 from attendance.cli.common import examples, load_settings
 from attendance.cli.db import upgraded
 from attendance.notices import Notices
@@ -30,6 +31,7 @@ def serve(sandbox: bool) -> None:
     """
     settings = load_settings()
     Notices(settings.notice_template)
+    refuse_unusable(settings.bind)
     upgraded(settings)
     if sandbox:
         os.environ.update(tryout.prepare(settings.database_url, settings.bind))

@@ -38,4 +38,4 @@ class Moved(Unavailable):
 
 
 class BadDatabaseUrl(DatabaseError):
-    """DATABASE_URL names something that cannot keep what is committed."""
+    """DATABASE_URL names something that cannot keep what is committed, or that is not ours."""

@@ -1,7 +1,7 @@
 """The schema's versions: Alembic, run on a connection of ours, by one process at a time."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +11,11 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 
 from attendance.db.base import Base
 from attendance.db.database import Database
-from attendance.db.errors import NoDatabase
+from attendance.db.errors import BadDatabaseUrl, NoDatabase
 from attendance.db.relocation import (
     refuse_closed,
     refuse_closed_by_an_older,
@@ -23,6 +23,8 @@ from attendance.db.relocation import (
 )
 
 _PACKAGE = Path(__file__).parent.parent
+_FIRST_TABLE = "attendance"
+"""Made by our first migration, and there ever since."""
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
 
 Note = Callable[[Connection, datetime, str | None, str], object]
@@ -35,16 +37,31 @@ def upgrade(
 ) -> tuple[str | None, str]:
     """Bring the database to this version's schema, making it if need be; the revisions before
     and after, of which `note` is told in the same transaction where they differ. Whoever starts at
-    the same time waits and then finds nothing to do.
+    the same time waits and then finds nothing to do, as there is nothing to do with a newer one.
 
     Raises:
-        BadDatabaseUrl: it cannot be a database of ours.
+        BadDatabaseUrl: it cannot be a database of ours, or is another program's.
         NoDatabase: there is none, and it cannot be made.
         Moved: it was moved away, or is not all here yet.
     """
+    with suppress(NoDatabase), closing(Database.at(url)) as there:
+        refuse_foreign(there)
     with Database.upgrading(url, group) as connection, closing(Database.at(url)) as database:
         refuse_closed(connection, database.name)
         return upgrade_within(connection, database.clock, note)
+
+
+def refuse_foreign(database: Database) -> None:
+    """Raises BadDatabaseUrl where there are tables, and none of our migrations has made them. Only
+    reads, which the upgrade of a SQLite file does not: it changes the header before all else."""
+    with database.read() as connection:
+        tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        unmade = current_revision(connection) is None
+    if tables if unmade else _FIRST_TABLE not in tables:
+        raise BadDatabaseUrl(
+            f"DATABASE_URL names {database.name}, which has the tables of another program: "
+            "name a database of its own."
+        )
 
 
 def upgrade_within(
@@ -52,10 +69,11 @@ def upgrade_within(
 ) -> tuple[str | None, str]:
     """The same in a transaction of `Database.upgrading`."""
     before = current_revision(connection)
+    if before is not None and not is_outdated(connection):
+        return before, before
     bring_up(connection)
     after = head_revision()
-    if before != after:
-        note(connection, clock(), before, after)
+    note(connection, clock(), before, after)
     return before, after
 
 
@@ -89,9 +107,11 @@ def require_current(database: Database) -> None:
     """Refuse a database that this version cannot work with.
 
     Raises:
+        BadDatabaseUrl: it is another program's.
         NoDatabase: it has not been upgraded.
         Moved: what was moved here is not all here yet, or an older version has closed it.
     """
+    refuse_foreign(database)
     with database.read() as connection:
         refuse_incomplete(connection, database.name)
         if is_outdated(connection):
@@ -107,6 +127,7 @@ def require_open(database: Database) -> None:
     """The same for whoever is to work on the database, and not only to read it.
 
     Raises:
+        BadDatabaseUrl: it is another program's.
         NoDatabase: it has not been upgraded.
         Moved: it was moved away, or is not all here yet.
     """

@@ -88,7 +88,7 @@ class Delivery:
             self._stopping.wait(early.total_seconds())
         late = self._w.clock() - claim.debit.starts_at
         if late > LATEST:
-            logger.info("Message %s is given back: %s behind its planned start", claim.id, late)
+            logger.debug("Message %s is given back: %s behind its planned start", claim.id, late)
         return late <= LATEST
 
     def _send(self, claim: Claim) -> Outcome:

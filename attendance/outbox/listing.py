@@ -1,11 +1,11 @@
 """What people read of the outbox. Plain dictionaries, with the columns' own names."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, or_, select, text
+from sqlalchemy import Connection, Select, and_, func, or_, select, text
 
 from attendance.outbox import parking
 from attendance.outbox.message import (
@@ -147,11 +147,19 @@ def newest_about(connection: Connection, subject_type: str) -> datetime | None:
     )
 
 
-def parked_chats_of(connection: Connection, message_ids: list[int]) -> list[str]:
-    """The parked chats that some of these messages are addressed to."""
-    addressed = select(Message.lane).where(Message.id.in_(message_ids[:1000]))
-    query = select(Chat.chat_id).where(Chat.parked_at.is_not(None), Chat.chat_id.in_(addressed))
-    return list(connection.scalars(query.order_by(Chat.chat_id)))
+def parked_chats_of(connection: Connection, message_ids: list[int]) -> dict[str, bool]:
+    """As `parked_chats`, of those that some of these messages are addressed to."""
+    return parked_chats(connection, select(Message.lane).where(Message.id.in_(message_ids[:1000])))
+
+
+def parked_chats(
+    connection: Connection, among: Sequence[str] | Select[str | None]
+) -> dict[str, bool]:
+    """Those of the chats to which nothing goes out, and whether it is a person who paused each."""
+    query = select(Chat.chat_id, parking.IS_PAUSED).where(
+        Chat.parked_at.is_not(None), Chat.chat_id.in_(among)
+    )
+    return dict(connection.execute(query.order_by(Chat.chat_id)).all())
 
 
 def waiting_for_others(connection: Connection, chat_id: str) -> int:

@@ -6,7 +6,8 @@ from flask import request
 from flask.globals import request_ctx
 from pydantic import BaseModel, ValidationError
 
-from attendance.web.problems import FieldError, Problem, pointer, problem_of
+from attendance.web.problems import FieldError, Problem, invalid_fields, pointer, problem_of
+from attendance.web.repeated import repeated
 
 BODY_LIMIT = 64 * 1024
 _JSON = "application/json"
@@ -18,10 +19,10 @@ def json_body(model: type[M], limit: int = BODY_LIMIT) -> M:
     """The body as a `model`.
 
     Raises:
-        Problem: 411, 413 or 415.
+        Problem: 411, 413 or 415; 422, a field is given twice.
         ValidationError: it is not JSON, or not of the model's shape.
     """
-    return model.model_validate_json(raw_body(limit))
+    return parsed(model, raw_body(limit))
 
 
 def optional_json_body(model: type[M]) -> M:
@@ -29,6 +30,19 @@ def optional_json_body(model: type[M]) -> M:
     if not request.content_length and "chunked" not in request.headers.get("Transfer-Encoding", ""):
         return model.model_validate_json(b"{}")
     return json_body(model)
+
+
+def parsed(model: type[M], body: bytes) -> M:
+    """`body` as a `model`.
+
+    Raises:
+        Problem: 422, a field is given twice.
+        ValidationError: it is not JSON, or not of the model's shape.
+    """
+    made = model.model_validate_json(body)
+    if twice := repeated(body):
+        raise invalid_fields([_twice(*path) for path in twice])
+    return made
 
 
 def raw_body(limit: int = BODY_LIMIT) -> bytes:
@@ -54,11 +68,14 @@ def query(model: type[M]) -> M:
     Raises:
         Problem: 422, naming the parameter.
     """
-    repeated = [name for name in request.args if len(request.args.getlist(name)) > 1]
-    if repeated:
-        errors = [FieldError(pointer(name), "repeated", "is given twice") for name in repeated]
-        raise Problem(422, "validation_failed", "A query parameter is given twice.", errors=errors)
+    twice = [name for name in request.args if len(request.args.getlist(name)) > 1]
+    if twice:
+        raise invalid_fields([_twice(name) for name in twice])
     try:
         return model.model_validate_strings(request.args.to_dict())
     except ValidationError as error:
         raise problem_of(error) from None
+
+
+def _twice(*path: int | str) -> FieldError:
+    return FieldError(pointer(*path), "repeated", "is given twice: keep one of them")

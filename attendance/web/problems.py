@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Flask, Response, g
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
 from attendance.correcting import (
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 MEDIA_TYPE = "application/problem+json"
 _TYPE_PREFIX = "urn:problem-type:attendance:"
 _LONGEST_STEP = 64
+_MOST_ERRORS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +86,13 @@ def pointer(*steps: int | str) -> str:
 
 def invalid(name: str, code: str, detail: str) -> Problem:
     """A 422 for one field."""
-    error = FieldError(pointer(name), code, detail)
-    return Problem(422, "validation_failed", f"{error.pointer} {detail}.", errors=[error])
+    return invalid_fields([FieldError(pointer(name), code, detail)])
+
+
+def invalid_fields(errors: Sequence[FieldError]) -> Problem:
+    """A 422 for each of `errors`, of which it tells the first hundred."""
+    detail = "; ".join(f"{one.pointer or 'the body'} {one.detail}" for one in errors[:3])
+    return Problem(422, "validation_failed", f"{detail}.", errors=errors[:_MOST_ERRORS])
 
 
 _CRASH = Problem(
@@ -206,22 +213,46 @@ _HTTP_DETAILS = {
     413: "The body is too large.",
 }
 
-_CODES = {
-    "missing": ("required", "is required"),
-    "extra_forbidden": ("unknown_field", "is not a field that this request takes"),
+_CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
+
+# What pydantic finds, in our words; what a validator of ours finds is in them already.
+_DETAILS = {
+    "missing": "is required",
+    "extra_forbidden": "is not a field that this request takes",
+    "model_type": "must be an object",
+    "tuple_type": "must be an array",
+    "too_long": "must have at most {max_length} items",
+    "string_type": "must be a string",
+    "string_too_short": "must not be empty",  # the least length of each is 1
+    "string_too_long": "must have at most {max_length} characters",
+    "literal_error": "must be {expected}",
+    "bool_parsing": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
 }
 
 
 def _from_validation(error: ValidationError) -> Problem:
     # Never pydantic's `input`: it would echo what the client sent.
-    found = error.errors(include_url=False, include_input=False, include_context=False)
+    found = error.errors(include_url=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
         return Problem(400, "invalid_json", "The body is not JSON in UTF-8.")
-    errors = [_field_error(one["loc"], one["type"], one["msg"]) for one in found[:100]]
-    detail = "; ".join(f"{one.pointer or 'the body'} {one.detail}" for one in errors[:3])
-    return Problem(422, "validation_failed", f"{detail}.", errors=errors)
+    return invalid_fields([_field_error(one) for one in found[:_MOST_ERRORS]])
 
 
-def _field_error(location: tuple[int | str, ...], kind: str, message: str) -> FieldError:
-    code, detail = _CODES.get(kind, (kind, message))
-    return FieldError(pointer(*location), code, detail)
+def _field_error(found: ErrorDetails) -> FieldError:
+    kind, detail = found["type"], found["msg"]
+    if ours := _DETAILS.get(kind):
+        bounds = {name: _plain(bound) for name, bound in found.get("ctx", {}).items()}
+        detail = ours.format_map(bounds)
+    return FieldError(pointer(*found["loc"]), _CODES.get(kind, kind), detail)
+
+
+def _plain(bound: Any) -> Any:
+    """90 for 90.0."""
+    return int(bound) if isinstance(bound, float) and bound.is_integer() else bound

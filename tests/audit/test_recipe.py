@@ -1,12 +1,11 @@
 """The README's recipe for reading the live file: with SQLite, and with Datasette itself."""
 
-import json
 import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,40 +18,49 @@ from trails import ADA, Trail
 from attendance.audit import record
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SQL = "SELECT" + README.partition("```sql\nSELECT")[2].partition("```")[0]
+METADATA = README.partition("```yaml\n")[2].partition("```")[0]
+SQL = METADATA.partition("sql: |\n")[2]
+SECRET = ("api_key", "idempotency_key", "service_secret")
 
-Read = Callable[[Path, str], list[dict[str, Any]]]
+Read = Callable[[Path], list[dict[str, Any]]]
 
 
-def by_sqlite(path: Path, query: str) -> list[dict[str, Any]]:
+def by_sqlite(path: Path) -> list[dict[str, Any]]:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         connection.row_factory = sqlite3.Row
-        return [dict(row) for row in connection.execute(query)]
+        return [dict(row) for row in connection.execute(SQL)]
 
 
-def by_datasette(path: Path, query: str) -> list[dict[str, Any]]:
+def by_datasette(path: Path) -> list[dict[str, Any]]:
+    with datasette(path, METADATA) as url:
+        found = requests.get(f"{url}/refusals.json", {"_shape": "array"}, timeout=5)
+    rows: list[dict[str, Any]] = found.json()
+    return rows
+
+
+@contextmanager
+def datasette(path: Path, metadata: str) -> Iterator[str]:
+    """The address of the database in a browser."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
-    command = [sys.executable, "-m", "datasette", "serve", str(path), "-p", port]
-    with subprocess.Popen(command) as server:
-        answers: list[str] = []
+    file = path.with_name("metadata.yaml")
+    file.write_text(metadata, encoding="utf-8")
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "datasette", "serve", "-m", str(file), str(path), "-p", port]
 
-        def asked() -> bool:
-            try:
-                url = f"http://127.0.0.1:{port}/{path.stem}.json"
-                found = requests.get(url, {"sql": query, "_shape": "array"}, timeout=5)
-            except requests.ConnectionError:
-                return False
-            answers.append(found.text)
-            return True
-
+    def listens() -> bool:
         try:
-            wait_until(asked)
+            return requests.get(url, timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    with subprocess.Popen(command) as server:
+        try:
+            wait_until(listens)
+            yield f"{url}/{path.stem}"
         finally:
             server.kill()
-    rows: list[dict[str, Any]] = json.loads(answers[0])
-    return rows
 
 
 without_datasette = pytest.mark.skipif(
@@ -67,7 +75,7 @@ def test_the_recipe_sees_the_latest_rows_of_the_live_file(trail: Trail, read: Re
             lambda c: record(c, trail.now, ADA, "attendance.recorded", outcome="refused")
         )
 
-    assert read(trail.database.beside(""), SQL) == [
+    assert read(trail.database.beside("")) == [
         {
             "day": "2026-11-23",
             "action": "attendance.recorded",
@@ -79,6 +87,34 @@ def test_the_recipe_sees_the_latest_rows_of_the_live_file(trail: Trail, read: Re
     trail.record()  # the reader has taken no lock with it
 
 
+def _shown(url: str) -> tuple[set[str], set[str]]:
+    """Of the secret tables those that are listed, and those that can be read, by whatever way."""
+    listed = {one["name"] for one in requests.get(f"{url}.json", timeout=5).json()["tables"]}
+    ways = {
+        table: (
+            requests.get(f"{url}/{table}.json", timeout=5),
+            requests.get(f"{url}.json", {"sql": f"SELECT * FROM {table}"}, timeout=5),  # noqa: S608
+        )
+        for table in SECRET
+    }
+    read = {table for table, answers in ways.items() if any(answer.ok for answer in answers)}
+    assert "audit" in listed
+    return listed & set(SECRET), read
+
+
+@without_datasette
+def test_the_recipe_shows_no_secrets(trail: Trail) -> None:
+    with datasette(trail.path, METADATA) as url:
+        assert _shown(url) == (set(), set())
+
+
+@without_datasette
+def test_without_what_the_recipe_says_it_would(trail: Trail) -> None:
+    """The control."""
+    with datasette(trail.path, "{}") as url:
+        assert _shown(url) == (set(SECRET), set(SECRET))
+
+
 def test_the_readers_are_those_of_the_recipe() -> None:
-    assert "datasette serve /var/lib/attendance/attendance.db" in README
-    assert "-i`, which" in README
+    assert "datasette serve -m metadata.yaml /var/lib/attendance/attendance.db" in README
+    assert "without `-i`, which" in README

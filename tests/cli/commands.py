@@ -149,7 +149,11 @@ def _logging_kept() -> Iterator[None]:
 
 
 def make_desk(directory: Path, *, migrated: bool = True) -> Desk:
-    desk = Desk(directory, {"DATABASE_URL": f"sqlite:///{directory}/attendance.db"})
+    settings = {
+        "DATABASE_URL": f"sqlite:///{directory}/attendance.db",
+        "BIND": f"unix:{directory}/http",  # whoever listens at the usual port
+    }
+    desk = Desk(directory, settings)
     if migrated:
         schema.upgrade(desk.environ["DATABASE_URL"])
     return desk

@@ -135,11 +135,26 @@ def test_what_a_client_wrote_does_not_steer_the_auditor_s_terminal(delivered: De
     assert row["reason"].startswith("\x1b")
 
 
-def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: Desk) -> None:
-    context = Context(Actor("key", "2", "desk"), "req-2")
+def _amend(desk: Desk, request_id: str) -> None:
+    context = Context(Actor("key", "2", "desk"), request_id)
     rules = Rules("1000", 0, zone("UTC"))
     order = Order(utc_now(), 1, "a mix-up", Reporter(2, 2), context, rules)
-    delivered.write(lambda c: amend(c, order, {"event": "late"}))
+    desk.write(lambda c: amend(c, order, {"event": "late"}))
+
+
+def test_of_each_message_it_says_which_request_it_came_of(delivered: Desk) -> None:
+    """A later one's speaks of the same record."""
+    _amend(delivered, "req-2")
+
+    _, _, messages = delivered.done("audit", "trace", "req-2").partition("Messages\n")
+    lines = [line.split() for line in messages.partition("\n\n")[0].splitlines()]
+
+    assert lines[0][-2:] == ["BY", "REQUEST"]
+    assert [(line[0], line[-1]) for line in lines[1:]] == [("1", "req-1"), ("2", "req-2")]
+
+
+def test_a_correction_is_followed_to_the_new_record_and_its_message(delivered: Desk) -> None:
+    _amend(delivered, "req-2")
 
     found = delivered.json("audit", "trace", "req-2")
 

@@ -35,6 +35,20 @@ class TestTesting:
         assert message.thread_id == 5
         assert configured.rows("SELECT * FROM outbox") == []
 
+    def test_it_reaches_a_paused_chat_too_and_says_so(
+        self, configured: Desk, telegram: Sandbox
+    ) -> None:
+        configured.done("chats", "add", "2000")
+        configured.done("chats", "pause", "2000")
+
+        said = configured.done("chats", "test", "2000")
+
+        (message,) = telegram.messages("2000")
+        assert said.splitlines() == [
+            f"The chat 2000 has the test message, as its number {message.id}.",
+            "The chat 2000 is paused: `manage.py chats resume -- 2000`. All but this test waits.",
+        ]
+
     def test_the_general_topic_has_no_number(self, configured: Desk, telegram: Sandbox) -> None:
         configured.done("chats", "test", "--topic", "1", GROUP)
 

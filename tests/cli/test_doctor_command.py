@@ -63,6 +63,18 @@ def test_where_all_is_well_every_line_says_so(configured: Desk) -> None:
     assert found["telegram"]["found"].startswith("the token is that of @")
 
 
+def test_a_misspelt_setting_is_told_without_its_value(configured: Desk) -> None:
+    found = _findings(configured, 0, OUTBOX_POL_SECONDS="4711")
+
+    assert found["settings"] == {
+        "state": "warn",
+        "subject": "settings",
+        "found": "OUTBOX_POL_SECONDS is no setting",
+        "remedy": "write OUTBOX_POLL_SECONDS, or unset it",
+    }
+    assert "4711" not in str(found)
+
+
 def test_a_person_gets_a_line_each(configured: Desk) -> None:
     lines = configured.done("doctor").splitlines()
 

@@ -2,7 +2,9 @@
 
 import json
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 
 import click
 import pytest
@@ -125,6 +127,34 @@ def test_a_database_that_was_never_upgraded_is_refused(empty_desk: Desk) -> None
 
     assert result.exit_code == 1
     assert "run `manage.py db upgrade`" in result.stderr
+
+
+FOREIGN = {
+    "no migrations": "CREATE TABLE song (title TEXT)",
+    "our words": "CREATE TABLE attendance (pupil TEXT)",
+    "Alembic": "CREATE TABLE song (title TEXT); "
+    "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('1975')",
+}
+
+
+@pytest.mark.parametrize("tables", FOREIGN.values(), ids=FOREIGN)
+@pytest.mark.parametrize("path", sorted(COMMANDS.keys() - {("sandbox",)}), ids=_id)
+def test_a_file_of_another_program_is_refused_and_left_as_it_is(
+    empty_desk: Desk, path: tuple[str, ...], tables: str
+) -> None:
+    with closing(sqlite3.connect(empty_desk.path)) as stranger:
+        stranger.executescript(tables)
+    before = empty_desk.path.read_bytes()
+
+    result = empty_desk.run(*path, *NEEDS.get(path, ()))
+
+    assert result.exit_code == COULD_NOT_RUN.get(path, 1)
+    assert (
+        f"DATABASE_URL names {empty_desk.path}, which has the tables of another program: "
+        "name a database of its own." in result.output
+    )
+    assert empty_desk.path.read_bytes() == before
+    assert list(empty_desk.directory.iterdir()) == [empty_desk.path]
 
 
 def test_a_file_that_is_no_database_is_refused_in_a_sentence(empty_desk: Desk) -> None:

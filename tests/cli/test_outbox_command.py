@@ -143,12 +143,12 @@ def test_a_named_message_that_the_filter_leaves_out_is_not_denied(
     assert "is failed, but not what the options ask for" in result.stderr
 
 
-def test_a_parked_chat_is_pointed_out(desk: Desk, messages: dict[str, int]) -> None:
+def test_a_paused_chat_is_pointed_out(desk: Desk, messages: dict[str, int]) -> None:
     desk.done("chats", "pause", "1000")
 
     answer = desk.done("outbox", "retry", str(messages["failed"]))
 
-    assert "The chat 1000 is parked: `manage.py chats resume -- 1000`." in answer
+    assert "The chat 1000 is paused: `manage.py chats resume -- 1000`." in answer
 
 
 @pytest.mark.parametrize("status", ["pending", "failed", "uncertain"])

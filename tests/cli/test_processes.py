@@ -1,6 +1,7 @@
 """`sandbox` and `dispatch`: started as a person would, stopped as a supervisor would."""
 
 import signal
+import subprocess
 from typing import IO
 
 import pytest
@@ -77,6 +78,15 @@ def test_dispatch_delivers_what_waits_and_stops_at_sigterm(desk: Desk) -> None:
     assert not list(desk.directory.glob("*.dispatcher-*"))
 
 
+def test_dispatch_warns_of_a_misspelt_setting(desk: Desk) -> None:
+    with Sandbox(0) as telegram:
+        environment = _environment(telegram) | {"OUTBOX_POL_SECONDS": "0.2"}
+        with desk.running("dispatch", **environment) as dispatcher:
+            said = _read_until(dispatcher.stderr, "Delivering")
+
+    assert "OUTBOX_POL_SECONDS is no setting: write OUTBOX_POLL_SECONDS, or unset it." in said
+
+
 def test_dispatch_without_telegram_says_what_is_missing(desk: Desk) -> None:
     result = desk.process("dispatch")
 
@@ -91,6 +101,23 @@ def test_dispatch_with_a_wrong_token_ends_without_printing_it(desk: Desk) -> Non
     assert result.returncode == 1
     assert result.stderr.startswith("Error: TELEGRAM_BOT_TOKEN is not a bot token")
     assert TOKEN not in result.stderr
+
+
+def test_without_the_environment_it_says_where_that_is(desk: Desk) -> None:
+    python, *arguments = desk.command("--version")
+    result = subprocess.run(
+        [python, "-S", *arguments],  # without site-packages
+        cwd=desk.directory,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.startswith("Error: click is not installed for ")
+    assert "`.venv/bin/python manage.py`" in result.stderr
+    assert "Traceback" not in result.stderr
 
 
 def test_the_version_is_told(desk: Desk) -> None:

@@ -109,6 +109,14 @@ def test_a_newer_shape_is_not(database: Database) -> None:
     schema.require_current(database)
 
 
+def test_a_newer_shape_is_no_hindrance_to_an_upgrade_and_stays(database: Database) -> None:
+    """An older version starts beside a newer one, or in its place."""
+    set_revision(database, "9999")
+    before = definitions(database.beside(""))
+    assert schema.upgrade(f"sqlite:///{database.name}") == ("9999", "9999")
+    assert definitions(database.beside("")) == before
+
+
 def test_an_empty_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     path = tmp_path / "attendance.db"
     path.touch()

@@ -56,6 +56,13 @@ def test_the_sandbox_does_not_swallow_what_waits_for_a_real_chat(
     assert [row["status"] for row in service.rows("SELECT status FROM outbox")] == ["pending"]
 
 
+def test_a_misspelt_setting_is_told_once_at_the_start(make_service: Make) -> None:
+    service = make_service(OUTBOX_POL_SECONDS="4711")
+    warnings = [line["message"] for line in service.log_lines() if line["level"] == "warning"]
+    assert warnings == ["OUTBOX_POL_SECONDS is no setting: write OUTBOX_POLL_SECONDS, or unset it."]
+    assert "4711" not in service.log.read_text()
+
+
 def test_a_connection_that_proxies_keep_is_kept(make_service: Make) -> None:
     """One that was let go while a request was on the way takes the request with it."""
     host, _, port = make_service().url.removeprefix("http://").partition(":")

@@ -165,8 +165,8 @@ def test_what_was_sent_an_hour_ago_is_no_longer_counted(bench: Bench) -> None:
 def test_parked_chats_are_named_to_who_retries_into_them(bench: Bench, three: list[int]) -> None:
     bench.park("1")
     with bench.database.read() as connection:
-        assert listing.parked_chats_of(connection, three) == ["1"]
-        assert listing.parked_chats_of(connection, three[2:]) == []
+        assert listing.parked_chats_of(connection, three) == {"1": True}
+        assert listing.parked_chats_of(connection, three[2:]) == {}
 
 
 def test_a_cancelled_message_no_longer_waits(bench: Bench, three: list[int]) -> None:

@@ -1,13 +1,14 @@
 """/livez, /healthz, /readyz: for whoever watches, without a key."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from importlib import import_module
 from typing import Any
 
 import pytest
 from calling import Api, assert_problem
 
-from attendance.outbox.heartbeat import heartbeat_of
+from attendance.outbox.heartbeat import heartbeat_of, last_beats
 
 pytestmark = pytest.mark.both_databases
 
@@ -77,6 +78,21 @@ def test_a_service_at_work_has_no_reasons(today: Api) -> None:
     assert (found["status"], found["reasons"]) == ("ok", [])
     assert found["outbox"]["counts"]["pending"] == 0
     assert list(found["dispatcher_heartbeat_age_seconds"]) == ["host-1"]
+
+
+def test_a_dispatcher_that_was_killed_is_shown_for_ten_minutes(
+    today: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _beat(today)
+    beaten_at = last_beats(today.services.database)["host-1"]
+    shown = []
+    for seconds in (599, 600):
+        later = beaten_at + timedelta(seconds=seconds)
+        monkeypatch.setattr(today.services, "clock", lambda later=later: later)
+        shown.append(list(_verbose(today)["dispatcher_heartbeat_age_seconds"]))
+
+    assert shown == [["host-1"], []]
+    assert _verbose(today)["reasons"] == ["No dispatcher has given a sign of life lately."]
 
 
 def test_without_telegram_it_is_ready_and_degraded(make_api: Callable[..., Api]) -> None:

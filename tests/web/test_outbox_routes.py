@@ -111,6 +111,32 @@ def test_a_settled_message_is_retried(api: Api, messages: dict[str, int], status
     assert api.services.wake.is_set()
 
 
+PARKED = [
+    ("paused", "probe_at=NULL, refused_since=NULL"),
+    ("parked", "probe_at='2026-11-23T13:00:00.000000Z', refused_since=parked_at"),
+]
+
+
+@pytest.mark.parametrize("path", ["/outbox/{}/retry", "/outbox/retry"])
+@pytest.mark.parametrize(("how", "bears"), PARKED, ids=[how for how, _ in PARKED])
+def test_who_retries_into_a_chat_that_takes_nothing_is_told(
+    api: Api, messages: dict[str, int], path: str, how: str, bears: str
+) -> None:
+    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='x'")
+    api.execute(f"UPDATE chat SET {bears}")  # noqa: S608
+
+    answer = api.call("POST", path.format(messages["failed"])).get_json()
+
+    said = f" went back to pending. The chat 1000 is {how}: `manage.py chats resume -- 1000`."
+    assert answer["message"][1:] == said
+
+
+def test_of_a_chat_that_takes_messages_nothing_is_said(api: Api, messages: dict[str, int]) -> None:
+    answer = api.call("POST", f"/outbox/{messages['failed']}/retry").get_json()
+
+    assert answer["message"] == "1 went back to pending."
+
+
 def test_a_retry_is_audited_with_actor_and_reason(api: Api, messages: dict[str, int]) -> None:
     api.post({"reason": "readmitted"}, f"/outbox/{messages['failed']}/retry", role="admin")
 

@@ -54,6 +54,39 @@ WRONG_FIELDS: list[tuple[str, dict[str, Any], str | None]] = [
     ("/a~1b~0c", {"a/b~c": MARK}, "unknown_field"),
 ]
 
+WRONG_DETAILS: list[tuple[str, Any, str]] = [
+    ("POST /attendance", {}, "/person_id is required; /event is required."),
+    ("POST /attendance", [], "the body must be an object."),
+    ("POST /attendance", {**ADA, "site": 1}, "/site must be a string."),
+    ("POST /attendance", {**ADA, "site": " "}, "/site must not be empty."),
+    ("POST /attendance", {**ADA, "site": "x" * 129}, "/site must have at most 128 characters."),
+    (
+        "POST /attendance",
+        {**ADA, "event": "gone"},
+        "/event must be 'check_in', 'check_out', 'break_start', ",
+    ),
+    ("POST /attendance", {**ADA, "location": 1}, "/location must be an object."),
+    (
+        "POST /attendance",
+        {**ADA, "location": {"lat": "1", "lon": -181}},
+        "/location/lat must be a number; /location/lon must be at least -180.",
+    ),
+    (
+        "POST /attendance",
+        {**ADA, "location": {"lat": 90.5, "lon": float("nan")}},
+        "/location/lat must be at most 90; /location/lon must be a finite number.",
+    ),
+    ("POST /outbox/retry", {"ids": 1}, "/ids must be an array."),
+    ("POST /outbox/retry", {"ids": ["1", 0]}, "/ids/0 must be a whole number; /ids/1 must be at"),
+    ("POST /outbox/retry", {"ids": [1] * 501}, "/ids must have at most 500 items."),
+    ("GET /attendance?limit=many", None, "/limit must be a whole number."),
+    ("GET /attendance?limit=501", None, "/limit must be at most 500."),
+    (f"GET /attendance?limit={'9' * 5000}", None, "/limit must be a whole number of fewer"),
+    ("GET /outbox?limit=1&limit=1", None, "/limit is given twice: keep one of them."),
+    ("GET /audit/export?format=xml", None, "/format must be 'csv' or 'jsonl'."),
+    ("GET /audit/export?raw=perhaps", None, "/raw must be true or false."),
+]
+
 WRONG_TIMES = [
     "2025-01-02T09:00:00",  # naive
     "2025-01-02",
@@ -111,8 +144,20 @@ def test_a_wrong_field_is_named_and_not_echoed(
     assert [error["pointer"] for error in problem["errors"]] == [pointer]
     assert code in {None, problem["errors"][0]["code"]}
     assert set(problem["errors"][0]) == {"pointer", "code", "detail"}
+    assert problem["errors"][0]["detail"].startswith(("is ", "must "))
     assert MARK not in answer.text
     assert api.rows("SELECT * FROM attendance") == []
+
+
+@pytest.mark.parametrize(
+    ("asked", "wrong", "detail"), WRONG_DETAILS, ids=lambda value: str(value)[:40]
+)
+def test_a_mistake_is_told_in_one_sentence(api: Api, asked: str, wrong: Any, detail: str) -> None:
+    method, path = asked.split()
+
+    answer = api.get(path) if method == "GET" else api.post(wrong, path, role="admin")
+
+    assert assert_problem(answer, 422, "validation_failed")["detail"].startswith(detail)
 
 
 @pytest.mark.parametrize("occurred_at", WRONG_TIMES)
@@ -214,11 +259,45 @@ def test_a_pointer_that_had_to_be_cut_is_still_a_pointer(api: Api, name: str) ->
     assert "~" not in step.replace("~0", "").replace("~1", "")
 
 
-def test_of_a_key_that_is_given_twice_the_last_counts(api: Api) -> None:
-    answer = api.post('{"person_id": "ada", "event": "late", "event": "leave"}')
+TWICE = [
+    ('{"person_id": "ada", "event": "late", "event": "leave"}', ["/event"]),
+    ('{"person_id": "ada", "event": "late", "event": "late"}', ["/event"]),
+    ('{"person_id": "ada", "event": "late", "\\u0065vent": "late"}', ["/event"]),
+    (' \n{"person_id": [], "person_id": "a", "person_id": "ada", "event": "late"}', ["/person_id"]),
+    ('{"event": 1, "event": "late", "site": "HQ", "person_id": "a", "site": "HQ"}',
+     ["/event", "/site"]),
+    ('{"person_id": "a", "event": "late", "location": {"lat": 1, "lon": 1, "lat": 2}}',
+     ["/location/lat"]),
+    ('{"person_id": %s, "person_id": "a", "event": "late"}' % ("9" * 4300), ["/person_id"]),
+    ('{"note": [{"b": 1, "b": 2}], "person_id": "a", "event": "late", "note": null}',
+     ["/note/0/b", "/note"]),
+    ('{"note": %s1%s, "person_id": "a", "event": "late", "note": null}' % ("[" * 190, "]" * 190),  # noqa: UP031 - braces
+     ["/note"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("body", "pointers"), TWICE, ids=range(len(TWICE)))
+def test_a_field_that_is_given_twice_is_named(api: Api, body: str, pointers: list[str]) -> None:
+    errors = assert_problem(api.post(body), 422, "validation_failed")["errors"]
+
+    assert [(one["pointer"], one["code"]) for one in errors] == [(p, "repeated") for p in pointers]
+    assert errors[0]["detail"] == "is given twice: keep one of them"
+    assert api.rows("SELECT * FROM attendance") == []
+
+
+def test_each_object_has_names_of_its_own(api: Api) -> None:
+    answer = api.post('{"person_id": "lat", "event": "late", "location": {"lat": 1, "lon": 1}}')
 
     assert answer.status_code == 201
-    assert answer.get_json()["attendance"]["event"] == "leave"
+
+
+@pytest.mark.parametrize(
+    "path", ["/attendance/1/void", "/attendance/1/amend", "/outbox/1/retry", "/outbox/retry"]
+)
+def test_no_other_body_has_a_field_twice_either(api: Api, path: str) -> None:
+    answer = api.post('{"reason": "one", "reason": "another"}', path, role="admin")
+
+    assert _codes(assert_problem(answer, 422)) == [("/reason", "repeated")]
 
 
 def test_a_note_may_have_lines(api: Api) -> None:

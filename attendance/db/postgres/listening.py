@@ -25,6 +25,7 @@ class Listener:
     def __init__(self, engine: Engine, heard: threading.Event) -> None:
         self._engine, self._heard = engine, heard
         self._stopped = threading.Event()
+        self._is_deaf = False
         self._end, self._ending = os.pipe()
         self._thread = threading.Thread(target=self._run, name="db-listener", daemon=True)
         self._thread.start()
@@ -41,15 +42,28 @@ class Listener:
             try:
                 self._listen()
             except Exception as error:  # noqa: BLE001 - whatever it was, try again
-                logger.warning("Nothing is heard of other hosts for now: %s", reason_of(error))
+                self._note_outage(error)
                 self._stopped.wait(_AGAIN_SECONDS)
+
+    def _note_outage(self, error: Exception) -> None:
+        """Once, however often it is tried again."""
+        if not self._is_deaf:
+            self._is_deaf = True
+            logger.warning("Nothing is heard of other hosts for now: %s", reason_of(error))
+
+    def _note_hearing(self) -> None:
+        """What was said meanwhile was missed: so it is time to look."""
+        if self._is_deaf:
+            self._is_deaf = False
+            logger.warning("Other hosts are heard again.")
+        self._heard.set()
 
     def _listen(self) -> None:
         with connected(self._engine) as connection:
             driver: Any = connection.connection.dbapi_connection
             driver.autocommit = True
             driver.execute(f"LISTEN {CHANNEL}")
-            self._heard.set()
+            self._note_hearing()
             poll = select.poll()
             for descriptor in (driver.pgconn.socket, self._end):
                 poll.register(descriptor, select.POLLIN)

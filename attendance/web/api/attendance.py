@@ -8,7 +8,7 @@ from attendance.outbox import listing
 from attendance.recording import Recorded, Recording, Reporter, record_attendance
 from attendance.row_json import row_json
 from attendance.web.answers import page, position, respond
-from attendance.web.body import query, raw_body
+from attendance.web.body import parsed, query, raw_body
 from attendance.web.calls import Call, reads, writes
 from attendance.web.idempotent import act_once
 from attendance.web.problems import Problem
@@ -26,7 +26,7 @@ _ORDER = ("occurred_at", "id")
 def post(call: Call) -> Response:
     """Record one event; the record, its message and its audit entry are on disk together."""
     body = raw_body()
-    entry = AttendanceIn.model_validate_json(body).as_entry()
+    entry = parsed(AttendanceIn, body).as_entry()
     refuse_the_future(entry.occurred_at, call)
     reporter = Reporter(call.key.id, call.key.lineage)
     recording = Recording.of(call.now, entry, reporter, call.context, services().rules)

@@ -7,7 +7,7 @@ from attendance.correcting import Corrected, Order, amend, void
 from attendance.idempotency import Answer
 from attendance.recording import Reporter
 from attendance.row_json import row_json
-from attendance.web.body import raw_body
+from attendance.web.body import parsed, raw_body
 from attendance.web.calls import Call, writes
 from attendance.web.idempotent import act_once
 from attendance.web.record import address, as_json, refuse_the_future, success
@@ -22,7 +22,7 @@ blueprint = Blueprint("corrections", __name__)
 def void_(call: Call, attendance_id: int) -> Response:
     """An admin any record, a frontend what it has just reported itself."""
     body = raw_body()
-    order = _order(call, attendance_id, VoidIn.model_validate_json(body).reason)
+    order = _order(call, attendance_id, parsed(VoidIn, body).reason)
     only_own = call.key.role == "frontend"
     return act_once(call, body, lambda c: _answer(200, "Void", void(c, order, only_own=only_own)))
 
@@ -32,7 +32,7 @@ def void_(call: Call, attendance_id: int) -> Response:
 def amend_(call: Call, attendance_id: int) -> Response:
     """A new record stands in the place of this one."""
     body = raw_body()
-    asked = AmendIn.model_validate_json(body)
+    asked = parsed(AmendIn, body)
     refuse_the_future(asked.occurred_at, call)
     order, changes = _order(call, attendance_id, asked.reason), asked.changes()
     return act_once(call, body, lambda c: _answer(201, "Corrected", amend(c, order, changes)))

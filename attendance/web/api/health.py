@@ -16,6 +16,8 @@ blueprint = Blueprint("health", __name__)
 
 _WRITE_TIMEOUT_SECONDS = 2.0
 _LATE_AFTER_SECONDS = 120.0
+_SHOWN_FOR_SECONDS = 600.0
+"""How long a dispatcher that was killed is shown with its age."""
 _NO_DISPATCHER = "No dispatcher has given a sign of life lately"
 _START_ONE = ", and this service has DISPATCHER=off: start `manage.py dispatch`."
 
@@ -45,7 +47,7 @@ def _verbose(made: Services) -> dict[str, Any]:
     now = made.clock()
     with made.database.read() as connection:
         stats = listing.stats(connection, now)
-    ages = {name: round((now - at).total_seconds(), 1) for name, at in _beats(made).items()}
+    ages = _ages(made, now)
     reasons = _reasons(made, stats, list(ages.values()))
     return {
         "status": "degraded" if reasons else "ok",
@@ -55,8 +57,11 @@ def _verbose(made: Services) -> dict[str, Any]:
     }
 
 
-def _beats(made: Services) -> dict[str, datetime]:
-    return heartbeat.last_beats(made.database)
+def _ages(made: Services, now: datetime) -> dict[str, float]:
+    """Since each dispatcher's last sign of life, without those that are long gone."""
+    beats = heartbeat.last_beats(made.database).items()
+    ages = {name: round((now - at).total_seconds(), 1) for name, at in beats}
+    return {name: age for name, age in ages.items() if age < _SHOWN_FOR_SECONDS}
 
 
 def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[str]:

@@ -1,11 +1,12 @@
 """`/outbox`: what waits, what failed, and an admin's hand on it."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from flask import Blueprint, Response
 from sqlalchemy import Connection
 
-from attendance import keys
+from attendance import keys, notices
 from attendance.audit import changes as audited
 from attendance.outbox import admin, listing
 from attendance.web.answers import page, position, respond
@@ -57,7 +58,7 @@ def retry_one(call: Call, message_id: int) -> Response:
     """Put one message back to `pending`."""
     changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
     _refuse_unchanged(changes, message_id, _NOT_RETRIED)
-    return _shown(message_id)
+    return respond({**_message(message_id), "message": _went_back(changes)})
 
 
 @blueprint.post("/outbox/retry")
@@ -67,11 +68,10 @@ def retry_matching(call: Call) -> Response:
     asked = optional_json_body(RetryIn)
     chosen = admin.Filter(asked.ids, asked.error, asked.chat_id, asked.since)
     changes = _retry(call, chosen, asked.reason, note_refused=True)
-    count = len(changes.before)
     return respond(
         {
             "status": "SUCCESS",
-            "message": f"{count} went back to pending.",
+            "message": _went_back(changes),
             "retried": list(changes.before),
             "refused": [{"id": key, "status": was} for key, was in changes.refused.items()],
         }
@@ -97,11 +97,22 @@ def cancel(call: Call, message_id: int) -> Response:
 
 
 def _shown(message_id: int) -> Response:
+    return respond(_message(message_id))
+
+
+def _message(message_id: int) -> dict[str, Any]:
     with services().database.read() as connection:
         found = listing.message(connection, message_id)
     if found is None:
         raise _unknown(message_id)
-    return respond(found)
+    return found
+
+
+def _went_back(changes: admin.Changes) -> str:
+    """How many, and which chats have to be resumed before they go out."""
+    with services().database.read() as connection:
+        parked = listing.parked_chats_of(connection, list(changes.before))
+    return " ".join([f"{len(changes.before)} went back to pending.", *notices.parked(parked)])
 
 
 def _retry(

@@ -1,0 +1,39 @@
+"""Whether this process can listen where BIND says. gunicorn tries for five seconds, and then says
+so in ten lines without the setting's name."""
+
+import errno
+import os
+import socket
+
+import click
+from gunicorn import util
+
+_REMEDIES = {
+    errno.EADDRINUSE: "stop what listens there, or give another port.",
+    errno.EADDRNOTAVAIL: "give an address of this machine, such as 127.0.0.1:8000.",
+    errno.EACCES: "give a port of 1024 or more.",
+}
+_GIVEN_OTHERWISE = {"LISTEN_FDS", "GUNICORN_CMD_ARGS"}
+"""Variables with which systemd and gunicorn's own options may say where to listen."""
+
+
+def refuse_unusable(bind: str) -> None:
+    """Raises ClickException where nobody can listen at `bind`; a socket in the file system is left
+    to gunicorn, which takes the place of an old one."""
+    if bind.startswith("unix:") or _GIVEN_OTHERWISE & os.environ.keys():
+        return
+    try:
+        _try(*util.parse_address(bind))
+    except OSError as error:
+        remedy = _REMEDIES.get(error.errno or 0, "give another address.")
+        raise click.ClickException(
+            f"BIND is {bind}, where this process cannot listen ({error.strerror}): {remedy}"
+        ) from None
+
+
+def _try(host: str, port: int) -> None:
+    family = socket.AF_INET6 if util.is_ipv6(host) else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        # As gunicorn does: what an ended service leaves behind for a minute is no hindrance.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((host, port))

@@ -1,0 +1,53 @@
+"""Settings whose name is misspelt: told, without what they hold."""
+
+import logging
+
+import pytest
+
+from attendance.config import Settings
+from attendance.misspelt import misspelt, warn
+
+MEANT = {
+    "OUTBOX_POL_SECONDS": "OUTBOX_POLL_SECONDS",
+    "OUTBOX_RATE_GROUPS": "OUTBOX_RATE_GROUP",
+    "OUTBOX_RETENTION": "OUTBOX_RETENTION_DAYS",
+    "TELEGRAM_BOT_TOKE": "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_TOKEN": "TELEGRAM_BOT_TOKEN",
+    "TELEGRAM_BOT_TOKE_FILE": "TELEGRAM_BOT_TOKEN_FILE",
+    "DATABASE_URI": "DATABASE_URL",
+    "DEDUP_SECONDS": None,  # not a prefix of ours
+    "AUDIT_HMAC_KEYS": "AUDIT_HMAC_KEY",
+    "NOTICE_TEMPLATES": "NOTICE_TEMPLATE",
+    "NOTICE_TEMPLATE_CHECKIN": None,  # refused by its own sentence
+    "TELEGRAM_API_ID": None,
+    "DATABASE_HOST": None,
+    "OUTBOX": None,
+    "TIMEZONES": None,
+}
+
+
+@pytest.mark.parametrize(("name", "meant"), MEANT.items())
+def test_what_looks_like_a_setting_is_told_with_what_is_meant(name: str, meant: str | None) -> None:
+    assert misspelt({name: "x", "PATH": "/bin"}) == ({name: meant} if meant else {})
+
+
+def test_a_setting_is_not_misspelt() -> None:
+    names = [name.upper() for name in Settings.__dataclass_fields__]
+
+    assert misspelt(dict.fromkeys([*names, *(f"{name}_FILE" for name in names)], "x")) == {}
+
+
+def test_a_name_like_one_that_is_set_is_somebody_else_s() -> None:
+    assert misspelt({"TELEGRAM_TOKEN": "x", "TELEGRAM_BOT_TOKEN": "y"}) == {}
+
+
+def test_the_warning_does_not_show_the_value(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        warn({"TELEGRAM_BOT_TOKE": "123456:a-secret"})
+
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert (
+        record.getMessage()
+        == "TELEGRAM_BOT_TOKE is no setting: write TELEGRAM_BOT_TOKEN, or unset it."
+    )
