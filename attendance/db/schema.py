@@ -16,6 +16,7 @@ from sqlalchemy import Connection, inspect
 from attendance.db.base import Base
 from attendance.db.database import Database
 from attendance.db.errors import BadDatabaseUrl, NoDatabase
+from attendance.db.locking import transactions_overlap
 from attendance.db.relocation import (
     refuse_closed,
     refuse_closed_by_an_older,
@@ -52,12 +53,16 @@ def upgrade(
 
 
 def refuse_foreign(database: Database) -> None:
-    """Raises BadDatabaseUrl where there are tables, and none of our migrations has made them. Only
-    reads, which the upgrade of a SQLite file does not: it changes the header before all else."""
+    """Raises BadDatabaseUrl where none of our migrations has made the tables that are there. On a
+    server others may have theirs beside ours, as extensions do. Only reads, which the upgrade of a
+    SQLite file does not: it changes the header before all else."""
     with database.read() as connection:
         tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
-        unmade = current_revision(connection) is None
-    if tables if unmade else _FIRST_TABLE not in tables:
+        is_shared = transactions_overlap(connection)
+        is_made = current_revision(connection) is not None
+    has_first = _FIRST_TABLE in tables
+    is_foreign = not has_first if is_made else has_first or bool(tables and not is_shared)
+    if is_foreign:
         raise BadDatabaseUrl(
             f"DATABASE_URL names {database.name}, which has the tables of another program: "
             "name a database of its own."

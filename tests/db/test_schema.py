@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.operations import Operations
 from notes import processes
+from postgres_server import PostgresServer
 from sqlalchemy import (
     CheckConstraint,
     Constraint,
@@ -26,7 +27,7 @@ import attendance.audit.trail
 import attendance.models
 import attendance.outbox.message
 import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
-from attendance.db import Base, Database, NoDatabase, SqliteDatabase, schema
+from attendance.db import BadDatabaseUrl, Base, Database, NoDatabase, SqliteDatabase, schema
 from attendance.db.sqlite.engines import writing_engine
 
 TABLES = list(Base.metadata.tables.values())
@@ -210,3 +211,38 @@ def test_every_constraint_is_in_the_database_by_its_name(database: Database, tab
         # SQLite counts ids only for a primary key that stands in its column, without a name.
         if not (isinstance(found, PrimaryKeyConstraint) and "AUTOINCREMENT" in made[table.name]):
             assert f"CONSTRAINT {name} " in made[table.name]
+
+
+def test_a_server_s_schema_may_hold_an_extension_s_tables_beside_ours(
+    postgres: PostgresServer,
+) -> None:
+    with postgres.fresh() as url:
+        make_tables(url, "CREATE TABLE spatial_ref_sys (srid integer)")
+        assert schema.upgrade(url)[0] is None
+        assert schema.upgrade(url)[0] == schema.head_revision()
+
+
+@pytest.mark.parametrize(
+    "tables",
+    [
+        "CREATE TABLE attendance (pupil text)",
+        "CREATE TABLE alembic_version AS SELECT '1975' AS version_num",
+    ],
+    ids=["our words", "Alembic"],
+)
+def test_a_server_s_schema_that_takes_our_names_is_refused(
+    postgres: PostgresServer, tables: str
+) -> None:
+    with postgres.fresh() as url:
+        make_tables(url, tables)
+        with pytest.raises(BadDatabaseUrl, match="the tables of another program"):
+            schema.upgrade(url)
+
+
+def make_tables(url: str, statements: str) -> None:
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(statements)
+    finally:
+        engine.dispose()
