@@ -122,6 +122,21 @@ def test_the_writer_outlives_a_unit_that_wants_to_exit(database: SqliteDatabase)
     assert notes(database.path) == ["b"]
 
 
+def test_what_fails_after_the_commit_does_not_deny_it(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 503 says that nothing was stored, and a settlement would be written again."""
+
+    def fail_to_checkpoint() -> None:
+        raise OSError("disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database._writer, "_checkpoint", fail_to_checkpoint)
+        assert database.write(add("a")) == "a"
+    assert database.write(add("b")) == "b"
+    assert notes(database.path) == ["a", "b"]
+
+
 class Unspeakable(BaseException):
     """An end that cannot even be put into words."""
 
