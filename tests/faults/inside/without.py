@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from attendance import db
+from attendance import db, idempotency, recording
 from attendance.db import SqliteDatabase, base
 from attendance.db.sqlite import writer
 
@@ -41,6 +42,32 @@ def _record(inner: Callable[..., Iterable[bytes]], app: Flask, environ: Any) -> 
     time.sleep(_FORGETFUL_SECONDS)
     for _ in inner(app, environ, lambda *_: None):
         pass
+
+
+def one_transaction() -> None:
+    """Write messages after the commit of what they speak of, in a transaction of their own."""
+    notify, write = recording._notify, SqliteDatabase.write
+    untold: dict[int, recording.Recording] = {}
+
+    def tell_later(_: Any, recorded: recording.Recording, attendance_id: int) -> tuple[()]:
+        untold[attendance_id] = recorded
+        return ()
+
+    def write_and_tell(database: SqliteDatabase, *given: Any, **named: Any) -> Any:
+        answer = write(database, *given, **named)
+        while untold:
+            with suppress(KeyError):  # another thread was faster
+                id_, recorded = untold.popitem()
+                write(database, partial(notify, recording=recorded, attendance_id=id_))
+        return answer
+
+    recording._notify = tell_later  # type: ignore[assignment]
+    SqliteDatabase.write = write_and_tell  # type: ignore[method-assign, assignment]
+
+
+def kept_answers() -> None:
+    """Forget what a request was answered, so that the same one again is another."""
+    idempotency._keep = lambda *_: None
 
 
 def sync() -> None:
@@ -113,6 +140,8 @@ REMOVALS = {
     "without-fork-guards": fork_guards,
     "with-a-small-log": small_log,
     "without-answer-after-commit": answer_after_commit,
+    "without-one-transaction": one_transaction,
+    "without-kept-answers": kept_answers,
     "without-sync": sync,
     "without-closed-files": closed_files,
 }
