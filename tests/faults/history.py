@@ -57,6 +57,11 @@ class Ledger:
         return sum(attempt.status == status for attempt in self.attempts)
 
     @property
+    def told(self) -> set[str]:
+        """Of whom a client was told that they are recorded."""
+        return {attempt.person for attempt in self.attempts if attempt.acknowledged}
+
+    @property
     def acknowledged(self) -> int:
         return sum(attempt.acknowledged for attempt in self.attempts)
 

@@ -13,7 +13,7 @@ import psycopg
 from checker import Verdict, check
 from clients import Load, record_one
 from history import Attempt, Ledger, arrivals, read_server
-from rig import CHATS, HERE, QUICK, until
+from rig import CHATS, HERE, QUICK, RECORDED_WITHIN_SECONDS, until, wait
 from service import Service
 from shared_seed import SharedSeed
 
@@ -201,7 +201,8 @@ class Hosts:
             self.rows(statement)
 
     def verdict(self, drained_within_seconds: float = _DRAINED_WITHIN_SECONDS) -> Verdict:
-        """What came of it, once nothing waits any more or the time is over."""
+        """What came of it, once all is recorded and nothing waits any more, or the time is over."""
+        wait(lambda: self.ledger.told <= self._recorded(), RECORDED_WITHIN_SECONDS)
         self.drain(drained_within_seconds)
         stored = read_server(self.rows, self._integrity())
         verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
@@ -210,9 +211,10 @@ class Hosts:
 
     def drain(self, within_seconds: float = _DRAINED_WITHIN_SECONDS) -> None:
         """Wait until nothing waits any more or the time is over."""
-        deadline = time.monotonic() + within_seconds
-        while self.rows(_UNSETTLED) != [(0,)] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait(lambda: self.rows(_UNSETTLED) == [(0,)], within_seconds)
+
+    def _recorded(self) -> set[str]:
+        return {person for (person,) in self.rows("SELECT person_id FROM attendance")}
 
     def _integrity(self) -> str:
         """What `audit verify` finds, or "ok"."""
