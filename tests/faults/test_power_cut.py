@@ -1,5 +1,6 @@
 """The disk's power cut under load, again and again: what was acknowledged is there afterwards.
 
+Also while the log is put away again and again: the checkpoint's own syncs have to come in order.
 Control: with `synchronous=OFF` it is not. (After `kill -9` it would be: only a power cut tells.)
 """
 
@@ -30,8 +31,9 @@ def cut_under_load(rig: Rig, disk: Ext4) -> None:
         rig.service.start()
 
 
-def test_a_power_cut_loses_nothing(disk: Ext4, make_rig: Make) -> None:
-    rig = make_rig(folder=disk.place)
+@pytest.mark.parametrize("inside", [(), ("with-a-small-log",)], ids=["long-log", "short-log"])
+def test_a_power_cut_loses_nothing(disk: Ext4, make_rig: Make, inside: tuple[str, ...]) -> None:
+    rig = make_rig(*inside, folder=disk.place)
     try:
         for _ in range(2 * ROUNDS):
             cut_under_load(rig, disk)

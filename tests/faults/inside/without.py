@@ -18,6 +18,8 @@ from sqlalchemy.pool import Pool
 from attendance import db, idempotency, recording
 from attendance.db import SqliteDatabase, base
 from attendance.db.sqlite import writer
+from attendance.outbox import settlement
+from attendance.outbox.transport import Outcome, Retry, Uncertain
 
 _FORGETFUL_SECONDS = 0.3
 
@@ -68,6 +70,17 @@ def one_transaction() -> None:
 def kept_answers() -> None:
     """Forget what a request was answered, so that the same one again is another."""
     idempotency._keep = lambda *_: None
+
+
+def another_try() -> None:
+    """Give a message up as soon as it has not got through: the handbook's thread does."""
+    decide = settlement._verdict
+
+    def resign(outcome: Outcome, *given: Any) -> settlement._Verdict:
+        gets_through = not isinstance(outcome, Retry | Uncertain)
+        return decide(outcome, *given) if gets_through else settlement._Verdict("failed")
+
+    settlement._verdict = resign  # type: ignore[assignment]
 
 
 def sync() -> None:
@@ -140,6 +153,7 @@ REMOVALS = {
     "without-fork-guards": fork_guards,
     "with-a-small-log": small_log,
     "without-answer-after-commit": answer_after_commit,
+    "without-another-try": another_try,
     "without-one-transaction": one_transaction,
     "without-kept-answers": kept_answers,
     "without-sync": sync,
