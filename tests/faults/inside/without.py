@@ -17,7 +17,7 @@ from sqlalchemy.pool import Pool
 
 from attendance import db, idempotency, recording
 from attendance.db import SqliteDatabase, base
-from attendance.db.sqlite import writer
+from attendance.db.sqlite import backup, writer
 from attendance.outbox import settlement
 from attendance.outbox.transport import Outcome, Retry, Uncertain
 
@@ -91,6 +91,11 @@ def sync() -> None:
         connection.execute("PRAGMA synchronous=OFF").fetchall()
 
 
+def synced_directories() -> None:
+    """Leave it to the kernel when the name of a new file reaches the disk."""
+    backup.sync_directory = lambda _: None  # type: ignore[attr-defined, assignment]
+
+
 def closed_files() -> None:
     """Read the database as a plain file now and then, in each process that has it open."""
 
@@ -157,5 +162,6 @@ REMOVALS = {
     "without-one-transaction": one_transaction,
     "without-kept-answers": kept_answers,
     "without-sync": sync,
+    "without-synced-directories": synced_directories,
     "without-closed-files": closed_files,
 }
