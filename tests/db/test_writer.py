@@ -157,6 +157,16 @@ def test_what_fails_after_the_commit_does_not_deny_it(
     assert notes(database.path) == ["a", "b"]
 
 
+def test_a_connection_that_broke_costs_one_group(database: SqliteDatabase) -> None:
+    database.write(add("a"))
+    assert database._writer._connection is not None
+    driver_connection(database._writer._connection).close()
+    with pytest.raises(Unavailable):
+        database.write(add("b"))
+    database.write(add("c"))
+    assert notes(database.path) == ["a", "c"]
+
+
 class Unspeakable(BaseException):
     """An end that cannot even be put into words."""
 
