@@ -30,7 +30,7 @@ class Verdict:
     audit entry or kept answer, or were shown and have no record, and what is there of no record is
     named among them; `contradicted` were acknowledged with another record than theirs;
     `disordered` were shown first after somebody whose message is younger; `damaged` is what
-    SQLite says of the file, or `audit verify` of the trail.
+    SQLite says of the file, and `audit verify` of the trail.
     """
 
     attempted: frozenset[str]

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from checker import Verdict, check
@@ -13,6 +14,8 @@ from clients import Load
 from history import Ledger, arrivals, read_database
 from service import NO_LIMITS, Service
 
+from attendance.audit.verify import Scope, verify
+from attendance.db import Database
 from attendance.telegram.sandbox import Sandbox
 
 HERE = Path(__file__).parent
@@ -125,12 +128,22 @@ class Rig:
         wait(lambda: self.ledger.told <= self._recorded(), recorded_within_seconds)
         wait(lambda: self.service.rows(_UNSETTLED) == [{"count(*)": 0}], drained_within_seconds)
         stored = read_database(self.service.database)
+        if stored.integrity == "ok":
+            url = f"sqlite:///{self.service.database}"
+            stored = replace(stored, integrity=integrity_of_trail(url))
         verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
         print(verdict)
         return verdict
 
     def _recorded(self) -> set[str]:
         return {row["person_id"] for row in self.service.rows("SELECT person_id FROM attendance")}
+
+
+def integrity_of_trail(url: str) -> str:
+    """What `audit verify` finds, or "ok"."""
+    with closing(Database.at(url)) as database:
+        report = verify(database, Scope())
+    return "ok" if report.intact else "; ".join(found.detail for found in report.findings)
 
 
 def wait(holds: Callable[[], bool], seconds: float) -> None:

@@ -15,7 +15,7 @@ POINTS = (
     *("before-record-commit", "after-record-commit", "before-answer", "after-answer"),
     *("before-claim-commit", "after-claim-commit", "before-request", "after-request"),
     *("before-settlement-commit", "after-settlement-commit"),
-    *("before-checkpoint", "after-checkpoint"),
+    *("before-seal-commit", "after-seal-commit", "before-checkpoint", "after-checkpoint"),
 )
 
 

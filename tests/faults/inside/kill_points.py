@@ -23,7 +23,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from attendance.db.sqlite.engines import _Connection as driver_class
 from attendance.telegram.client import TelegramClient
 
-KINDS = ("record", "claim", "settlement")
+KINDS = ("record", "claim", "settlement", "seal")
 POINTS = (
     *("before-begin", "after-begin"),
     *(f"{when}-{kind}-commit" for kind in KINDS for when in ("before", "after")),
@@ -78,6 +78,8 @@ def kind_of(statement: str, parameters: Any) -> str | None:
         return "record"
     if statement.startswith("INSERT INTO outbox_attempt "):
         return "settlement"
+    if statement.startswith("INSERT INTO audit_seal "):
+        return "seal"
     if statement.startswith("UPDATE outbox SET") and "sending" in parameters:
         return "claim"
     return None
