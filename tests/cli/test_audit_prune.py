@@ -220,6 +220,22 @@ def test_a_disk_that_fails_leaves_no_half_of_an_archive(
     assert not (years.directory / "old.jsonl").exists()
 
 
+def test_an_archive_is_on_disk_with_its_name_before_what_it_holds_is_pruned(
+    years: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: set[int] = set()
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        synced.add(os.fstat(descriptor).st_ino)
+        sync(descriptor)
+
+    path = years.directory / "old.jsonl"
+    monkeypatch.setattr(os, "fsync", note)
+    years.done(*COMMAND, "2024-06-01", "--archive", str(path))
+    assert synced == {path.stat().st_ino, path.parent.stat().st_ino}
+
+
 def tamper(desk: Desk, statement: str) -> None:
     with closing(sqlite3.connect(desk.path, isolation_level=None)) as connection:
         for table in guards.TABLES:

@@ -1,15 +1,18 @@
 """What makes a commit last, and that the log is put away now and then."""
 
+import fcntl
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
-from notes import add, make_notes, notes, until
-from sqlalchemy import Connection
+from notes import PATIENCE_SECONDS, add, make_notes, notes, until
+from sqlalchemy import Connection, event
 
 from attendance.db import SqliteDatabase, Unavailable, assert_no_connections
-from attendance.db.sqlite import writer
+from attendance.db.sqlite import engines, writer
 
 SETTINGS = {
     "journal_mode": "wal",
@@ -112,6 +115,63 @@ def test_a_reader_does_not_hold_the_checkpoint_up(
     database.write(lambda c: c.exec_driver_sql("DELETE FROM note").rowcount)
     write_often(database, 3)  # the 25th commit
     until(lambda: wal_pages(database.path) == 0)
+
+
+def test_a_checkpoint_that_a_reader_is_in_the_way_of_waits_for_nobody(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds the turnstile, and with it all writers, for as long as it would wait."""
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 2)
+    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 0)
+    monkeypatch.setattr(engines, "WRITE_BUSY_SECONDS", 3 * PATIENCE_SECONDS)
+    patient = SqliteDatabase(database.path)  # with whoever holds a lock that it needs
+    make_notes(database.path)
+    with ThreadPoolExecutor() as pool:
+        with database.read() as connection:
+            connection.exec_driver_sql("SELECT * FROM note").fetchall()
+            for number in range(4):
+                pool.submit(patient.write, add(str(number))).result(PATIENCE_SECONDS)
+        pool.submit(patient.close).result(PATIENCE_SECONDS)
+
+
+def is_anybodys_turn(path: Path) -> bool:
+    """Whether somebody is inside the turnstile."""
+    with path.with_name(f"{path.name}.turnstile").open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        return False
+
+
+def test_checkpoints_run_under_the_turnstile_also_that_of_the_last_close(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRAP 14: one beside a write can corrupt the file, and every write runs under it."""
+    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 2)
+    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 0)
+    make_notes(database.path)
+    seen: list[tuple[str, bool]] = []
+
+    def note(what: str) -> None:
+        if what.startswith(("PRAGMA wal_checkpoint", "close")):
+            seen.append((what, is_anybodys_turn(database.path)))
+
+    def listen(connection: sqlite3.Connection, *_: Any) -> None:
+        connection.set_trace_callback(note)
+
+    event.listen(database._writer._engine, "checkout", listen)
+    event.listen(database._writer._engine, "close", lambda *_: note("close"))
+    for text in "ab":
+        database.write(add(text))
+    until(lambda: not is_anybodys_turn(database.path))
+    database.close()
+    assert seen == [
+        ("PRAGMA wal_checkpoint(PASSIVE)", True),
+        ("PRAGMA wal_checkpoint(TRUNCATE)", True),
+        ("close", True),
+    ]
+    assert not is_anybodys_turn(database.path)
 
 
 def test_the_log_is_put_away_at_the_end(database: SqliteDatabase) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from attendance.db import SqliteDatabase, TooBusy, Unavailable, assert_no_connections
+from attendance.db.sqlite.engines import driver_connection
 from attendance.db.sqlite.units import Unit, fail
 from attendance.db.sqlite.writer import LONGEST_QUEUE
 
@@ -120,6 +121,50 @@ def test_the_writer_outlives_a_unit_that_wants_to_exit(database: SqliteDatabase)
         database.write(work)
     database.write(add("b"))
     assert notes(database.path) == ["b"]
+
+
+def test_nobody_is_answered_before_the_commit(database: SqliteDatabase) -> None:
+    answered: list[bool] = []
+
+    def look(statement: str) -> None:
+        if statement == "COMMIT":
+            time.sleep(0.1)
+            answered.append(any(answer.done() for answer in answers))
+
+    database.write(add("first"))
+    assert database._writer._connection is not None
+    driver_connection(database._writer._connection).set_trace_callback(look)
+    with ThreadPoolExecutor() as pool:
+        with turnstile_held(database.path):
+            answers = [pool.submit(database.write, add(text), None) for text in "ab"]
+            until(lambda: queued(database) == 1)
+        assert sorted(answer.result() for answer in answers) == ["a", "b"]
+    assert answered == [False]
+
+
+def test_what_fails_after_the_commit_does_not_deny_it(
+    database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A 503 says that nothing was stored, and a settlement would be written again."""
+
+    def fail_to_checkpoint() -> None:
+        raise OSError("disk")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(database._writer, "_checkpoint", fail_to_checkpoint)
+        assert database.write(add("a")) == "a"
+    assert database.write(add("b")) == "b"
+    assert notes(database.path) == ["a", "b"]
+
+
+def test_a_connection_that_broke_costs_one_group(database: SqliteDatabase) -> None:
+    database.write(add("a"))
+    assert database._writer._connection is not None
+    driver_connection(database._writer._connection).close()
+    with pytest.raises(Unavailable):
+        database.write(add("b"))
+    database.write(add("c"))
+    assert notes(database.path) == ["a", "c"]
 
 
 class Unspeakable(BaseException):

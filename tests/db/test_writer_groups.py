@@ -131,6 +131,16 @@ def test_the_writer_works_again_once_the_disk_has_room(
     assert notes(database.path) == ["again"]
 
 
+def test_a_unit_alone_that_finds_the_disk_full_says_so_of_the_storage(
+    database: SqliteDatabase,
+) -> None:
+    limit_pages(database, more=2)
+    assert not database._writer.failing
+    with pytest.raises(Unavailable, match="full"):
+        database.write(fill_the_disk)
+    assert database._writer.failing
+
+
 def test_what_follows_a_full_disk_would_otherwise_commit_by_itself(tmp_path: Path) -> None:
     """The control, TRAP 15: the same group, run without a look at `in_transaction`."""
     path = tmp_path / "naive.db"

@@ -27,9 +27,10 @@ class Verdict:
     `lost` were acknowledged, or are recorded, and are not both recorded and shown; `unexpected`
     are recorded or shown and were never sent; `unexplained` were shown more often than the
     attempts account for; `repeated` have more than one record; `unpaired` lack their one message,
-    audit entry or kept answer; `contradicted` were acknowledged with another record than theirs;
+    audit entry or kept answer, or were shown and have no record, and what is there of no record is
+    named among them; `contradicted` were acknowledged with another record than theirs;
     `disordered` were shown first after somebody whose message is younger; `damaged` is what
-    SQLite says of the file, or `audit verify` of the trail.
+    SQLite says of the file, and `audit verify` of the trail.
     """
 
     attempted: frozenset[str]
@@ -77,7 +78,7 @@ def check(attempts: Sequence[Attempt], arrived: Sequence[Arrival], stored: Store
         unexpected=(recorded | shown) - attempted,
         unexplained=unexplained,
         repeated=_more_than_once(record.person for record in stored.records),
-        unpaired=_unpaired(stored),
+        unpaired=_unpaired(stored) | ((shown & attempted) - recorded),
         contradicted=_contradicted(attempts, stored),
         disordered=_disordered(attempts, arrived, stored),
         damaged=frozenset() if stored.integrity == "ok" else frozenset({stored.integrity}),
@@ -102,11 +103,12 @@ def _more_than_once(people: Iterable[str]) -> frozenset[str]:
 
 
 def _unpaired(stored: Stored) -> frozenset[str]:
-    return frozenset(
+    alone = (
         record.person
         for record in stored.records
         if (record.messages, record.entries, record.answers) != (1, 1, 1)
     )
+    return frozenset((*alone, *stored.strays))
 
 
 def _contradicted(attempts: Iterable[Attempt], stored: Stored) -> frozenset[str]:

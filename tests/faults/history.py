@@ -57,6 +57,11 @@ class Ledger:
         return sum(attempt.status == status for attempt in self.attempts)
 
     @property
+    def told(self) -> set[str]:
+        """Of whom a client was told that they are recorded."""
+        return {attempt.person for attempt in self.attempts if attempt.acknowledged}
+
+    @property
     def acknowledged(self) -> int:
         return sum(attempt.acknowledged for attempt in self.attempts)
 
@@ -110,12 +115,14 @@ class Queued:
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """What the database holds in the end; `integrity` is what is said of it: by SQLite
-    of the file, by `audit verify` of the trail."""
+    """What the database holds in the end; `strays` are messages, audit entries and kept answers of
+    records that are not there, and `integrity` is what is said of it: by SQLite of the file, by
+    `audit verify` of the trail."""
 
     records: tuple[Record, ...]
     queued: tuple[Queued, ...]
     integrity: str = "ok"
+    strays: tuple[str, ...] = ()
 
 
 _RECORDS = """
@@ -128,6 +135,17 @@ SELECT id, person_id,
        AND action = 'attendance.recorded' AND outcome = 'success'),
   (SELECT count(*) FROM idempotency_key WHERE location = '/attendance/' || name)
 FROM record ORDER BY id
+"""
+_STRAYS = """
+WITH record AS (SELECT CAST(id AS TEXT) AS name, '/attendance/' || id AS place FROM attendance)
+SELECT 'message ' || id FROM outbox
+  WHERE subject_type = 'attendance'
+    AND coalesce(subject_id, '') NOT IN (SELECT name FROM record)
+UNION ALL SELECT 'entry ' || id FROM audit
+  WHERE action = 'attendance.recorded' AND outcome = 'success'
+    AND coalesce(target_id, '') NOT IN (SELECT name FROM record)
+UNION ALL SELECT 'answer to ' || key FROM idempotency_key
+  WHERE coalesce(location, '') NOT IN (SELECT place FROM record)
 """
 _QUEUED = """
 SELECT o.id, coalesce(a.person_id, '?'), o.lane, o.status,
@@ -160,6 +178,7 @@ def read_server(rows: Callable[[str], list[tuple[Any, ...]]], integrity: str) ->
         tuple(Record(*row) for row in rows(_RECORDS)),
         tuple(Queued(*row) for row in rows(_QUEUED_THERE)),
         integrity,
+        tuple(name for (name,) in rows(_STRAYS)),
     )
 
 
@@ -172,6 +191,7 @@ def read_database(path: Path) -> Stored:
                 tuple(Record(*row) for row in connection.execute(_RECORDS)),
                 tuple(Queued(*row) for row in connection.execute(_QUEUED)),
                 integrity,
+                tuple(name for (name,) in connection.execute(_STRAYS)),
             )
         except sqlite3.DatabaseError as error:
             return Stored((), (), f"{integrity}; {error}")

@@ -5,7 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -13,12 +13,10 @@ import psycopg
 from checker import Verdict, check
 from clients import Load, record_one
 from history import Attempt, Ledger, arrivals, read_server
-from rig import CHATS, HERE, QUICK, until
+from rig import CHATS, HERE, QUICK, RECORDED_WITHIN_SECONDS, integrity_of_trail, until, wait
 from service import Service
 from shared_seed import SharedSeed
 
-from attendance.audit.verify import Scope, verify
-from attendance.db import Database
 from attendance.telegram.sandbox import Sandbox
 
 ALL = ("serve", "serve", "dispatch")
@@ -201,21 +199,17 @@ class Hosts:
             self.rows(statement)
 
     def verdict(self, drained_within_seconds: float = _DRAINED_WITHIN_SECONDS) -> Verdict:
-        """What came of it, once nothing waits any more or the time is over."""
+        """What came of it, once all is recorded and nothing waits any more, or the time is over."""
+        wait(lambda: self.ledger.told <= self._recorded(), RECORDED_WITHIN_SECONDS)
         self.drain(drained_within_seconds)
-        stored = read_server(self.rows, self._integrity())
+        stored = read_server(self.rows, integrity_of_trail(self.server.url(self.database)))
         verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
         print(verdict)
         return verdict
 
     def drain(self, within_seconds: float = _DRAINED_WITHIN_SECONDS) -> None:
         """Wait until nothing waits any more or the time is over."""
-        deadline = time.monotonic() + within_seconds
-        while self.rows(_UNSETTLED) != [(0,)] and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait(lambda: self.rows(_UNSETTLED) == [(0,)], within_seconds)
 
-    def _integrity(self) -> str:
-        """What `audit verify` finds, or "ok"."""
-        with closing(Database.at(self.server.url(self.database))) as database:
-            report = verify(database, Scope())
-        return "ok" if report.intact else "; ".join(found.detail for found in report.findings)
+    def _recorded(self) -> set[str]:
+        return {person for (person,) in self.rows("SELECT person_id FROM attendance")}

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from checker import Verdict, check
@@ -13,6 +14,8 @@ from clients import Load
 from history import Ledger, arrivals, read_database
 from service import NO_LIMITS, Service
 
+from attendance.audit.verify import Scope, verify
+from attendance.db import Database
 from attendance.telegram.sandbox import Sandbox
 
 HERE = Path(__file__).parent
@@ -30,6 +33,10 @@ QUICK = {
     "WEB_CONCURRENCY": "2",
 }
 _DRAINED_WITHIN_SECONDS = 90.0  # the longest backoff is a minute
+RECORDED_WITHIN_SECONDS = 2.0
+"""What was acknowledged and is not recorded after so long is lost, and not merely late: the
+handbook's thread takes a third of a second."""
+
 _UNSETTLED = "SELECT count(*) FROM outbox WHERE status IN ('pending', 'sending')"
 _FORGET_DOUBTS = """
 CREATE TRIGGER forget_doubts AFTER INSERT ON outbox_attempt
@@ -112,15 +119,38 @@ class Rig:
         with closing(sqlite3.connect(self.service.database, timeout=10)) as connection:
             connection.execute(_FORGET_DOUBTS)
 
-    def verdict(self, drained_within_seconds: float = _DRAINED_WITHIN_SECONDS) -> Verdict:
-        """What came of it, once nothing waits any more or the time is over."""
-        deadline = time.monotonic() + drained_within_seconds
-        while self.service.rows(_UNSETTLED) != [{"count(*)": 0}] and time.monotonic() < deadline:
-            time.sleep(0.05)
+    def verdict(
+        self,
+        drained_within_seconds: float = _DRAINED_WITHIN_SECONDS,
+        recorded_within_seconds: float = RECORDED_WITHIN_SECONDS,
+    ) -> Verdict:
+        """What came of it, once all is recorded and nothing waits any more, or the time is over."""
+        wait(lambda: self.ledger.told <= self._recorded(), recorded_within_seconds)
+        wait(lambda: self.service.rows(_UNSETTLED) == [{"count(*)": 0}], drained_within_seconds)
         stored = read_database(self.service.database)
+        if stored.integrity == "ok":
+            url = f"sqlite:///{self.service.database}"
+            stored = replace(stored, integrity=integrity_of_trail(url))
         verdict = check(self.ledger.attempts, arrivals(self.sandbox.messages()), stored)
         print(verdict)
         return verdict
+
+    def _recorded(self) -> set[str]:
+        return {row["person_id"] for row in self.service.rows("SELECT person_id FROM attendance")}
+
+
+def integrity_of_trail(url: str) -> str:
+    """What `audit verify` finds, or "ok"."""
+    with closing(Database.at(url)) as database:
+        report = verify(database, Scope())
+    return "ok" if report.intact else "; ".join(found.detail for found in report.findings)
+
+
+def wait(holds: Callable[[], bool], seconds: float) -> None:
+    """Until `holds()`, or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not holds() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def until(

@@ -1,10 +1,15 @@
 """The checker itself: each rule with a history that keeps it and one that breaks it."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from checker import Verdict, check
-from history import Arrival, Attempt, Queued, Record, Stored
+from history import Arrival, Attempt, Queued, Record, Stored, read_database
+
+from attendance.db import Database
 
 ADA = Attempt("k1", "ada", 201, 1)
 BOB = Attempt("k2", "bob", 201, 2)
@@ -98,6 +103,36 @@ def test_a_record_has_one_message_one_audit_entry_and_one_kept_answer(
 ) -> None:
     verdict = check([ADA, BOB], SHOWN, Stored((alone, RECORDS[1]), QUEUED))
     assert faults(verdict) == {"unpaired": {"ada"}}
+
+
+def test_what_there_is_of_a_record_that_is_not_there_is_unpaired() -> None:
+    stored = replace(STORED, strays=("message 3",))
+    assert faults(check([ADA, BOB], SHOWN, stored)) == {"unpaired": {"message 3"}}
+
+
+def test_one_that_was_shown_and_not_recorded_is_unpaired_acknowledged_or_not() -> None:
+    stored = Stored(RECORDS[:1], QUEUED[:1])
+    assert faults(check([ADA, Attempt("k2", "bob", 503)], SHOWN, stored)) == {"unpaired": {"bob"}}
+
+
+def test_a_database_is_read_with_what_is_of_no_record(database: Database) -> None:
+    path = Path(database.name)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "INSERT INTO outbox (status, text, subject_type, subject_id, created_at, due_at, "
+            "give_up_from, attempts, uncertain_attempts) "
+            "VALUES ('pending', 'hi', 'attendance', '7', '', '', '', 0, 0)"
+        )
+        connection.execute(
+            "INSERT INTO audit (occurred_at, actor_type, action, outcome, target_type, target_id, "
+            "host, schema_version) "
+            "VALUES ('', 'key', 'attendance.recorded', 'success', 'attendance', '7', '', 1)"
+        )
+        connection.execute(
+            "INSERT INTO idempotency_key (key_lineage, key, fingerprint, status, location, body, "
+            "created_at) VALUES (1, 'k7', '', 201, '/attendance/7', '', '')"
+        )
+    assert read_database(path).strays == ("message 1", "entry 1", "answer to k7")
 
 
 def test_two_answers_to_one_key_that_name_different_records_contradict_each_other() -> None:

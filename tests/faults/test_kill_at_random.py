@@ -55,6 +55,15 @@ def test_kills_at_random_moments_lose_nothing(make_rig: Make) -> None:
     assert verdict.recovered, verdict
 
 
+def test_an_answer_before_the_commit_loses_nothing_as_long_as_nobody_dies(make_rig: Make) -> None:
+    """The control of all controls that answer so: what they lose, they lose to the fault."""
+    rig = make_rig("without-answer-after-commit")
+    with rig.load():
+        rig.wait_for_acknowledged(20)
+    verdict = rig.verdict(recorded_within_seconds=30)
+    assert verdict.is_valid, verdict
+
+
 @pytest.mark.parametrize("kill", KILLS)
 def test_control_an_answer_before_the_commit_is_lost_with_its_process(
     make_rig: Make, kill: Callable[[Rig], None]

@@ -1,7 +1,8 @@
 """Workers killed at named points of the path, under load: nothing is lost.
 
-Controls: without the answer after the commit, without a lease that ends, and without a note of
-the claim that ran out, the same deaths lose and repeat messages.
+Controls: without the answer after the commit, without one transaction for a record, its message and
+its answer, without a lease that ends, and without a note of the claim that ran out, the same deaths
+lose and repeat records and messages.
 """
 
 from collections.abc import Callable
@@ -14,11 +15,12 @@ POINTS = (
     *("before-record-commit", "after-record-commit", "before-answer", "after-answer"),
     *("before-claim-commit", "after-claim-commit", "before-request", "after-request"),
     *("before-settlement-commit", "after-settlement-commit"),
+    *("before-seal-commit", "after-seal-commit", "before-checkpoint", "after-checkpoint"),
 )
 
 
 def test_a_death_at_any_point_of_the_path_loses_nothing(make_rig: Make) -> None:
-    rig = make_rig("kill-points")
+    rig = make_rig("kill-points", "with-a-small-log")
     with rig.load():
         for point in POINTS * ROUNDS:
             rig.wait_for_acknowledged(10)
@@ -39,6 +41,19 @@ def test_control_an_answer_before_the_commit_is_lost_with_it(make_rig: Make) -> 
     rig = make_rig("kill-points", "without-answer-after-commit")
     strike(rig, "before-record-commit")
     assert rig.verdict().lost
+
+
+def test_control_a_message_in_a_transaction_of_its_own_is_lost(make_rig: Make) -> None:
+    rig = make_rig("kill-points", "without-one-transaction")
+    strike(rig, "after-record-commit")
+    verdict = rig.verdict()
+    assert verdict.lost & verdict.unpaired, verdict
+
+
+def test_control_a_request_whose_answer_is_not_kept_is_recorded_again(make_rig: Make) -> None:
+    rig = make_rig("kill-points", "without-kept-answers", DEDUPE_SECONDS="0")
+    strike(rig, "after-record-commit")
+    assert rig.verdict().repeated
 
 
 def test_control_a_claim_whose_lease_never_ends_is_lost(make_rig: Make) -> None:

@@ -17,7 +17,8 @@ from rig import Rig, until
 from attendance.db.database import WRITE_TIMEOUT_SECONDS
 
 Make = Callable[..., Rig]
-BEYOND_PATIENCE_SECONDS = WRITE_TIMEOUT_SECONDS + 3
+BEYOND_PATIENCE_SECONDS = 20.0
+assert BEYOND_PATIENCE_SECONDS > WRITE_TIMEOUT_SECONDS + 3
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from rig import ROUNDS, Rig, until
 from service import Service
 
 Make = Callable[..., Rig]
+SHORT_LIVED = {"GUNICORN_CMD_ARGS": "--max-requests 30 --max-requests-jitter 10"}
 
 
 def stop(rig: Rig) -> None:
@@ -25,6 +26,12 @@ def reload(rig: Rig) -> None:
     """Workers are replaced, the old ones after what they have under way."""
     before = set(rig.service.worker_pids())
     os.kill(rig.service.process.pid, signal.SIGHUP)
+    until(lambda: before.isdisjoint(rig.service.worker_pids()), "all workers are new")
+
+
+def outlive_max_requests(rig: Rig) -> None:
+    """Each worker ends after some requests, and another takes its place."""
+    before = set(rig.service.worker_pids())
     until(lambda: before.isdisjoint(rig.service.worker_pids()), "all workers are new")
 
 
@@ -45,11 +52,10 @@ def test_stops_and_reloads_lose_nothing_and_send_nothing_twice(make_rig: Make) -
 def test_workers_that_end_after_max_requests_lose_nothing_and_send_nothing_twice(
     make_rig: Make,
 ) -> None:
-    rig = make_rig(GUNICORN_CMD_ARGS="--max-requests 30 --max-requests-jitter 10")
-    first = set(rig.service.worker_pids())
+    rig = make_rig(**SHORT_LIVED)
     with rig.load():
         rig.wait_for_acknowledged(150 * ROUNDS)
-        until(lambda: first.isdisjoint(rig.service.worker_pids()), "all workers are new")
+        outlive_max_requests(rig)
     verdict = rig.verdict()
     assert nothing_twice(verdict), verdict
 
@@ -58,27 +64,48 @@ def test_a_rolling_restart_loses_nothing_sends_nothing_twice_and_refuses_nobody(
     make_rig: Make,
 ) -> None:
     rig = make_rig()
+    roll(rig, ROUNDS)
+    verdict = rig.verdict()
+    assert nothing_twice(verdict), verdict
+    assert rig.ledger.count(503) == 0
+
+
+def roll(rig: Rig, rounds: int = 1) -> None:
+    """Under load, with a second master on the same database, which serves on while the first one
+    stops, and again and again another takes its place."""
     rig.service.stop()
     with Service(rig.service.database.parent, command=("serve",), **rig.settings) as second:
         rig.service.start()
         with rig.load(second.url):
-            for _ in range(ROUNDS):
+            for _ in range(rounds):
                 rig.wait_for_acknowledged(20)
                 rig.service.stop()
                 rig.wait_for_acknowledged(20)
                 rig.service.start()
             rig.wait_for_acknowledged(20)
-        verdict = rig.verdict()
-    assert nothing_twice(verdict), verdict
-    assert rig.ledger.count(503) == 0
 
 
-@pytest.mark.parametrize("end", [stop, reload])
-def test_control_an_answer_before_the_commit_is_lost_at_the_stop(
-    make_rig: Make, end: Callable[[Rig], None]
+def under_load(end: Callable[[Rig], None]) -> Callable[[Rig], None]:
+    def strike(rig: Rig) -> None:
+        with rig.load():
+            rig.wait_for_acknowledged(20)
+            end(rig)
+
+    return strike
+
+
+@pytest.mark.parametrize(
+    ("strike", "settings"),
+    [
+        pytest.param(under_load(stop), {}, id="stop"),
+        pytest.param(under_load(reload), {}, id="reload"),
+        pytest.param(under_load(outlive_max_requests), SHORT_LIVED, id="max_requests"),
+        pytest.param(roll, {}, id="rolling"),
+    ],
+)
+def test_control_an_answer_before_the_commit_is_lost_where_its_process_ends(
+    make_rig: Make, strike: Callable[[Rig], None], settings: dict[str, str]
 ) -> None:
-    rig = make_rig("without-answer-after-commit")
-    with rig.load():
-        rig.wait_for_acknowledged(20)
-        end(rig)
+    rig = make_rig("without-answer-after-commit", **settings)
+    strike(rig)
     assert rig.verdict().lost

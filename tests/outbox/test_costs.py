@@ -4,6 +4,7 @@ with the chats that there are: counted in SQLite's own steps, and read in its pl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +14,7 @@ from model import InMemory
 from sqlalchemy import Connection
 
 from attendance.config import Rate
-from attendance.outbox import listing, parking, queue
+from attendance.outbox import listing, parking, pruning, queue
 from attendance.outbox.pacing import Pace
 from attendance.outbox.transport import Delivered
 from attendance.telegram.digest import merge
@@ -143,6 +144,29 @@ def test_nothing_is_found_by_reading_a_whole_table(act: Callable[[Bench], object
         act(bench)
     assert [step for step in found if step.startswith("SEARCH")]
     assert not [step for step in found if "SCAN" in step and not _is_harmless(step)]
+
+
+def forget(bench: Bench) -> None:
+    """A step of the pruning: the look for what is old, and some of it."""
+    old = NINE - timedelta(days=1)
+    with bench.database.read() as connection:
+        assert pruning.is_due(connection, old)
+    assert len(bench.database.write(lambda c: pruning.prune(c, old, 100))) == 100
+
+
+def test_a_step_of_the_pruning_costs_the_same_however_much_is_old() -> None:
+    some, much = filled(10, 10, sent=200), filled(10, 10, sent=50_000)
+    assert steps(much, forget) <= steps(some, forget) + 100 * FEW_STEPS
+
+
+def look_for_what_is_old(bench: Bench) -> None:
+    with bench.database.read() as connection:
+        assert not pruning.is_due(connection, NINE - timedelta(days=90))
+
+
+def test_where_nothing_is_old_the_look_for_it_costs_nothing() -> None:
+    empty, much = filled(10, 10), filled(10, 10, sent=50_000)
+    assert steps(much, look_for_what_is_old) <= steps(empty, look_for_what_is_old) + FEW_STEPS
 
 
 def stats(bench: Bench) -> None:

@@ -194,6 +194,19 @@ def test_a_commit_wakes_the_dispatcher(api: Api) -> None:
     assert api.services.wake.is_set()
 
 
+def test_it_wakes_it_when_there_is_something_to_be_seen(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TRAP 30: who is woken before the commit finds nothing, and sleeps until the next poll."""
+    seen: list[int] = []
+    look = lambda: seen.append(len(api.rows("SELECT * FROM outbox")))  # noqa: E731
+    monkeypatch.setattr(api.services.wake, "set", look)
+
+    api.record()
+
+    assert seen == [1]
+
+
 def test_an_event_just_under_five_minutes_ahead_is_a_clock_that_is_off(api: Api) -> None:
     assert NOON.hour == 12
     assert api.post({**ADA, "occurred_at": "2026-11-23T12:05:00Z"}).status_code == 201

@@ -3,7 +3,8 @@ it the signal that the file names.
 
 The points are placed around SQLAlchemy, gunicorn and the Telegram client, so that the product has
 no hooks for tests. Whoever can remove the file named after the point is struck: one for each file.
-On PostgreSQL there is no point at the BEGIN, which goes with the first statement.
+On PostgreSQL there is no point at the BEGIN, which goes with the first statement, and none at a
+checkpoint, which is the server's own.
 """
 
 import os
@@ -22,12 +23,14 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from attendance.db.sqlite.engines import _Connection as driver_class
 from attendance.telegram.client import TelegramClient
 
-KINDS = ("record", "claim", "settlement")
+KINDS = ("record", "claim", "settlement", "seal")
 POINTS = (
     *("before-begin", "after-begin"),
     *(f"{when}-{kind}-commit" for kind in KINDS for when in ("before", "after")),
     *("before-answer", "after-answer", "before-request", "after-request"),
+    *("before-checkpoint", "after-checkpoint"),
 )
+_CHECKPOINT = "PRAGMA wal_checkpoint"
 _written = threading.local()
 
 
@@ -75,6 +78,8 @@ def kind_of(statement: str, parameters: Any) -> str | None:
         return "record"
     if statement.startswith("INSERT INTO outbox_attempt "):
         return "settlement"
+    if statement.startswith("INSERT INTO audit_seal "):
+        return "seal"
     if statement.startswith("UPDATE outbox SET") and "sending" in parameters:
         return "claim"
     return None
@@ -91,6 +96,8 @@ def _before(statement: str, parameters: Any) -> None:
     if statement.startswith("BEGIN IMMEDIATE"):
         _written.kinds = set()
         passing("before-begin")
+    elif statement.startswith(_CHECKPOINT):
+        passing("before-checkpoint")
     elif kind := kind_of(statement, parameters):
         _written.kinds.add(kind)
 
@@ -98,6 +105,8 @@ def _before(statement: str, parameters: Any) -> None:
 def _after(statement: str) -> None:
     if statement.startswith("BEGIN IMMEDIATE"):
         passing("after-begin")
+    elif statement.startswith(_CHECKPOINT):
+        passing("after-checkpoint")
 
 
 def _begin(inner: Callable[..., Any], *given: Any) -> None:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from attendance import db
+from attendance import db, idempotency, recording
 from attendance.db import SqliteDatabase, base
-from attendance.db.sqlite import writer
+from attendance.db.sqlite import backup, writer
+from attendance.outbox import settlement
+from attendance.outbox.transport import Outcome, Retry, Uncertain
 
 _FORGETFUL_SECONDS = 0.3
 
@@ -43,12 +46,54 @@ def _record(inner: Callable[..., Iterable[bytes]], app: Flask, environ: Any) -> 
         pass
 
 
+def one_transaction() -> None:
+    """Write messages after the commit of what they speak of, in a transaction of their own."""
+    notify, write = recording._notify, SqliteDatabase.write
+    untold: dict[int, recording.Recording] = {}
+
+    def tell_later(_: Any, recorded: recording.Recording, attendance_id: int) -> tuple[()]:
+        untold[attendance_id] = recorded
+        return ()
+
+    def write_and_tell(database: SqliteDatabase, *given: Any, **named: Any) -> Any:
+        answer = write(database, *given, **named)
+        while untold:
+            with suppress(KeyError):  # another thread was faster
+                id_, recorded = untold.popitem()
+                write(database, partial(notify, recording=recorded, attendance_id=id_))
+        return answer
+
+    recording._notify = tell_later  # type: ignore[assignment]
+    SqliteDatabase.write = write_and_tell  # type: ignore[method-assign, assignment]
+
+
+def kept_answers() -> None:
+    """Forget what a request was answered, so that the same one again is another."""
+    idempotency._keep = lambda *_: None
+
+
+def another_try() -> None:
+    """Give a message up as soon as it has not got through: the handbook's thread does."""
+    decide = settlement._verdict
+
+    def resign(outcome: Outcome, *given: Any) -> settlement._Verdict:
+        gets_through = not isinstance(outcome, Retry | Uncertain)
+        return decide(outcome, *given) if gets_through else settlement._Verdict("failed")
+
+    settlement._verdict = resign  # type: ignore[assignment]
+
+
 def sync() -> None:
     """Leave it to the kernel when commits reach the disk."""
 
     @event.listens_for(Pool, "checkout")
     def relax(connection: Any, *_: Any) -> None:
         connection.execute("PRAGMA synchronous=OFF").fetchall()
+
+
+def synced_directories() -> None:
+    """Leave it to the kernel when the name of a new file reaches the disk."""
+    backup.sync_directory = lambda _: None  # type: ignore[attr-defined, assignment]
 
 
 def closed_files() -> None:
@@ -113,6 +158,10 @@ REMOVALS = {
     "without-fork-guards": fork_guards,
     "with-a-small-log": small_log,
     "without-answer-after-commit": answer_after_commit,
+    "without-another-try": another_try,
+    "without-one-transaction": one_transaction,
+    "without-kept-answers": kept_answers,
     "without-sync": sync,
+    "without-synced-directories": synced_directories,
     "without-closed-files": closed_files,
 }
