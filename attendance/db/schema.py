@@ -24,7 +24,7 @@ from attendance.db.relocation import (
 )
 
 _PACKAGE = Path(__file__).parent.parent
-_FIRST_TABLE = "attendance"
+_FIRST_TABLES = {"api_key", "attendance", "client_event", "idempotency_key", "service_secret"}
 """Made by our first migration, and there ever since."""
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
 
@@ -53,20 +53,25 @@ def upgrade(
 
 
 def refuse_foreign(database: Database) -> None:
-    """Raises BadDatabaseUrl where none of our migrations has made the tables that are there. On a
-    server others may have theirs beside ours, as extensions do. Only reads, which the upgrade of a
-    SQLite file does not: it changes the header before all else."""
+    """Raises BadDatabaseUrl where none of our migrations has made the tables that are there. Only
+    reads, which the upgrade of a SQLite file does not: it changes the header before all else."""
     with database.read() as connection:
-        tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
-        is_shared = transactions_overlap(connection)
-        is_made = current_revision(connection) is not None
-    has_first = _FIRST_TABLE in tables
-    is_foreign = not has_first if is_made else has_first or bool(tables and not is_shared)
+        is_foreign = _is_foreign(connection)
     if is_foreign:
         raise BadDatabaseUrl(
             f"DATABASE_URL names {database.name}, which has the tables of another program: "
             "name a database of its own."
         )
+
+
+def _is_foreign(connection: Connection) -> bool:
+    tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
+    heads = MigrationContext.configure(connection).get_current_heads()
+    if heads:
+        return len(heads) > 1 or not tables >= _FIRST_TABLES
+    # On a server others may have theirs beside ours, as extensions do.
+    ours = tables & Base.metadata.tables.keys()
+    return bool(ours if transactions_overlap(connection) else tables)
 
 
 def upgrade_within(

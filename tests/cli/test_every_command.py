@@ -129,11 +129,15 @@ def test_a_database_that_was_never_upgraded_is_refused(empty_desk: Desk) -> None
     assert "run `manage.py db upgrade`" in result.stderr
 
 
+_MIGRATED = (
+    "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('1975');"
+)
 FOREIGN = {
     "no migrations": "CREATE TABLE song (title TEXT)",
     "our words": "CREATE TABLE attendance (pupil TEXT)",
-    "Alembic": "CREATE TABLE song (title TEXT); "
-    "CREATE TABLE alembic_version (version_num TEXT); INSERT INTO alembic_version VALUES ('1975')",
+    "Alembic": f"CREATE TABLE song (title TEXT); {_MIGRATED}",
+    "Alembic, and one of our words": f"CREATE TABLE attendance (pupil TEXT); {_MIGRATED}",
+    "Alembic with two heads": f"{_MIGRATED} INSERT INTO alembic_version VALUES ('1976')",  # noqa: S608
 }
 
 

@@ -226,9 +226,10 @@ def test_a_server_s_schema_may_hold_an_extension_s_tables_beside_ours(
     "tables",
     [
         "CREATE TABLE attendance (pupil text)",
+        "CREATE TABLE outbox (mail text)",
         "CREATE TABLE alembic_version AS SELECT '1975' AS version_num",
     ],
-    ids=["our words", "Alembic"],
+    ids=["attendance", "outbox", "Alembic"],
 )
 def test_a_server_s_schema_that_takes_our_names_is_refused(
     postgres: PostgresServer, tables: str
