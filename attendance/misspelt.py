@@ -3,25 +3,35 @@
 import logging
 from collections.abc import Mapping
 from difflib import get_close_matches
+from typing import get_type_hints
 
 from attendance.config import Settings
+from attendance.secret import Secret
 
 logger = logging.getLogger(__name__)
 
 _PREFIXES = ("AUDIT_", "DATABASE_", "DEDUPE_", "NOTICE_", "OUTBOX_", "TELEGRAM_")
 _FAMILY = "NOTICE_TEMPLATE_"  # `notices.Notices` refuses what is no event
+_OTHERS = {"DATABASE_USER", "TELEGRAM_API_HASH"}
+"""Variables of other programs that look like ours."""
+
 _ALIKE = 0.85
-"""By difflib's measure. Others have variables that begin so, too: TELEGRAM_API_ID is no misspelt
-TELEGRAM_API_BASE."""
+"""By difflib's measure."""
 
 _NAMES = {name.upper() for name in Settings.__dataclass_fields__}
-_KNOWN = _NAMES | {f"{name}_FILE" for name in _NAMES}
+_SECRETS = {name for name, kind in get_type_hints(Settings).items() if kind == Secret | None}
+_KNOWN = _NAMES | {f"{name.upper()}_FILE" for name in (*_SECRETS, "database_url")}
 
 
 def misspelt(environ: Mapping[str, str]) -> dict[str, str]:
     """Each variable of `environ` that looks like a setting which is not set, and that setting."""
+    given = {name.removesuffix("_FILE") for name in _KNOWN if environ.get(name, "").strip()}
     looks = {name: _meant_by(name) for name in sorted(environ)}
-    return {name: meant for name, meant in looks.items() if meant and meant not in environ}
+    return {
+        name: meant
+        for name, meant in looks.items()
+        if meant and meant.removesuffix("_FILE") not in given
+    }
 
 
 def warn(environ: Mapping[str, str]) -> None:
@@ -31,6 +41,8 @@ def warn(environ: Mapping[str, str]) -> None:
 
 
 def _meant_by(name: str) -> str | None:
-    if name in _KNOWN or not name.startswith(_PREFIXES) or name.startswith(_FAMILY):
+    if name in _KNOWN | _OTHERS or not name.startswith(_PREFIXES) or name.startswith(_FAMILY):
         return None
+    if (plain := name.removesuffix("_FILE")) in _NAMES:
+        return plain  # which cannot be read from a file
     return next(iter(get_close_matches(name, _KNOWN, 1, _ALIKE)), None)
