@@ -13,14 +13,12 @@ _REMEDIES = {
     errno.EADDRNOTAVAIL: "give an address of this machine, such as 127.0.0.1:8000.",
     errno.EACCES: "give a port of 1024 or more.",
 }
-_GIVEN_OTHERWISE = {"LISTEN_FDS", "GUNICORN_CMD_ARGS"}
-"""Variables with which systemd and gunicorn's own options may say where to listen."""
 
 
 def refuse_unusable(bind: str) -> None:
     """Raises ClickException where nobody can listen at `bind`; a socket in the file system is left
     to gunicorn, which takes the place of an old one."""
-    if bind.startswith("unix:") or _GIVEN_OTHERWISE & os.environ.keys():
+    if bind.startswith("unix:") or _is_given_otherwise():
         return
     try:
         _try(*util.parse_address(bind))
@@ -29,6 +27,12 @@ def refuse_unusable(bind: str) -> None:
         raise click.ClickException(
             f"BIND is {bind}, where this process cannot listen ({error.strerror}): {remedy}"
         ) from None
+
+
+def _is_given_otherwise() -> bool:
+    """By systemd, or by gunicorn's own options."""
+    options = os.environ.get("GUNICORN_CMD_ARGS", "").split()
+    return "LISTEN_FDS" in os.environ or any(one.startswith(("-b", "--bind")) for one in options)
 
 
 def _try(host: str, port: int) -> None:

@@ -48,7 +48,10 @@ def test_an_address_of_another_machine_is_refused() -> None:
 
 
 def test_an_address_of_the_newer_kind_is_read_as_one() -> None:
-    assert _refusal("[2001:db8::1]:8000").startswith("BIND is [2001:db8::1]:8000, where this ")
+    said = _refusal("[2001:db8::1]:8000")
+
+    assert said.startswith("BIND is [2001:db8::1]:8000, where this process cannot listen (")
+    assert "hostname" not in said  # as whoever takes it for a name is told
 
 
 def test_a_name_that_is_no_machine_s_is_refused() -> None:
@@ -64,13 +67,38 @@ def test_a_free_address_is_left_free() -> None:
         refuse_unusable(f"127.0.0.1:{port}")
 
 
-@pytest.mark.parametrize("variable", ["GUNICORN_CMD_ARGS", "LISTEN_FDS"])
+def test_what_an_ended_service_leaves_behind_is_no_hindrance() -> None:
+    """The side that closes first keeps the address for a minute."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            listener.accept()[0].close()
+            assert client.recv(1) == b""
+    with socket.socket() as plain, pytest.raises(OSError, match="in use"):  # the control
+        plain.bind(("127.0.0.1", port))
+
+    refuse_unusable(f"127.0.0.1:{port}")
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("GUNICORN_CMD_ARGS", "--bind=[::1]:1"), ("GUNICORN_CMD_ARGS", "-b :1"), ("LISTEN_FDS", "1")],
+)
 def test_where_another_says_where_to_listen_that_is_believed(
-    taken: str, variable: str, monkeypatch: pytest.MonkeyPatch
+    taken: str, variable: str, value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(variable, "1")
+    monkeypatch.setenv(variable, value)
 
     refuse_unusable(taken)
+
+
+@pytest.mark.parametrize("options", ["", "--max-requests 30"])
+def test_other_options_of_gunicorn_s_change_nothing(
+    taken: str, options: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUNICORN_CMD_ARGS", options)
+
+    assert taken in _refusal(taken)
 
 
 def test_a_socket_in_the_file_system_is_gunicorn_s() -> None:
