@@ -135,7 +135,7 @@ def retry(
     with opened_database() as database:
         changes = database.write(partial(work, now=database.clock()))
         with database.read() as connection:
-            parked = listing.parked_chats_of(connection, list(changes.before))
+            parked = listing.parked_chats_of(connection, changes.waiting)
     count = _messages(len(changes.before))
     click.echo(
         f"{count} would go back to pending." if dry_run else f"{count} went back to pending."

@@ -38,6 +38,11 @@ class Changes:
     before: Mapping[int, str]
     refused: Mapping[int, str | None]
 
+    @property
+    def waiting(self) -> list[int]:
+        """After a retry: what has gone back to `pending`, or was so already."""
+        return [*self.before, *(id_ for id_, status in self.refused.items() if status == "pending")]
+
 
 def retry(
     connection: Connection, now: datetime, chosen: Filter, *, dry_run: bool = False

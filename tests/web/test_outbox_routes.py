@@ -131,6 +131,21 @@ def test_who_retries_into_a_chat_that_takes_nothing_is_told(
     assert answer["message"][1:] == said
 
 
+def test_of_what_waits_for_a_paused_chat_already_that_is_said(
+    api: Api, messages: dict[str, int]
+) -> None:
+    api.execute("UPDATE chat SET parked_at='2026-11-23T12:00:00.000000Z', park_reason='x'")
+    waits = messages["pending"]
+
+    one = api.call("POST", f"/outbox/{waits}/retry")
+    several = api.post({"ids": [waits]}, "/outbox/retry", role="admin")
+
+    said = "The chat 1000 is paused: `manage.py chats resume -- 1000`."
+    assert one.status_code == 409
+    assert one.get_json()["detail"] == f"Message {waits} is pending already. {said}"
+    assert several.get_json()["message"] == f"0 went back to pending. {said}"
+
+
 def test_of_a_chat_that_takes_messages_nothing_is_said(api: Api, messages: dict[str, int]) -> None:
     answer = api.call("POST", f"/outbox/{messages['failed']}/retry").get_json()
 

@@ -19,14 +19,14 @@ from attendance.web.services import services
 blueprint = Blueprint("outbox", __name__)
 
 _NOT_RETRIED = {
-    "pending": " already: it goes out by itself",
-    "sending": ": it is on its way already",
-    "sent": ": only what is failed, uncertain or cancelled can be retried",
+    "pending": " already: it goes out by itself.",
+    "sending": ": it is on its way already.",
+    "sent": ": only what is failed, uncertain or cancelled can be retried.",
 }
 _NOT_CANCELLED = {
-    "sending": ", on its way to Telegram: try again once that has ended",
-    "sent": " already: it cannot be called back",
-    "cancelled": " already",
+    "sending": ", on its way to Telegram: try again once that has ended.",
+    "sent": " already: it cannot be called back.",
+    "cancelled": " already.",
 }
 
 
@@ -57,8 +57,10 @@ def one(message_id: int) -> Response:
 def retry_one(call: Call, message_id: int) -> Response:
     """Put one message back to `pending`."""
     changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
-    _refuse_unchanged(changes, message_id, _NOT_RETRIED)
-    return respond({**_message(message_id), "message": _went_back(changes)})
+    parked = _parked_chats(changes)
+    waits = {"pending": " ".join([" already.", *parked])} if parked else {}
+    _refuse_unchanged(changes, message_id, {**_NOT_RETRIED, **waits})
+    return respond({**_message(message_id), "message": _went_back(changes, parked)})
 
 
 @blueprint.post("/outbox/retry")
@@ -71,7 +73,7 @@ def retry_matching(call: Call) -> Response:
     return respond(
         {
             "status": "SUCCESS",
-            "message": _went_back(changes),
+            "message": _went_back(changes, _parked_chats(changes)),
             "retried": list(changes.before),
             "refused": [{"id": key, "status": was} for key, was in changes.refused.items()],
         }
@@ -108,11 +110,14 @@ def _message(message_id: int) -> dict[str, Any]:
     return found
 
 
-def _went_back(changes: admin.Changes) -> str:
-    """How many, and which chats have to be resumed before they go out."""
+def _parked_chats(changes: admin.Changes) -> list[str]:
+    """A sentence for each chat that has to be resumed before what waits now goes out."""
     with services().database.read() as connection:
-        parked = listing.parked_chats_of(connection, list(changes.before))
-    return " ".join([f"{len(changes.before)} went back to pending.", *notices.parked(parked)])
+        return notices.parked(listing.parked_chats_of(connection, changes.waiting))
+
+
+def _went_back(changes: admin.Changes, parked: list[str]) -> str:
+    return " ".join([f"{len(changes.before)} went back to pending.", *parked])
 
 
 def _retry(
@@ -142,8 +147,8 @@ def _refuse_unchanged(changes: admin.Changes, message_id: int, why: Mapping[str,
     status = refused[message_id]
     if status is None:
         raise _unknown(message_id)
-    said = why.get(status, " now: try again")  # it came to be between two looks
-    raise Problem(409, "wrong_status", f"Message {message_id} is {status}{said}.")
+    said = why.get(status, " now: try again.")  # it came to be between two looks
+    raise Problem(409, "wrong_status", f"Message {message_id} is {status}{said}")
 
 
 def _unknown(message_id: int) -> Problem:
