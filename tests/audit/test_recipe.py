@@ -22,6 +22,7 @@ METADATA = README.partition("```yaml\n")[2].partition("```")[0]
 SQL = METADATA.partition("sql: |\n")[2]
 SECRET = ("api_key", "idempotency_key", "service_secret")
 
+NO_SQL = ("--setting", "default_allow_sql", "off")
 Read = Callable[[Path], list[dict[str, Any]]]
 
 
@@ -32,14 +33,14 @@ def by_sqlite(path: Path) -> list[dict[str, Any]]:
 
 
 def by_datasette(path: Path) -> list[dict[str, Any]]:
-    with datasette(path, METADATA) as url:
+    with datasette(path, METADATA, *NO_SQL) as url:
         found = requests.get(f"{url}/refusals.json", {"_shape": "array"}, timeout=5)
     rows: list[dict[str, Any]] = found.json()
     return rows
 
 
 @contextmanager
-def datasette(path: Path, metadata: str) -> Iterator[str]:
+def datasette(path: Path, metadata: str, *options: str) -> Iterator[str]:
     """The address of the database in a browser."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -47,7 +48,8 @@ def datasette(path: Path, metadata: str) -> Iterator[str]:
     file = path.with_name("metadata.yaml")
     file.write_text(metadata, encoding="utf-8")
     url = f"http://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "datasette", "serve", "-m", str(file), str(path), "-p", port]
+    served = [*options, str(path), "-p", port]
+    command = [sys.executable, "-m", "datasette", "serve", "-m", str(file), *served]
 
     def listens() -> bool:
         try:
@@ -104,7 +106,7 @@ def _shown(url: str) -> tuple[set[str], set[str]]:
 
 @without_datasette
 def test_the_recipe_shows_no_secrets(trail: Trail) -> None:
-    with datasette(trail.path, METADATA) as url:
+    with datasette(trail.path, METADATA, *NO_SQL) as url:
         assert _shown(url) == (set(), set())
 
 
@@ -116,5 +118,6 @@ def test_without_what_the_recipe_says_it_would(trail: Trail) -> None:
 
 
 def test_the_readers_are_those_of_the_recipe() -> None:
-    assert "datasette serve -m metadata.yaml /var/lib/attendance/attendance.db" in README
+    options = " ".join(("-m metadata.yaml", *NO_SQL))
+    assert f"datasette serve {options} /var/lib/attendance/attendance.db" in README
     assert "without `-i`, which" in README
