@@ -103,7 +103,7 @@ class Sealer:
         self._floor = max(self._floor, sealed)
 
     def _is_idle(self) -> bool:
-        """Nothing was written since all was sealed: the one look that costs next to nothing."""
+        """All that was written is sealed and settled: the one look that costs next to nothing."""
         with self._database.look() as connection:
             return not seals.any_above(connection, self._floor)
 

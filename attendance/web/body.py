@@ -19,7 +19,7 @@ def json_body(model: type[M], limit: int = BODY_LIMIT) -> M:
     """The body as a `model`.
 
     Raises:
-        Problem: 411, 413 or 415; 422, a field is given twice.
+        Problem: 411, 413 or 415; 422, a field is given more than once.
         ValidationError: it is not JSON, or not of the model's shape.
     """
     return parsed(model, raw_body(limit))
@@ -36,7 +36,7 @@ def parsed(model: type[M], body: bytes) -> M:
     """`body` as a `model`.
 
     Raises:
-        Problem: 422, a field is given twice.
+        Problem: 422, a field is given more than once.
         ValidationError: it is not JSON, or not of the model's shape.
     """
     made = model.model_validate_json(body)
@@ -78,4 +78,4 @@ def query(model: type[M]) -> M:
 
 
 def _twice(*path: int | str) -> FieldError:
-    return FieldError(pointer(*path), "repeated", "is given twice: keep one of them")
+    return FieldError(pointer(*path), "repeated", "is given more than once: keep one of them")

@@ -242,7 +242,7 @@ def _from_validation(error: ValidationError) -> Problem:
     found = error.errors(include_url=False, include_input=False)
     if any(one["type"] == "json_invalid" for one in found):
         return Problem(400, "invalid_json", "The body is not JSON in UTF-8.")
-    return invalid_fields([_field_error(one) for one in found[:_MOST_ERRORS]])
+    return invalid_fields([_field_error(one) for one in found])
 
 
 def _field_error(found: ErrorDetails) -> FieldError:

@@ -82,7 +82,7 @@ WRONG_DETAILS: list[tuple[str, Any, str]] = [
     ("GET /attendance?limit=many", None, "/limit must be a whole number."),
     ("GET /attendance?limit=501", None, "/limit must be at most 500."),
     (f"GET /attendance?limit={'9' * 5000}", None, "/limit must be a whole number of fewer"),
-    ("GET /outbox?limit=1&limit=1", None, "/limit is given twice: keep one of them."),
+    ("GET /outbox?limit=1&limit=1", None, "/limit is given more than once: keep one of them."),
     ("GET /audit/export?format=xml", None, "/format must be 'csv' or 'jsonl'."),
     ("GET /audit/export?raw=perhaps", None, "/raw must be true or false."),
 ]
@@ -281,8 +281,17 @@ def test_a_field_that_is_given_twice_is_named(api: Api, body: str, pointers: lis
     errors = assert_problem(api.post(body), 422, "validation_failed")["errors"]
 
     assert [(one["pointer"], one["code"]) for one in errors] == [(p, "repeated") for p in pointers]
-    assert errors[0]["detail"] == "is given twice: keep one of them"
+    assert errors[0]["detail"] == "is given more than once: keep one of them"
     assert api.rows("SELECT * FROM attendance") == []
+
+
+def test_of_very_many_wrong_fields_the_first_hundred_are_named(api: Api) -> None:
+    names = ", ".join(f'"n{number}": 1, "n{number}": 2' for number in range(150))
+    twice = f'{{"note": [{{{names}}}], "person_id": "a", "event": "late", "note": null}}'
+    unknown = {f"n{number}": 1 for number in range(150)}
+
+    for body in (twice, {"person_id": "a", "event": "late", **unknown}):
+        assert len(assert_problem(api.post(body), 422)["errors"]) == 100
 
 
 def test_each_object_has_names_of_its_own(api: Api) -> None:
