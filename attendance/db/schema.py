@@ -68,7 +68,8 @@ def _is_foreign(connection: Connection) -> bool:
     tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
     heads = MigrationContext.configure(connection).get_current_heads()
     if heads:
-        return len(heads) > 1 or not tables >= _FIRST_TABLES
+        # Another's may have one by chance; of ours one may be lost, which `differences` tells.
+        return len(heads) > 1 or len(tables & _FIRST_TABLES) < 2
     # On a server others may have theirs beside ours, as extensions do.
     ours = tables & Base.metadata.tables.keys()
     return bool(ours if transactions_overlap(connection) else tables)
