@@ -8,6 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+import sqlite_steps
 from sqlalchemy import Connection
 
 from attendance import keys
@@ -93,24 +94,11 @@ def record(connection: Connection, event: Event = "check_out") -> None:
 
 
 def steps(database: Database, act: Callable[[Connection], object]) -> int:
-    """How many steps SQLite's machine takes for `act`, to within ten for each statement."""
-    taken = 0
-
-    def count() -> int:
-        nonlocal taken
-        taken += 10
-        return 0
-
-    def work(connection: Connection) -> None:
+    def work(connection: Connection) -> int:
         driver: Any = connection.connection.dbapi_connection
-        driver.set_progress_handler(count, 10)
-        try:
-            act(connection)
-        finally:
-            driver.set_progress_handler(None, 0)
+        return sqlite_steps.steps(driver, lambda: act(connection))
 
-    database.write(work)
-    return taken
+    return database.write(work)
 
 
 def test_a_record_costs_the_same_however_many_there_are(make: Callable[..., Database]) -> None:

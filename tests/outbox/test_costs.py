@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlite_steps
 from bench import NINE, POLICY, Bench
 from bulk import settled, waiting
 from model import InMemory
@@ -61,19 +62,7 @@ ACTS = pytest.mark.parametrize("act", [look, claim, claim_and_settle, enqueue])
 
 
 def steps(bench: Bench, act: Callable[[Bench], object]) -> int:
-    """How many steps SQLite's machine takes for `act`, to within ten for each statement."""
-    taken = 0
-
-    def count() -> int:
-        nonlocal taken
-        taken += 10
-        return 0
-
-    raw = driver(bench)
-    raw.set_progress_handler(count, 10)
-    act(bench)
-    raw.set_progress_handler(None, 0)
-    return taken
+    return sqlite_steps.steps(driver(bench), lambda: act(bench))
 
 
 def driver(bench: Bench) -> Any:
