@@ -39,6 +39,11 @@ def test_the_settings_of_every_reader(database: SqliteDatabase) -> None:
         assert settings_of(one) == settings_of(other) == {**SETTINGS, "query_only": 1}
 
 
+def cut_log(patch: pytest.MonkeyPatch, *, every_commits: int, beyond_pages: int) -> None:
+    patch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", every_commits)
+    patch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", beyond_pages)
+
+
 def wal_pages(path: Path) -> int:
     return path.with_name(f"{path.name}-wal").stat().st_size // 4096
 
@@ -93,8 +98,7 @@ def test_a_commit_of_very_many_rows_does_not_leave_its_log_to_grow(
 def test_a_log_that_grew_large_is_cut(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 10)
-    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 5)
+    cut_log(monkeypatch, every_commits=10, beyond_pages=5)
     make_notes(database.path)
     write_often(database, 10)
     until(lambda: wal_pages(database.path) == 0)
@@ -104,8 +108,7 @@ def test_a_reader_does_not_hold_the_checkpoint_up(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TRAP 10: the log grows meanwhile, and nobody waits."""
-    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 5)
-    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 5)
+    cut_log(monkeypatch, every_commits=5, beyond_pages=5)
     make_notes(database.path)
     with database.read() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
@@ -121,8 +124,7 @@ def test_a_checkpoint_that_a_reader_is_in_the_way_of_waits_for_nobody(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It holds the turnstile, and with it all writers, for as long as it would wait."""
-    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 2)
-    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 0)
+    cut_log(monkeypatch, every_commits=2, beyond_pages=0)
     monkeypatch.setattr(engines, "WRITE_BUSY_SECONDS", 3 * PATIENCE_SECONDS)
     patient = SqliteDatabase(database.path)  # with whoever holds a lock that it needs
     make_notes(database.path)
@@ -148,8 +150,7 @@ def test_checkpoints_run_under_the_turnstile_also_that_of_the_last_close(
     database: SqliteDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """TRAP 14: one beside a write can corrupt the file, and every write runs under it."""
-    monkeypatch.setattr(writer, "_CHECKPOINT_EVERY_COMMITS", 2)
-    monkeypatch.setattr(writer, "_TRUNCATE_BEYOND_PAGES", 0)
+    cut_log(monkeypatch, every_commits=2, beyond_pages=0)
     make_notes(database.path)
     seen: list[tuple[str, bool]] = []
 

@@ -285,13 +285,11 @@ def test_a_field_that_is_given_twice_is_named(api: Api, body: str, pointers: lis
     assert api.rows("SELECT * FROM attendance") == []
 
 
-def test_of_very_many_wrong_fields_the_first_hundred_are_named(api: Api) -> None:
+def test_of_very_many_repeated_fields_the_first_hundred_are_named(api: Api) -> None:
     names = ", ".join(f'"n{number}": 1, "n{number}": 2' for number in range(150))
-    twice = f'{{"note": [{{{names}}}], "person_id": "a", "event": "late", "note": null}}'
-    unknown = {f"n{number}": 1 for number in range(150)}
+    body = f'{{"note": [{{{names}}}], "person_id": "a", "event": "late", "note": null}}'
 
-    for body in (twice, {"person_id": "a", "event": "late", **unknown}):
-        assert len(assert_problem(api.post(body), 422)["errors"]) == 100
+    assert len(assert_problem(api.post(body), 422)["errors"]) == 100
 
 
 def test_each_object_has_names_of_its_own(api: Api) -> None:
