@@ -4,12 +4,11 @@ import logging
 import os
 import sys
 
-from attendance import misspelt
-from attendance.config import ConfigError, Settings
+from attendance.config import ConfigError, Settings, typos
+from attendance.config.logs import logging_config
 from attendance.db import assert_no_connections
-from attendance.logs import logging_config
-from attendance.notices import Notices
-from attendance.web import cpus
+from attendance.notifications.texts import Notices
+from attendance.web.fast import cpu_affinity
 from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
 
 try:
@@ -42,18 +41,18 @@ proc_name = "attendance"
 
 
 def on_starting(server):
-    misspelt.warn(os.environ)
+    typos.warn(os.environ)
     if not _settings.telegram_configured:
         logging.getLogger("attendance").warning(UNCONFIGURED)
 
 
 def pre_fork(server, worker):
     assert_no_connections()
-    cpus.assign(server, worker)
+    cpu_affinity.assign(server, worker)
 
 
 def post_fork(server, worker):
-    cpus.keep(worker)
+    cpu_affinity.keep(worker)
 
 
 def post_worker_init(worker):

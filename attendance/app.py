@@ -6,8 +6,8 @@ from flask import Flask
 
 from attendance.config import Settings
 from attendance.db import Database, schema
-from attendance.web import api, calls, problems
-from attendance.web.lean import LeanFlask
+from attendance.web import api, auth, problems
+from attendance.web.fast.flask import ApiFlask
 from attendance.web.services import Services, install
 
 LARGEST_BODY = 1024 * 1024
@@ -25,14 +25,14 @@ def create_app(settings: Settings | None = None) -> Flask:
     database = Database.at(settings.database_url)
     services = Services(settings, database, clock=database.clock)
     schema.require_open(database)
-    app = LeanFlask(__name__, static_folder=None)
+    app = ApiFlask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
     # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # Nor does it redirect to a tidier address: that answer would be HTML.
     app.url_map.merge_slashes = False
     install(app, services)
-    calls.install(app)
+    auth.install(app)
     problems.install(app)
     api.install(app)
     return app

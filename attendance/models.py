@@ -6,7 +6,7 @@ from typing import Literal, get_args
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.db import Base, UtcTime, only_where
+from attendance.db import Base, UtcTime, partial_index
 
 Event = Literal[
     "check_in", "check_out", "break_start", "break_end", "present", "absent", "late", "leave"
@@ -103,7 +103,7 @@ class ApiKey(Base):
 
     __table_args__ = (
         CheckConstraint(_one_of("role", ROLES), name="role"),
-        Index("uq_api_key_name_live", "name", unique=True, **only_where("revoked_at IS NULL")),
+        Index("uq_api_key_name_live", "name", unique=True, **partial_index("revoked_at IS NULL")),
         {"sqlite_autoincrement": True},
     )
 

@@ -14,23 +14,23 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from attendance import probing
 from attendance.audit import service_context
-from attendance.audit.changes import record_outcome
-from attendance.audit.refusals import Refusals
-from attendance.caretaker import Caretaker
+from attendance.audit.throttle import Throttle
 from attendance.config import Settings
+from attendance.config.secrets import Secret
 from attendance.db import Database, DatabaseError
-from attendance.outbox import queue, starts, stoppage
-from attendance.outbox.claim import Policy, Settled
-from attendance.outbox.clock import ClockWatch
+from attendance.maintenance import prober
+from attendance.maintenance.lifecycle import Lifecycle
+from attendance.maintenance.pruner import Pruner
+from attendance.notifications.operations import record_outcome
+from attendance.outbox import circuit_breaker, queue, rate_limiter
+from attendance.outbox.clock_skew import ClockSkewGuard
+from attendance.outbox.dependencies import Dependencies, OnCrash, Probe, Task
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.heartbeat import dispatcher_name, heartbeat_of
-from attendance.outbox.pacing import Pace
+from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import Outgoing
-from attendance.outbox.workings import Chore, OnCrash, Probe, Workings
-from attendance.retention import Pruning
-from attendance.secret import Secret
+from attendance.outbox.types import Policy, Settled
 from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
 
@@ -50,7 +50,7 @@ def create_dispatcher(
     database: Database,
     wake: threading.Event,
     is_alive: Callable[[], bool] = lambda: True,
-    chores: Sequence[Chore] = (),
+    chores: Sequence[Task] = (),
     on_crash: OnCrash = lambda *_: None,
 ) -> Dispatcher | None:
     """A dispatcher for this process, which also sees to `chores` and tells `on_crash` what failed;
@@ -61,12 +61,12 @@ def create_dispatcher(
         _note_unconfigured(database)
         return None
     policy = _policy(settings)
-    client = _client(settings, token, partial(_may_resend, database, policy.pace))
+    client = _client(settings, token, partial(_may_resend, database, policy.rate_limits))
     name = dispatcher_name(socket.gethostname())
     heartbeat = heartbeat_of(database, name)
-    database.wake(wake)
+    database.notify(wake)
     return Dispatcher(
-        Workings(
+        Dependencies(
             name=name,
             database=database,
             transport=client,
@@ -78,7 +78,7 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            chores=(heartbeat.beat, *_chores(database, chat_id, policy), *chores),
+            tasks=(heartbeat.beat, *_chores(database, chat_id, policy), *chores),
             probes=_probes(database, client),
             on_stop=heartbeat.stop,
             on_crash=on_crash,
@@ -89,12 +89,12 @@ def create_dispatcher(
 
 def _note_unconfigured(database: Database) -> None:
     now = database.clock()
-    database.write(lambda connection: stoppage.begin(connection, now, "unconfigured"))
+    database.write(lambda connection: circuit_breaker.open(connection, now, "unconfigured"))
 
 
-def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Chore, ...]:
+def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Task, ...]:
     return (
-        ClockWatch(database, policy, database.clock).look,
+        ClockSkewGuard(database, policy, database.clock).check,
         _once(partial(_probe_soon, database)),
         _seldom(partial(_take_up, database, chat_id)),
     )
@@ -102,8 +102,8 @@ def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Chore, ..
 
 def _probes(database: Database, client: TelegramClient) -> tuple[Probe, ...]:
     return (
-        _seldom(partial(probing.probe_bot, database, client, database.clock)),
-        _seldom(partial(probing.probe_chats, database, client, database.clock)),
+        _seldom(partial(prober.probe_bot, database, client, database.clock)),
+        _seldom(partial(prober.probe_chats, database, client, database.clock)),
     )
 
 
@@ -111,12 +111,12 @@ def _probes(database: Database, client: TelegramClient) -> tuple[Probe, ...]:
 class Running:
     """A dispatcher, or where there is none a caretaker, in a thread of its own."""
 
-    dispatcher: Dispatcher | Caretaker
+    dispatcher: Dispatcher | Lifecycle
     thread: threading.Thread
 
     @classmethod
     def start(
-        cls, dispatcher: Dispatcher | Caretaker, on_crash: OnCrash = lambda *_: None
+        cls, dispatcher: Dispatcher | Lifecycle, on_crash: OnCrash = lambda *_: None
     ) -> "Running":
         run = partial(_run, dispatcher, on_crash)
         # A daemon: a thread that is not would keep a worker alive that is to end.
@@ -130,7 +130,7 @@ class Running:
         self.thread.join(1.0)
 
 
-def _run(dispatcher: Dispatcher | Caretaker, on_crash: OnCrash) -> None:
+def _run(dispatcher: Dispatcher | Lifecycle, on_crash: OnCrash) -> None:
     """Until it is stopped. That the thread ends by itself is nowhere else to be seen."""
     try:
         dispatcher.run()
@@ -139,34 +139,34 @@ def _run(dispatcher: Dispatcher | Caretaker, on_crash: OnCrash) -> None:
         raise
 
 
-def create_caretaker(
+def create_lifecycle(
     part: str,
     settings: Settings,
     database: Database,
-    refusals: Refusals,
-    own: Sequence[Chore] = (),
-) -> Caretaker:
+    refusals: Throttle,
+    own: Sequence[Task] = (),
+) -> Lifecycle:
     """What a process sees to whether or not it delivers; `own` besides what all do."""
-    pruning = Pruning(database, timedelta(days=settings.outbox_retention_days), database.clock)
+    pruning = Pruner(database, timedelta(days=settings.outbox_retention_days), database.clock)
     clock, shared = database.clock, (pruning,)
-    return Caretaker(part, settings, database, clock, refusals, shared, own)
+    return Lifecycle(part, settings, database, clock, refusals, shared, own)
 
 
 def start_in_worker(worker: Any) -> None:
     """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
     services = worker.wsgi.extensions["attendance"]
     uses = partial(services.uses.write, services.database)
-    caretaker = create_caretaker(
-        "worker", services.settings, services.database, services.refusals, (uses,)
+    caretaker = create_lifecycle(
+        "worker", services.settings, services.database, services.throttle, (uses,)
     )
     caretaker.note_start()
-    worker.caretaker = caretaker
+    worker.lifecycle = caretaker
     dispatcher = _dispatcher(services, caretaker, lambda: worker.alive)
     worker.dispatching = Running.start(dispatcher or caretaker, caretaker.note_failure)
 
 
 def _dispatcher(
-    services: Any, caretaker: Caretaker, is_alive: Callable[[], bool]
+    services: Any, caretaker: Lifecycle, is_alive: Callable[[], bool]
 ) -> Dispatcher | None:
     if not services.settings.dispatcher:
         return None
@@ -176,7 +176,7 @@ def _dispatcher(
             services.database,
             services.wake,
             is_alive,
-            caretaker.chores,
+            caretaker.tasks,
             caretaker.note_failure,
         )
     except DatabaseError as error:
@@ -195,7 +195,7 @@ def stop_in_worker(worker: Any) -> None:
     try:
         if running is not None:
             running.stop(services.settings.telegram_timeout.total_seconds + 2)
-            worker.caretaker.finish()
+            worker.lifecycle.finish()
     finally:
         services.database.close()
 
@@ -216,21 +216,30 @@ def _policy(settings: Settings) -> Policy:
         lease=timedelta(seconds=settings.outbox_lease_seconds),
         give_up_after=settings.outbox_give_up_after,
         uncertain=settings.outbox_uncertain,
-        pace=Pace(
-            overall=settings.outbox_rate_overall,
-            private=settings.outbox_rate_chat,
-            group=settings.outbox_rate_group,
-        ),
+        rate_limits=rate_limits(settings),
         merge=merge if settings.outbox_digest == "auto" else None,
         timezone=settings.timezone,
     )
 
 
-def _may_resend(database: Database, pace: Pace, message: Outgoing) -> bool:
+def rate_limits(settings: Settings) -> RateLimits:
+    """The limits that the operator sets, as the outbox keeps them."""
+    overall, private, group = (
+        None if rate is None else Rate(rate.count, rate.seconds)
+        for rate in (
+            settings.outbox_rate_overall,
+            settings.outbox_rate_chat,
+            settings.outbox_rate_group,
+        )
+    )
+    return RateLimits(overall, private, group)
+
+
+def _may_resend(database: Database, pace: RateLimits, message: Outgoing) -> bool:
     """Whether the pace has room for one more request of this message's chat, at once."""
     now = database.clock()
     try:
-        return database.write(lambda c: starts.try_debit(c, pace, message.chat_id, now))
+        return database.write(lambda c: rate_limiter.try_consume(c, pace, message.chat_id, now))
     except DatabaseError:
         return False  # the message was refused for sure: it comes again, as plain text
 
@@ -272,18 +281,18 @@ def _seldom(look: Callable[[], T]) -> Callable[[], T | None]:
 
 def _probe_soon(database: Database) -> None:
     now = database.clock()
-    database.write(lambda connection: stoppage.probe_soon(connection, now))
+    database.write(lambda connection: circuit_breaker.probe_soon(connection, now))
 
 
 def _take_up(database: Database, chat_id: str) -> None:
     """What another process wrote without a configuration is delivered with ours."""
-    with database.look() as connection:
+    with database.query() as connection:
         if not queue.waits_for_configuration(connection):
             return
     now = database.clock()
 
     def work(connection: Connection) -> int:
-        stoppage.end(connection, now, "unconfigured")
+        circuit_breaker.close(connection, now, "unconfigured")
         return queue.adopt(connection, now, chat_id)
 
     if adopted := database.write(work):

@@ -5,10 +5,6 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
-import attendance.audit.trail
-import attendance.models
-import attendance.outbox.message
-import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
 from attendance.config import Settings
 from attendance.db import Base, Database
 

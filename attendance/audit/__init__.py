@@ -11,8 +11,8 @@ from attendance.audit.trail import (
     AuditEntry,
     Context,
     Entry,
+    append,
     entry,
-    record,
     service_context,
 )
 
@@ -24,7 +24,7 @@ __all__ = [
     "AuditSeal",
     "Context",
     "Entry",
+    "append",
     "entry",
-    "record",
     "service_context",
 ]

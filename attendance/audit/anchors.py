@@ -17,35 +17,37 @@ from sqlalchemy import Connection, select
 from attendance.audit import seals
 from attendance.audit.canonical import as_stored, time_of
 from attendance.audit.checkpoint import Checkpoint
-from attendance.audit.trail import AuditEntry, record, service_context
-from attendance.db import Database, alone_at, read_all
-from attendance.outbox.queue import Draft, enqueue
+from attendance.audit.trail import AuditEntry, append, service_context
+from attendance.db import Database, advisory_lock, read_all
 
 ACTION = "audit.anchored"
-_TARGET = "audit_anchor"
+TARGET = "audit_anchor"
 _LOOK_SECONDS = 60.0
 _FILE_EVERY_SECONDS = 3600.0
 _CHAT_EVERY = timedelta(days=1)
 _CONTEXT = service_context("anchor")
 logger = logging.getLogger(__name__)
 
+Enqueue = Callable[[Connection, datetime, str, Checkpoint], int]
+"""Writes a message that tells a chat of a checkpoint, in the caller's transaction; its id."""
+
 
 @dataclass(slots=True)
 class Anchors:
     """A chore. Every hour the head goes to the log and to a file beside the database, and where
-    there is a `chat`, once a day to that: in the words of `text_of`, through the outbox."""
+    there is a `chat`, once a day to that, as the message that `enqueue` writes."""
 
     database: Database
     clock: Callable[[], datetime]
     host: str
     chat: str | None
-    text_of: Callable[[str], str]
+    enqueue: Enqueue
     _rests_until: float = 0.0
 
     @property
     def file(self) -> Path:
         """Holds the newest checkpoint that was told."""
-        return self.database.beside(".checkpoint")
+        return self.database.sidecar(".checkpoint")
 
     def _age_seconds(self) -> float:
         """However the clock went: one that was ahead must not keep the file for good."""
@@ -65,32 +67,31 @@ class Anchors:
 
     def publish(self) -> None:
         """Write the head to the log and the file, where anything is sealed."""
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             checkpoint = _checkpoint(connection, self.host)
         if checkpoint is None:
             return
         logger.info("The audit trail is sealed up to %s", str(checkpoint).replace("\n", " "))
         part = self.file.with_name(f"{self.file.name}.{os.getpid()}")
         part.write_text(str(checkpoint), encoding="utf-8")
-        self.database.share(part)
+        self.database.copy_mode_to(part)
         part.replace(self.file)
 
     def _tell(self, chat: str) -> None:
         now = self.clock()
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             if not _is_due(connection, now, chat):
                 return
         self.database.write(lambda connection: self._enqueue(connection, now, chat))
 
     def _enqueue(self, connection: Connection, now: datetime, chat: str) -> None:
-        alone_at(connection, ACTION)
+        advisory_lock(connection, ACTION)
         checkpoint = _checkpoint(connection, self.host)
         if checkpoint is None or not _is_due(connection, now, chat):
             return  # another process was faster
-        draft = Draft(chat, self.text_of(str(checkpoint)), _TARGET, str(checkpoint.size))
-        message_id = enqueue(connection, now, draft)
+        message_id = self.enqueue(connection, now, chat, checkpoint)
         told = {"checkpoint": str(checkpoint), "message_id": message_id}
-        record(connection, now, _CONTEXT, ACTION, target=(_TARGET, chat), after=told)
+        append(connection, now, _CONTEXT, ACTION, target=(TARGET, chat), after=told)
 
 
 def _checkpoint(connection: Connection, host: str) -> Checkpoint | None:
@@ -101,7 +102,7 @@ def _checkpoint(connection: Connection, host: str) -> Checkpoint | None:
 def _is_due(connection: Connection, now: datetime, chat: str) -> bool:
     """Also where what a stranger wrote has a time that is none."""
     told = select(*as_stored(AuditEntry.__table__, ["occurred_at"])).where(
-        AuditEntry.target_type == _TARGET, AuditEntry.target_id == chat
+        AuditEntry.target_type == TARGET, AuditEntry.target_id == chat
     )
     found = read_all(connection, told.order_by(AuditEntry.id.desc()).limit(1))
     last = time_of(found[0].occurred_at) if found else None

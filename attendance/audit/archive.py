@@ -10,11 +10,11 @@ from typing import Any, BinaryIO
 
 from attendance.audit.canonical import canonical, leaf_hash
 from attendance.audit.checkpoint import Checkpoint
+from attendance.audit.reader import read_rows, read_seals
 from attendance.audit.report import Report
-from attendance.audit.stored import read_rows, read_seals
-from attendance.audit.walk import Leaf, Walk
+from attendance.audit.verifier import Leaf, Verifier
+from attendance.config.secrets import Secret
 from attendance.db import Database, sync_directory
-from attendance.secret import Secret
 
 
 class BadArchive(Exception):
@@ -28,7 +28,7 @@ def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[
     Raises:
         BadArchive: `path` exists or cannot be written.
     """
-    digest, walk = hashlib.sha256(), Walk(Report(), None, ())
+    digest, walk = hashlib.sha256(), Verifier(Report(), None, ())
     try:
         with _made(path) as file:
             for seal in read_seals(database, first_id, last_id):
@@ -64,7 +64,7 @@ def verify(path: Path, key: Secret | None, anchors: Sequence[Checkpoint] = ()) -
     Raises:
         BadArchive: the file cannot be read, or is none.
     """
-    walk = Walk(Report(), key, anchors)
+    walk = Verifier(Report(), key, anchors)
     try:
         with path.open(encoding="utf-8") as file:
             for line in map(json.loads, file):
@@ -79,7 +79,7 @@ def verify(path: Path, key: Secret | None, anchors: Sequence[Checkpoint] = ()) -
     return walk.report
 
 
-def _check(walk: Walk, line: dict[str, Any]) -> None:
+def _check(walk: Verifier, line: dict[str, Any]) -> None:
     seal = line["seal"]
     if walk.report.head is None:
         walk.begin_with(seal)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from attendance.audit import listing
 from attendance.audit.canonical import plain
-from attendance.audit.trail import AuditEntry, Context, record
+from attendance.audit.trail import AuditEntry, Context, append
 from attendance.db import Database, json_form
 
 Form = Literal["csv", "jsonl"]
@@ -40,7 +40,7 @@ def begin(connection: Connection, now: datetime, context: Context, export: Expor
     chosen = plain(asdict(export.chosen))
     asked = {name: value for name, value in chosen.items() if value is not None}
     after = {"format": export.form, "raw": export.raw, "filter": asked, "last_id": last_id}
-    record(connection, now, context, "audit.exported", after=after)
+    append(connection, now, context, "audit.exported", after=after)
     return last_id
 
 
@@ -50,7 +50,7 @@ def stream(database: Database, export: Export, last_id: int) -> Iterator[str]:
         yield _csv([_COLUMNS])
     after_id = 0
     while True:
-        with database.read() as connection:
+        with database.snapshot() as connection:
             rows = listing.oldest(
                 connection, export.chosen, after_id=after_id, last_id=last_id, limit=_PAGE
             )

@@ -9,6 +9,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Select,
+    and_,
     func,
     or_,
     select,
@@ -66,6 +67,20 @@ def oldest(
         *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
     )
     return read(connection, query.order_by(AuditEntry.id).limit(limit))
+
+
+def of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
+    """The rows that one request wrote, the oldest first."""
+    query = select(*COLUMNS).where(AuditEntry.request_id == request_id)
+    return read(connection, query.order_by(AuditEntry.id))
+
+
+def of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows about these targets of one type, whichever request wrote them."""
+    each = [and_(AuditEntry.target_type == kind, AuditEntry.target_id == one) for one in ids]
+    if not each:
+        return []
+    return read(connection, select(*COLUMNS).where(or_(*each)))
 
 
 def last_id(connection: Connection) -> int:

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, delete, func, or_, select
 
-from attendance.audit import guards, seals
+from attendance.audit import seals, triggers
 from attendance.audit.canonical import as_stored, plain
 from attendance.audit.seals import AuditLeaf, AuditSeal
-from attendance.audit.trail import AuditEntry, Context, record
+from attendance.audit.trail import AuditEntry, Context, append
 from attendance.db import read_all
 
 ACTION = "audit.pruned"
@@ -109,7 +109,7 @@ def carry_out(
         return None
     first_seq = cut.kept["first_seq"]
     gone = select(AuditLeaf.audit_id).where(AuditLeaf.seq < first_seq)
-    with guards.deletion_allowed(connection):
+    with triggers.deletion_allowed(connection):
         rows = connection.execute(delete(AuditEntry).where(AuditEntry.id.in_(gone))).rowcount
         connection.execute(delete(AuditLeaf).where(AuditLeaf.seq < first_seq))
         connection.execute(delete(AuditSeal).where(AuditSeal.id < cut.kept["id"]))
@@ -120,5 +120,5 @@ def carry_out(
         "rows": rows,
         **archive,
     }
-    record(connection, now, context, ACTION, target=("audit_seal", cut.kept["id"]), after=after)
+    append(connection, now, context, ACTION, target=("audit_seal", cut.kept["id"]), after=after)
     return rows

@@ -14,8 +14,8 @@ from sqlalchemy.exc import IntegrityError
 
 from attendance.audit import seals
 from attendance.audit.canonical import time_of
+from attendance.config.secrets import Secret
 from attendance.db import Database
-from attendance.secret import Secret
 
 _EVERY_SECONDS = 1.0
 _ROWS_A_SEAL = 500
@@ -65,7 +65,7 @@ class Sealer:
     def seal_once(self) -> bool:
         """Write one seal, where there is anything to seal; whether more may wait."""
         now = self._clock()
-        with self._database.read() as connection:
+        with self._database.snapshot() as connection:
             batch = self._next_batch(connection, now)
         if batch is None:
             return False
@@ -104,11 +104,11 @@ class Sealer:
 
     def _is_idle(self) -> bool:
         """All that was written is sealed and settled: the one look that costs next to nothing."""
-        with self._database.look() as connection:
+        with self._database.query() as connection:
             return not seals.any_above(connection, self._floor)
 
     def _another_is_at_it(self) -> bool:
-        with self._database.look() as connection:
+        with self._database.query() as connection:
             newest = seals.head(connection)
         if newest is None or newest["backlog"]:
             return False

@@ -27,8 +27,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 from attendance.audit.canonical import as_stored, leaf_hash, plain, seal_hash
 from attendance.audit.merkle import root
 from attendance.audit.trail import AuditEntry
-from attendance.db import Base, Prepared, UtcTime, format_utc, read_all, transactions_overlap
-from attendance.secret import Secret
+from attendance.config.secrets import Secret
+from attendance.db import Base, Prepared, UtcTime, format_utc, has_concurrent_writers, read_all
 
 GENESIS = "0" * 64
 """What the first seal names as the one before it."""
@@ -144,7 +144,7 @@ def settled_id(connection: Connection, now: datetime) -> int:
 def _oldest_transaction(connection: Connection) -> datetime | None:
     """When the transaction began that has been open for longest; None where one never outlasts
     another. Those of other roles are seen only by who may read `pg_stat_activity`."""
-    return connection.scalar(_OLDEST) if transactions_overlap(connection) else None
+    return connection.scalar(_OLDEST) if has_concurrent_writers(connection) else None
 
 
 def prepare(

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, Index, String, Text, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
+from attendance.config.secrets import redact
 from attendance.db import Base, Prepared, UtcTime
-from attendance.row_json import row_json
-from attendance.secret import redact
+from attendance.db.fast.row_json import row_json
 
 SCHEMA_VERSION = 1
 """Of the rows' meaning; a change of it is a new number, never a change of old rows."""
@@ -96,7 +96,7 @@ class Entry:
         _insert(connection, values)
 
 
-def record(
+def append(
     connection: Connection,
     now: datetime,
     context: Context,

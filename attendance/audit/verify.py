@@ -10,13 +10,13 @@ from sqlalchemy import Connection, Select, func, or_, select
 from attendance.audit import pruning, seals
 from attendance.audit.canonical import as_stored, time_of
 from attendance.audit.checkpoint import Checkpoint
+from attendance.audit.reader import Progress, paired, read_leaves, read_seals
 from attendance.audit.report import Report
 from attendance.audit.seals import AuditLeaf, AuditSeal
-from attendance.audit.stored import Progress, paired, read_leaves, read_seals
 from attendance.audit.trail import AuditEntry
-from attendance.audit.walk import Walk
+from attendance.audit.verifier import Verifier
+from attendance.config.secrets import Secret
 from attendance.db import Database, read_all
-from attendance.secret import Secret
 
 _MARGIN = timedelta(seconds=60)
 
@@ -38,7 +38,7 @@ class Scope:
 
 def rows_to_verify(database: Database) -> int:
     """How many rows are sealed: for a progress bar."""
-    with database.read() as connection:
+    with database.snapshot() as connection:
         return connection.scalar(select(func.count()).select_from(AuditLeaf)) or 0
 
 
@@ -50,8 +50,8 @@ def verify(database: Database, scope: Scope, progress: Progress = lambda _: None
         CannotVerify: there is no seal `since`, or the trail was pruned meanwhile.
     """
     report = Report()
-    walk = Walk(report, scope.key, scope.anchors)
-    with database.read() as connection:
+    walk = Verifier(report, scope.key, scope.anchors)
+    with database.snapshot() as connection:
         report.head = seals.head(connection)
         first = _begin(connection, report, walk, scope.since)
     if report.head is not None:
@@ -61,14 +61,14 @@ def verify(database: Database, scope: Scope, progress: Progress = lambda _: None
         for seal, under in paired(found, leaves):
             walk.check(seal, under)
     walk.finish()
-    with database.read() as connection:
+    with database.snapshot() as connection:
         if seals.first_id(connection) != first:
             raise CannotVerify("The trail was pruned while it was read: verify it again.")
         _check_the_rest(connection, report, scope.now)
     return report
 
 
-def _begin(connection: Connection, report: Report, walk: Walk, since: int | None) -> int | None:
+def _begin(connection: Connection, report: Report, walk: Verifier, since: int | None) -> int | None:
     """Set the walk to the seal that comes first; the id of the oldest seal that there is."""
     oldest = seals.first_id(connection)
     if since is not None and seals.one(connection, since) is None:

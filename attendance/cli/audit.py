@@ -10,9 +10,8 @@ from typing import Any, TextIO
 import click
 
 from attendance.audit import Context, export, listing
-from attendance.audit.following import follow
 from attendance.cli import sealing
-from attendance.cli.acting import acts
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     When,
     examples,
@@ -23,6 +22,7 @@ from attendance.cli.common import (
     print_rows,
 )
 from attendance.db import Database, Moved
+from attendance.records.trace import follow
 
 _COLUMNS = {
     "id": "ID",
@@ -71,7 +71,7 @@ def _filters(command: Callable[..., None]) -> Callable[..., None]:
 @json_option
 def list_(before: int | None, limit: int, as_json: bool, **chosen: Any) -> None:
     """List the trail, the newest first; the next page is what lies before its last row."""
-    with opened_database() as database, database.read() as connection:
+    with opened_database() as database, database.snapshot() as connection:
         rows = listing.entries(connection, listing.Filter(**chosen), before_id=before, limit=limit)
     print_rows(rows, _COLUMNS, as_json=as_json, empty="Nothing in the trail fits.")
 
@@ -82,7 +82,7 @@ def list_(before: int | None, limit: int, as_json: bool, **chosen: Any) -> None:
 @_filters
 @click.option("--format", "form", type=click.Choice(export.FORMS), default="csv", show_default=True)
 @click.option("--raw", is_flag=True, help="CSV as stored, also where a cell looks like a formula.")
-@acts("audit.exported")
+@audited("audit.exported")
 def export_(file: Path | None, form: export.Form, raw: bool, **chosen: Any) -> None:
     """Write the trail to FILE, which must not exist, or to standard output; itself audited."""
     wanted = export.Export(listing.Filter(**chosen), form, raw)
@@ -98,7 +98,7 @@ def _begin(database: Database, context: Context, wanted: export.Export) -> int:
     try:
         return database.write(lambda connection: export.begin(connection, now, context, wanted))
     except Moved:
-        with database.read() as connection:
+        with database.snapshot() as connection:
             return listing.last_id(connection)
 
 
@@ -127,7 +127,7 @@ def _output(file: Path | None) -> Iterator[TextIO]:
 @json_option
 def trace(request_id: str, as_json: bool) -> None:
     """Follow one request (its X-Request-Id) to what was recorded, told, tried and delivered."""
-    with opened_database() as database, database.read() as connection:
+    with opened_database() as database, database.snapshot() as connection:
         found = follow(connection, request_id)
     if found is None:
         raise click.ClickException(f"The trail knows no request {request_id}.")

@@ -9,8 +9,8 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-from attendance import audit, routing
-from attendance.cli.acting import acts
+from attendance import audit
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     NEGATIVE_ID,
     chat_argument,
@@ -23,9 +23,10 @@ from attendance.cli.common import (
 )
 from attendance.cli.reaching import GENERAL_TOPIC, discover, test
 from attendance.models import EVENTS
-from attendance.outbox import admin, listing, quiet
+from attendance.notifications import routing
+from attendance.notifications.routing import EVERYTHING, Added, Conditions
+from attendance.outbox import admin, queries, quiet_hours
 from attendance.outbox.overview import state_of
-from attendance.routing import EVERYTHING, Added, Conditions
 
 _COLUMNS = {
     "chat_id": "CHAT",
@@ -51,9 +52,9 @@ def chats() -> None:
 def list_(as_json: bool) -> None:
     """List the chats: what they are told of, what waits for them, and what holds them up."""
     default = load_settings().telegram_chat_id
-    with opened_database() as database, database.read() as connection:
+    with opened_database() as database, database.snapshot() as connection:
         now = database.clock()
-        rows, routes = listing.chats(connection), routing.listed(connection)
+        rows, routes = queries.chats(connection), routing.listed(connection)
     for row in rows:
         row["routes"] = [route for route in routes if route["chat_id"] == row["chat_id"]]
         row["default"] = row["chat_id"] == default
@@ -78,7 +79,7 @@ def _route_options(command: Command) -> Command:
 def _quiet_hours(_: click.Context, __: click.Parameter, value: str | None) -> str | None:
     try:
         if value not in {None, "off"}:
-            quiet.parse(str(value))
+            quiet_hours.parse(str(value))
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
     return value
@@ -100,7 +101,7 @@ def _quiet_hours(_: click.Context, __: click.Parameter, value: str | None) -> st
     metavar="SPAN",
     help="When to tell it without a sound, in TIMEZONE: 22:00-07:00, or off.",
 )
-@acts("chat.added")
+@audited("chat.added")
 def add(
     chat_id: str,
     site: Sequence[str],
@@ -136,7 +137,7 @@ def add(
 @chats.command(context_settings=NEGATIVE_ID)
 @chat_argument
 @_route_options
-@acts("chat.removed")
+@audited("chat.removed")
 def remove(
     chat_id: str,
     site: Sequence[str],
@@ -168,7 +169,7 @@ def remove(
 @chats.command(context_settings=NEGATIVE_ID)
 @chat_argument
 @click.option("--reason", default="paused by an admin", show_default=True)
-@acts("chat.paused")
+@audited("chat.paused")
 def pause(chat_id: str, reason: str) -> None:
     """Send nothing to a chat until it is resumed; its messages wait."""
     _change(chat_id, "chat.paused", reason)
@@ -178,7 +179,7 @@ def pause(chat_id: str, reason: str) -> None:
 @examples("chats resume -- -1001234567890")
 @chats.command(context_settings=NEGATIVE_ID)
 @chat_argument
-@acts("chat.resumed")
+@audited("chat.resumed")
 def resume(chat_id: str) -> None:
     """Send to a chat again that was paused, or that had refused us."""
     _change(chat_id, "chat.resumed", None)
@@ -206,7 +207,7 @@ def _add(
     if added.made or added.narrowed or settings:
         after = {"routes": [_route(route) for route in routes], **settings}
         target = ("chat", chat_id)
-        audit.record(connection, now, os_user(), "chat.added", target=target, after=after)
+        audit.append(connection, now, os_user(), "chat.added", target=target, after=after)
     return added, routes
 
 
@@ -222,7 +223,7 @@ def _remove(
     gone = [_route(route) for route in removed]
     if gone:
         target, before = ("chat", chat_id), {"routes": gone}
-        audit.record(connection, now, os_user(), "chat.removed", target=target, before=before)
+        audit.append(connection, now, os_user(), "chat.removed", target=target, before=before)
     return gone
 
 
@@ -236,7 +237,7 @@ def _change(chat_id: str, action: str, reason: str | None) -> None:
             known = admin.pause(connection, now, chat_id, reason)
         if known:
             target = ("chat", chat_id)
-            audit.record(connection, now, context, action, target=target, reason=reason)
+            audit.append(connection, now, context, action, target=target, reason=reason)
         return known
 
     with opened_database() as database:

@@ -16,8 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import audit, config
 from attendance.config import ConfigError, Settings
+from attendance.config.secrets import redact, without_passwords
 from attendance.db import Database, DatabaseError, json_form, schema, utc_now
-from attendance.secret import redact, without_passwords
 
 _ARGUMENTS = "attendance.arguments"
 _LONGEST_COMMAND = 256

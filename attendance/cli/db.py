@@ -8,12 +8,9 @@ from typing import Any
 import click
 from sqlalchemy import Connection
 
-import attendance.models
-import attendance.outbox.message
-import attendance.turns  # noqa: F401 - with `audit` below, all tables that are compared
 from attendance import audit
-from attendance.audit import guards
-from attendance.cli.acting import acts
+from attendance.audit import triggers
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     examples,
     json_option,
@@ -24,7 +21,7 @@ from attendance.cli.common import (
 )
 from attendance.config import Settings
 from attendance.db import Database, Moved, schema
-from attendance.outbox import readiness
+from attendance.outbox import ready_triggers
 
 
 @click.group()
@@ -34,7 +31,7 @@ def db() -> None:
 
 @examples("db upgrade")
 @db.command()
-@acts("db.upgraded")
+@audited("db.upgraded")
 def upgrade() -> None:
     """Make the database, or bring it to this version's shape. Safe beside a running service."""
     settings = load_settings()
@@ -64,7 +61,7 @@ def check(as_json: bool) -> None:
 @examples("db backup /var/backups/attendance-2026-11-23.db")
 @db.command()
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
-@acts("db.backup")
+@audited("db.backup")
 def backup(file: Path) -> None:
     """Write a consistent copy to FILE while the service runs. FILE must not exist."""
     with opened_database() as database:
@@ -73,7 +70,7 @@ def backup(file: Path) -> None:
         after = {"file": str(file.absolute()), "bytes": size}
         with suppress(Moved):  # the trail goes on in the other database
             database.write(
-                lambda connection: audit.record(connection, now, context, "db.backup", after=after)
+                lambda connection: audit.append(connection, now, context, "db.backup", after=after)
             )
     click.echo(f"{file} written, {size:,} bytes, checked.")
 
@@ -91,24 +88,24 @@ def upgraded(settings: Settings) -> tuple[str | None, str]:
 def note_upgrade(connection: Connection, now: datetime, before: str | None, after: str) -> None:
     """In the trail, by who runs the command."""
     was, became = {"revision": before}, {"revision": after}
-    audit.record(connection, now, os_user(), "db.upgraded", before=was, after=became)
+    audit.append(connection, now, os_user(), "db.upgraded", before=was, after=became)
 
 
 def all_faults(database: Database) -> list[str]:
     """What is wrong with what is stored, with its shape, or with what guards it."""
-    return [*database.faults(), *_differences(database), *unguarded(database)]
+    return [*database.integrity_errors(), *_differences(database), *unguarded(database)]
 
 
 def _differences(database: Database) -> list[str]:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         return [f"The schema differs: {_describe(one)}" for one in schema.differences(connection)]
 
 
 def unguarded(database: Database) -> list[str]:
     """A sentence for each trigger that is gone: on it a promise rests."""
-    with database.read() as connection:
-        gone = dict.fromkeys(guards.missing(connection), "what is to stay can be changed")
-        gone |= dict.fromkeys(readiness.missing(connection), "messages can wait unseen")
+    with database.snapshot() as connection:
+        gone = dict.fromkeys(triggers.missing(connection), "what is to stay can be changed")
+        gone |= dict.fromkeys(ready_triggers.missing(connection), "messages can wait unseen")
     return [f"The trigger {name} is missing: {what}." for name, what in gone.items()]
 
 

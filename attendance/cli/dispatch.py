@@ -7,12 +7,12 @@ import threading
 
 import click
 
-from attendance import misspelt
-from attendance.audit.refusals import Refusals
+from attendance.audit.throttle import Throttle
 from attendance.cli.common import examples, load_settings, opened_database
+from attendance.config import typos
+from attendance.config.logs import logging_config
 from attendance.db import schema
-from attendance.logs import logging_config
-from attendance.worker import UNCONFIGURED, Running, create_caretaker, create_dispatcher
+from attendance.worker import UNCONFIGURED, Running, create_dispatcher, create_lifecycle
 
 
 @examples("dispatch")
@@ -25,19 +25,19 @@ def dispatch() -> None:
     """
     settings = load_settings()
     logging.config.dictConfig(logging_config(settings.log_format))
-    misspelt.warn(os.environ)
+    typos.warn(os.environ)
     stopped = threading.Event()
     with opened_database() as database:
         schema.require_open(database)
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
-        caretaker = create_caretaker("dispatcher", settings, database, Refusals())
+        caretaker = create_lifecycle("dispatcher", settings, database, Throttle())
         dispatcher = create_dispatcher(
             settings,
             database,
             threading.Event(),
             is_alive=lambda: not stopped.is_set(),
-            chores=caretaker.chores,
+            chores=caretaker.tasks,
             on_crash=caretaker.note_failure,
         )
         assert dispatcher is not None  # noqa: S101 - it is configured

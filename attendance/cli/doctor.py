@@ -11,16 +11,17 @@ from typing import Literal
 import click
 from sqlalchemy.exc import SQLAlchemyError
 
-from attendance import keys, routing
-from attendance.audit.watching import watch
+from attendance import api_keys
+from attendance.audit.stats import seal_stats
 from attendance.cli.common import examples, json_option, load_settings, print_json
 from attendance.cli.db import unguarded
 from attendance.cli.reaching import LOOK_SECONDS, remedy_of, telegram_client
-from attendance.config import ConfigError, Rate, Settings
+from attendance.config import ConfigError, RateSetting, Settings
+from attendance.config.typos import did_you_mean
 from attendance.db import Database, DatabaseError, PostgresDatabase, SqliteDatabase, schema, utc_now
-from attendance.misspelt import misspelt
-from attendance.notices import Notices
-from attendance.outbox import at_work, listing
+from attendance.notifications import routing
+from attendance.notifications.texts import Notices
+from attendance.outbox import at_work, queries
 from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
@@ -78,7 +79,7 @@ def _examine() -> Findings:
 
 
 def _settings() -> Findings:
-    ignored = misspelt(os.environ)
+    ignored = did_you_mean(os.environ)
     for name, meant in ignored.items():
         yield Finding("warn", "settings", f"{name} is no setting", f"write {meant}, or unset it")
     if not ignored:
@@ -89,9 +90,9 @@ def _pace(settings: Settings) -> Findings:
     """Warnings where the limits are wider than Telegram's, as far as those are known."""
     wide = False
     for name, given, known in (
-        ("OUTBOX_RATE_OVERALL", settings.outbox_rate_overall, Rate(30, 1)),
-        ("OUTBOX_RATE_CHAT", settings.outbox_rate_chat, Rate(1, 1)),
-        ("OUTBOX_RATE_GROUP", settings.outbox_rate_group, Rate(20, 60)),
+        ("OUTBOX_RATE_OVERALL", settings.outbox_rate_overall, RateSetting(30, 1)),
+        ("OUTBOX_RATE_CHAT", settings.outbox_rate_chat, RateSetting(1, 1)),
+        ("OUTBOX_RATE_GROUP", settings.outbox_rate_group, RateSetting(20, 60)),
     ):
         if given is None or given.count / given.seconds > known.count / known.seconds:
             wide = True
@@ -113,7 +114,7 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
             checks = (_soundness, _keys, _outbox, _dispatchers, _audit)
             for check in checks:
                 yield from check(database, settings)
-            with database.read() as connection:
+            with database.snapshot() as connection:
                 destinations.update(route["chat_id"] for route in routing.listed(connection))
         finally:
             database.close()
@@ -133,7 +134,7 @@ def _kept_where(database: Database, settings: Settings) -> Findings:
 
 
 def _postgres(database: PostgresDatabase) -> Findings:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         version, fsync, most, in_use = connection.exec_driver_sql(
             "SELECT current_setting('server_version'), current_setting('fsync'), "
             "current_setting('max_connections')::int, (SELECT count(*) FROM pg_stat_activity)"
@@ -168,7 +169,7 @@ def _files(database: SqliteDatabase, settings: Settings) -> Findings:
 
 
 def _sqlite(database: SqliteDatabase) -> Findings:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         mode = connection.exec_driver_sql("PRAGMA journal_mode").scalar_one()
     version = sqlite3.sqlite_version
     if mode != "wal":
@@ -188,7 +189,7 @@ def _has_wal_reset_fault(version: tuple[int, ...]) -> bool:
 
 
 def _soundness(database: Database, _: Settings) -> Findings:
-    found = [*database.faults(), *unguarded(database)]
+    found = [*database.integrity_errors(), *unguarded(database)]
     if found:
         remedy = "stop the service, keep the files, restore a backup"
         yield Finding("fail", "integrity", f"{len(found)} faults, first: {found[0]}", remedy)
@@ -197,8 +198,8 @@ def _soundness(database: Database, _: Settings) -> Findings:
 
 
 def _keys(database: Database, _: Settings) -> Findings:
-    with database.read() as connection:
-        live = [key for key in keys.listed(connection) if key["revoked_at"] is None]
+    with database.snapshot() as connection:
+        live = [key for key in api_keys.listed(connection) if key["revoked_at"] is None]
     if live:
         yield Finding("ok", "keys", f"{len(live)} live")
     else:
@@ -207,8 +208,8 @@ def _keys(database: Database, _: Settings) -> Findings:
 
 
 def _outbox(database: Database, _: Settings) -> Findings:
-    with database.read() as connection:
-        stats = listing.stats(connection, database.clock())
+    with database.snapshot() as connection:
+        stats = queries.stats(connection, database.clock())
     waiting = stats.counts["pending"] + stats.counts["sending"]
     yield Finding("ok", "outbox", f"{waiting} wait, {stats.counts['sent']} sent")
     if stats.without_chat:
@@ -226,15 +227,15 @@ def _outbox(database: Database, _: Settings) -> Findings:
 
 
 def _dispatchers(database: Database, settings: Settings) -> Findings:
-    if lively := at_work.lively(database, database.clock()):
+    if lively := at_work.live_dispatchers(database, database.clock()):
         yield Finding("ok", "dispatcher", f"{len(lively)} at work")
     elif settings.telegram_configured:
         yield Finding("warn", "dispatcher", "none at work", _START[settings.dispatcher])
 
 
 def _audit(database: Database, _: Settings) -> Findings:
-    with database.read() as connection:
-        found = watch(connection, database.clock())
+    with database.snapshot() as connection:
+        found = seal_stats(connection, database.clock())
     age, waits = found.last_seal_age_seconds, found.oldest_unsealed_age_seconds or 0.0
     rows = f"{found.unsealed_rows:,} rows wait for their seal"
     if waits > _UNSEALED_FOR_LONG_SECONDS:
@@ -267,7 +268,7 @@ def _destination(client: TelegramClient, chat_id: str) -> Finding:
     seen = client.get_chat(chat_id, LOOK_SECONDS)
     if not isinstance(seen, ChatInfo):
         return Finding("fail", subject, f"not seen: {seen.error}", remedy_of(seen))
-    refusal = client.knock(chat_id, LOOK_SECONDS)
+    refusal = client.can_write(chat_id, LOOK_SECONDS)
     called = f"{seen.type} {seen.title}"
     if refusal is not None:
         return Finding("fail", subject, f"{called}: {refusal.error}", remedy_of(refusal))

@@ -8,8 +8,8 @@ from typing import TypeVar
 import click
 from sqlalchemy import Connection
 
-from attendance import keys as api_keys
-from attendance.cli.acting import acts
+from attendance import api_keys
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     examples,
     json_option,
@@ -33,7 +33,7 @@ def keys() -> None:
 @click.argument("name")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What the key may do.")
 @json_option
-@acts("key.created")
+@audited("key.created")
 def create(name: str, role: Role, as_json: bool) -> None:
     """Make a key called NAME and print it: the last line is the key alone."""
 
@@ -52,7 +52,7 @@ def create(name: str, role: Role, as_json: bool) -> None:
 @json_option
 def list_(as_json: bool) -> None:
     """List all keys, the revoked ones too."""
-    with opened_database() as database, database.read() as connection:
+    with opened_database() as database, database.snapshot() as connection:
         rows = api_keys.listed(connection)
     columns = {
         "id": "ID",
@@ -70,7 +70,7 @@ def list_(as_json: bool) -> None:
 @keys.command()
 @click.argument("name_or_id")
 @json_option
-@acts("key.rotated")
+@audited("key.rotated")
 def rotate(name_or_id: str, as_json: bool) -> None:
     """Replace a key by a new one of the same name and role; the old one ends at once.
 
@@ -89,7 +89,7 @@ def rotate(name_or_id: str, as_json: bool) -> None:
 @examples("keys revoke front-door", "keys revoke 3")
 @keys.command()
 @click.argument("name_or_id")
-@acts("key.revoked")
+@audited("key.revoked")
 def revoke(name_or_id: str) -> None:
     """End a key at once, everywhere."""
     context = os_user()

@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 from sqlalchemy.exc import DBAPIError
 
-from attendance import moving
-from attendance.cli.acting import acts
+from attendance import relocation
+from attendance.cli.audited import audited
 from attendance.cli.common import aligned, examples, load_settings, opened_database, os_user
 from attendance.cli.db import all_faults, note_upgrade
+from attendance.config.secrets import without_passwords
 from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase, schema
-from attendance.moving.comparing import Compared
-from attendance.secret import without_passwords
+from attendance.relocation.comparing import Compared
 
 _HOW = "postgresql+psycopg://user@host/attendance"
 
@@ -51,22 +51,22 @@ def move(url: str | None, file: Path | None, cancel: bool, discard: bool) -> Non
         _move(url=url, file=file)
 
 
-@acts("db.reopened")
+@audited("db.reopened")
 def _cancel(*, discard: bool) -> None:
     url = load_settings().database_url
     with closing(Database.at(url)) as database:
         schema.refuse_foreign(database)
-        place = moving.reopen(database, url, os_user(), note_upgrade, discard=discard)
+        place = relocation.reopen(database, url, os_user(), note_upgrade, discard=discard)
         click.echo(f"{database.name} is open again. Drop what there may be of it in {place}.")
 
 
-@acts("db.moved")
+@audited("db.moved")
 def _move(*, url: str | None, file: Path | None) -> None:
     there = _target_url(url, file)
     with opened_database() as source, _opened_target(there) as target:
         _refuse_unsound(source)
         key = load_settings().audit_hmac_key
-        steps = moving.Move(source, target, there, os_user(), key)
+        steps = relocation.Move(source, target, there, os_user(), key)
         with _blaming_the_right_one(source):
             compared = steps.run(_bar)
         if compared:
@@ -126,10 +126,10 @@ def _blaming_the_right_one(source: Database) -> Iterator[None]:
     """What fails in the middle says who refused what, and what is to be done then."""
     try:
         yield
-    except moving.CannotMove:
+    except relocation.CannotMove:
         raise  # it says so itself
     except (DBAPIError, DatabaseError) as error:
-        raise DatabaseError(f"{_refusal(error)} {moving.way_on(source)}".rstrip()) from None
+        raise DatabaseError(f"{_refusal(error)} {relocation.way_on(source)}".rstrip()) from None
 
 
 def _refusal(error: DBAPIError | DatabaseError) -> str:

@@ -6,9 +6,7 @@ from functools import partial
 import click
 from sqlalchemy import Connection
 
-from attendance import notices
-from attendance.audit.changes import record_changes, record_refused
-from attendance.cli.acting import acts
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     When,
     examples,
@@ -21,8 +19,10 @@ from attendance.cli.common import (
 )
 from attendance.cli.purge import purge
 from attendance.cli.watch import watch
-from attendance.outbox import admin, listing
-from attendance.outbox.message import STATUSES, Status
+from attendance.notifications import texts
+from attendance.notifications.operations import record_changes, record_refused
+from attendance.outbox import admin, queries
+from attendance.outbox.models import STATUSES, Status
 
 _LARGEST_ID = 2**63 - 1
 _ids = click.argument("ids", nargs=-1, type=click.IntRange(1, _LARGEST_ID), metavar="[ID]...")
@@ -57,8 +57,8 @@ def outbox() -> None:
 @json_option
 def list_(status: Status | None, chat: str | None, limit: int, as_json: bool) -> None:
     """List messages, the newest first."""
-    with opened_database() as database, database.read() as connection:
-        rows = listing.messages(connection, status=status, chat_id=chat, limit=limit)
+    with opened_database() as database, database.snapshot() as connection:
+        rows = queries.messages(connection, status=status, chat_id=chat, limit=limit)
     print_rows(rows, _COLUMNS, as_json=as_json, empty="No messages.")
 
 
@@ -68,8 +68,8 @@ def list_(status: Status | None, chat: str | None, limit: int, as_json: bool) ->
 @json_option
 def show(message_id: int, as_json: bool) -> None:
     """Show one message with each attempt to deliver it."""
-    with opened_database() as database, database.read() as connection:
-        message = listing.message(connection, message_id)
+    with opened_database() as database, database.snapshot() as connection:
+        message = queries.message(connection, message_id)
     if message is None:
         raise click.ClickException(f"There is no message {message_id}.")
     if as_json:
@@ -86,8 +86,8 @@ def show(message_id: int, as_json: bool) -> None:
 @json_option
 def stats(as_json: bool) -> None:
     """Count messages by status; the age of the oldest that is due; what holds things up."""
-    with opened_database() as database, database.read() as connection:
-        found = listing.stats(connection, database.clock()).as_dict()
+    with opened_database() as database, database.snapshot() as connection:
+        found = queries.stats(connection, database.clock()).as_dict()
     if as_json:
         print_json(found)
         return
@@ -108,7 +108,7 @@ def stats(as_json: bool) -> None:
 @click.option("--since", type=When(), help="Only messages created since: a time, or 12h, 7d.")
 @click.option("--dry-run", is_flag=True, help="Say what would change, and change nothing.")
 @_reason
-@acts("outbox.retried")
+@audited("outbox.retried")
 def retry(
     ids: tuple[int, ...],
     error: str | None,
@@ -134,13 +134,13 @@ def retry(
 
     with opened_database() as database:
         changes = database.write(partial(work, now=database.clock()))
-        with database.read() as connection:
-            parked = listing.parked_chats_of(connection, changes.waiting)
+        with database.snapshot() as connection:
+            parked = queries.parked_chats_of(connection, changes.waiting)
     count = _messages(len(changes.before))
     click.echo(
         f"{count} would go back to pending." if dry_run else f"{count} went back to pending."
     )
-    for sentence in notices.parked(parked):
+    for sentence in texts.parked(parked):
         click.echo(sentence)
     _exit_over_refused(changes, ("failed", "uncertain", "cancelled"))
 
@@ -151,7 +151,7 @@ def retry(
     "ids", nargs=-1, required=True, type=click.IntRange(1, _LARGEST_ID), metavar="ID..."
 )
 @_reason
-@acts("outbox.cancelled")
+@audited("outbox.cancelled")
 def cancel(ids: tuple[int, ...], reason: str | None) -> None:
     """Give messages up that are not sent and not under way."""
     context = os_user()

@@ -4,10 +4,10 @@ from datetime import datetime, timedelta
 
 import click
 
-from attendance import retention
-from attendance.cli.acting import acts
+from attendance.cli.audited import audited
 from attendance.cli.common import When, examples, load_settings, opened_database, os_user
 from attendance.db import Database
+from attendance.maintenance import pruner
 from attendance.outbox import pruning
 
 _BATCH = 500
@@ -23,7 +23,7 @@ _YOUNGEST = timedelta(hours=1)
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be forgotten, and forget nothing.")
 @click.option("--reason", help="Why, for the audit trail.")
-@acts("outbox.pruned")
+@audited("outbox.pruned")
 def purge(older_than: datetime | None, dry_run: bool, reason: str | None) -> None:
     """Forget messages that were sent or cancelled, with their attempts.
 
@@ -43,7 +43,7 @@ def purge(older_than: datetime | None, dry_run: bool, reason: str | None) -> Non
 
 
 def _count(database: Database, before: datetime) -> int:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         return pruning.count(connection, before)
 
 
@@ -51,7 +51,7 @@ def _purge(database: Database, now: datetime, before: datetime, reason: str | No
     """In batches, so that nobody else who writes waits for long."""
     context, total = os_user(), 0
     while done := database.write(
-        lambda c: retention.prune_messages(c, now, before, _BATCH, context, reason)
+        lambda c: pruner.prune_messages(c, now, before, _BATCH, context, reason)
     ):
         total += done
     return total

@@ -10,8 +10,8 @@ from typing import NoReturn
 import click
 from sqlalchemy import Connection
 
-from attendance import audit, notices, routing
-from attendance.cli.acting import acts
+from attendance import audit
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     NEGATIVE_ID,
     chat_argument,
@@ -24,8 +24,8 @@ from attendance.cli.common import (
 )
 from attendance.config import Settings
 from attendance.db import Database
-from attendance.outbox import lanes, listing, starts
-from attendance.outbox.pacing import Pace
+from attendance.notifications import routing, texts
+from attendance.outbox import lanes, queries, rate_limiter
 from attendance.outbox.transport import (
     Delivered,
     Migrated,
@@ -40,7 +40,8 @@ from attendance.outbox.transport import (
 from attendance.telegram.client import ChatInfo, TelegramClient
 from attendance.telegram.discovery import Found, chats_in
 from attendance.telegram.errors import Failure
-from attendance.telegram.markdown import escape
+from attendance.telegram.markdown.text import escape
+from attendance.worker import rate_limits
 
 GENERAL_TOPIC = 1
 """By which people see the topic that has no number for those who write to it."""
@@ -84,7 +85,7 @@ def telegram_client(settings: Settings) -> Iterator[TelegramClient]:
 @click.command(context_settings=NEGATIVE_ID)
 @chat_argument
 @click.option("--topic", type=click.IntRange(1), help="A topic of the group, by number.")
-@acts("chat.tested")
+@audited("chat.tested")
 def test(chat_id: str, topic: int | None) -> None:
     """Send a chat a message that people see, and say how it went.
 
@@ -94,20 +95,20 @@ def test(chat_id: str, topic: int | None) -> None:
     settings = load_settings()
     topic = None if topic == GENERAL_TOPIC else topic
     with opened_database() as database, telegram_client(settings) as client:
-        with database.read() as connection:
+        with database.snapshot() as connection:
             lane = lanes.lives_in(connection, chat_id)
         info = client.get_chat(lane, LOOK_SECONDS)
         _await_pace(database, settings, lane)
         seconds = settings.telegram_timeout.total_seconds
-        outcome = client.say(lane, escape(_TEST), seconds, thread_id=topic)
+        outcome = client.send_text(lane, escape(_TEST), seconds, thread_id=topic)
         _note_test(database, chat_id, outcome, info)
-        with database.read() as connection:
-            parked = listing.parked_chats(connection, [lane])
+        with database.snapshot() as connection:
+            parked = queries.parked_chats(connection, [lane])
     if not isinstance(outcome, Delivered):
         click.echo(f"Error: {outcome.error}. {remedy_of(outcome)}", err=True)
         raise click.exceptions.Exit(1)
     click.echo(f"The chat {chat_id} has the test message, as its number {outcome.receipt}.")
-    for sentence in notices.parked(parked):
+    for sentence in texts.parked(parked):
         click.echo(f"{sentence} All but this test waits.")
 
 
@@ -168,13 +169,11 @@ def _ready_commands(found: Found) -> Iterator[str]:
 
 def _await_pace(database: Database, settings: Settings, chat_id: str) -> None:
     """Debit a start; where the rate is used up, wait a little for it."""
-    pace = Pace(
-        overall=settings.outbox_rate_overall,
-        private=settings.outbox_rate_chat,
-        group=settings.outbox_rate_group,
-    )
+    limits = rate_limits(settings)
     ends = time.monotonic() + _PACE_PATIENCE_SECONDS
-    while not database.write(lambda c: starts.try_debit(c, pace, chat_id, database.clock())):
+    while not database.write(
+        lambda c: rate_limiter.try_consume(c, limits, chat_id, database.clock())
+    ):
         if time.monotonic() > ends:
             raise click.ClickException(
                 f"The rate of {chat_id}, or that over all chats, is used up: try again in a minute."
@@ -191,7 +190,7 @@ def _note_test(
     def work(connection: Connection) -> None:
         if isinstance(info, ChatInfo):
             routing.learn(connection, chat_id, info.type, info.title)
-        audit.record(
+        audit.append(
             connection,
             now,
             context,

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 from attendance.cli.common import examples
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 DEFAULT_PORT = 8081
 SANDBOX_CHAT = "1000"

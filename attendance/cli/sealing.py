@@ -19,7 +19,7 @@ from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.report import Report
 from attendance.audit.verify import CannotVerify, Scope, rows_to_verify
 from attendance.audit.verify import verify as verify_trail
-from attendance.cli.acting import acts
+from attendance.cli.audited import audited
 from attendance.cli.common import (
     When,
     examples,
@@ -30,8 +30,8 @@ from attendance.cli.common import (
     print_json,
 )
 from attendance.config import ConfigError
+from attendance.config.secrets import Secret, redact
 from attendance.db import Database, DatabaseError, Denied, Moved, Unavailable
-from attendance.secret import Secret, redact
 
 _TURN_OF_OTHERS_SECONDS = 0.5
 
@@ -89,7 +89,7 @@ def anchor(file: Path | None) -> None:
 
     `audit verify --anchor FILE` then finds whether the trail still leads to it.
     """
-    with opened_database() as database, database.read() as connection:
+    with opened_database() as database, database.snapshot() as connection:
         newest = seals.head(connection)
     if newest is None:
         raise click.ClickException("Nothing is sealed yet: a running service seals within seconds.")
@@ -125,7 +125,7 @@ def anchor(file: Path | None) -> None:
     help="A new file for what is cut off; `audit verify --archive` verifies it.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would go, and change nothing.")
-@acts("audit.pruned")
+@audited("audit.pruned")
 def prune(before: datetime, file: Path, dry_run: bool) -> None:
     """Cut whole seals from the front of the trail, once they are in an archive and verified.
 
@@ -134,7 +134,7 @@ def prune(before: datetime, file: Path, dry_run: bool) -> None:
     seal always stays.
     """
     with opened_database() as database:
-        with database.read() as connection:
+        with database.snapshot() as connection:
             cut = pruning.plan(connection, before)
         if cut is None:
             click.echo("Nothing was sealed before then.")
@@ -184,7 +184,7 @@ def _steps(database: Database, cut: pruning.Cut, kept: Mapping[str, Any]) -> Ite
     while cut.first_id <= cut.last_id:
         if cut.first_id > begun:
             time.sleep(_TURN_OF_OTHERS_SECONDS)
-        with database.read() as connection:
+        with database.snapshot() as connection:
             step = pruning.first_step(connection, cut)
         now = database.clock()
         with _only_the_owner_may():

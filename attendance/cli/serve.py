@@ -11,7 +11,7 @@ from attendance.cli import tryout
 from attendance.cli.bind import refuse_unusable
 from attendance.cli.common import examples, load_settings
 from attendance.cli.db import upgraded
-from attendance.notices import Notices
+from attendance.notifications.texts import Notices
 
 _CONFIG = "gunicorn.conf.py"
 _PLACES = (

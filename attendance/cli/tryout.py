@@ -23,12 +23,12 @@ from urllib.parse import urlsplit
 import click
 from sqlalchemy import Connection
 
-from attendance import keys
+from attendance import api_keys
 from attendance.cli.common import os_user
 from attendance.cli.sandbox import DEFAULT_PORT, SANDBOX_CHAT, environment_for, listening
 from attendance.db import Database
-from attendance.outbox import listing
-from attendance.telegram.sandbox import Sandbox
+from attendance.outbox import queries
+from attendance.sandbox import Sandbox
 
 KEY_NAME = "sandbox"
 
@@ -95,8 +95,8 @@ def _refuse_other_messages(database_url: str) -> None:
     """What waits for a real chat must not be told to the sandbox, and be marked as sent."""
     database = Database.at(database_url)
     try:
-        with database.read() as connection:
-            others = listing.waiting_for_others(connection, SANDBOX_CHAT)
+        with database.snapshot() as connection:
+            others = queries.waiting_for_others(connection, SANDBOX_CHAT)
     finally:
         database.close()
     if others:
@@ -111,9 +111,9 @@ def _fresh_key(database_url: str) -> str:
     context, token = os_user(), secrets.token_urlsafe(32)
 
     def work(connection: Connection, now: datetime) -> str:
-        with suppress(keys.NoSuchKey):  # there is none at the first try
-            keys.revoke(connection, now, context, KEY_NAME)
-        return keys.create(
+        with suppress(api_keys.NoSuchKey):  # there is none at the first try
+            api_keys.revoke(connection, now, context, KEY_NAME)
+        return api_keys.create(
             connection, now, context, name=KEY_NAME, role="admin", random_token=lambda: token
         )
 

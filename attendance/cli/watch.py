@@ -13,10 +13,10 @@ from typing import Any
 import click
 
 from attendance.cli.common import aligned, examples, load_settings, opened_database
-from attendance.config import Rate, Settings
+from attendance.config import RateSetting, Settings
 from attendance.db import Database
 from attendance.outbox.overview import Overview, overview
-from attendance.telegram.markdown import printable
+from attendance.telegram.markdown.text import printable
 
 _EVERY_SECONDS = 1.0
 _SCREEN_OF_ITS_OWN, _SCREEN_BEFORE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
@@ -44,7 +44,7 @@ def watch() -> None:
 
 
 def lines_of(
-    seen: Overview, rates: Mapping[str, Rate | None], most_chats: int | None = None
+    seen: Overview, rates: Mapping[str, RateSetting | None], most_chats: int | None = None
 ) -> list[str]:
     """What there is to see, line by line, with the chats that need a look first."""
     oldest = seen.oldest_due_age_seconds
@@ -62,7 +62,7 @@ def lines_of(
 
 def _picture(database: Database, settings: Settings, height: int | None) -> list[str]:
     now = database.clock()
-    with database.read() as connection:
+    with database.snapshot() as connection:
         seen = overview(connection, now)
     rates = {
         "overall": settings.outbox_rate_overall,

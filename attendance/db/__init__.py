@@ -4,7 +4,7 @@
 nothing of what is stored.
 """
 
-from attendance.db.base import Base, UtcTime, only_where, utc_now
+from attendance.db.base import Base, UtcTime, partial_index, utc_now
 from attendance.db.database import Database
 from attendance.db.disk import sync_directory
 from attendance.db.errors import (
@@ -16,12 +16,12 @@ from attendance.db.errors import (
     TooBusy,
     Unavailable,
 )
+from attendance.db.fast.prepared import Prepared
 from attendance.db.forks import assert_no_connections
-from attendance.db.inserting import insert_unless_there
-from attendance.db.locking import alone_at, transactions_overlap, try_alone_at
-from attendance.db.planning import keep_plans
+from attendance.db.inserting import insert_or_ignore
+from attendance.db.locking import advisory_lock, has_concurrent_writers, try_advisory_lock
+from attendance.db.planning import force_generic_plan
 from attendance.db.postgres import PostgresDatabase, bulk
-from attendance.db.prepared import Prepared
 from attendance.db.reading import read_all
 from attendance.db.sqlite import SqliteDatabase
 from attendance.db.text import format_utc, json_form, parse_utc
@@ -40,18 +40,18 @@ __all__ = [
     "TooBusy",
     "Unavailable",
     "UtcTime",
-    "alone_at",
+    "advisory_lock",
     "assert_no_connections",
     "bulk",
+    "force_generic_plan",
     "format_utc",
-    "insert_unless_there",
+    "has_concurrent_writers",
+    "insert_or_ignore",
     "json_form",
-    "keep_plans",
-    "only_where",
     "parse_utc",
+    "partial_index",
     "read_all",
     "sync_directory",
-    "transactions_overlap",
-    "try_alone_at",
+    "try_advisory_lock",
     "utc_now",
 ]

@@ -31,9 +31,13 @@ class Base(DeclarativeBase):
     )
 
 
-def only_where(condition: str) -> dict[str, Any]:
+def partial_index(condition: str) -> dict[str, Any]:
     """For an index over the rows of which `condition` holds, on each database."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
+only_where = partial_index
+"""What the migrations call it, which stay as they were written."""
 
 
 def utc_now() -> datetime:

@@ -99,7 +99,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def prove_writable(self, timeout_seconds: float) -> None:
+    def check_writable(self, timeout_seconds: float) -> None:
         """Write, where there is reason to doubt that it can be done.
 
         Raises:
@@ -107,11 +107,11 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def read(self) -> AbstractContextManager[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """A connection that sees one state of the database and cannot write."""
 
     @abstractmethod
-    def look(self) -> AbstractContextManager[Connection]:
+    def query(self) -> AbstractContextManager[Connection]:
         """The same for `Prepared` queries, each of which sees one state by itself: nothing is
         begun."""
 
@@ -120,7 +120,7 @@ class Database(ABC):
         """The time in UTC by which whoever works on this database lives."""
 
     @abstractmethod
-    def wake(self, event: threading.Event) -> None:
+    def notify(self, event: threading.Event) -> None:
         """From now on set `event` when another process has written what is due at once, where the
         database can tell; there may be less of this than there was to do, never a promise."""
 
@@ -133,15 +133,15 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def faults(self) -> list[str]:
+    def integrity_errors(self) -> list[str]:
         """What is wrong with what is stored, or how; empty where all is well."""
 
     @abstractmethod
-    def beside(self, suffix: str) -> Path:
+    def sidecar(self, suffix: str) -> Path:
         """A file of this process's host that goes with the database."""
 
     @abstractmethod
-    def share(self, file: Path) -> None:
+    def copy_mode_to(self, file: Path) -> None:
         """Let those read and write such a file who may read and write the database."""
 
     @abstractmethod

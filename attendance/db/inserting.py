@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
-def insert_unless_there(connection: Connection, table: FromClause, row: Mapping[str, Any]) -> bool:
+def insert_or_ignore(connection: Connection, table: FromClause, row: Mapping[str, Any]) -> bool:
     """Insert the row, unless one with a key of its own is there, or comes at the same time;
     whether it was inserted."""
     insert: Any = _INSERTS[connection.dialect.name]

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, inspect
 from attendance.db.base import Base
 from attendance.db.database import Database
 from attendance.db.errors import BadDatabaseUrl, NoDatabase
-from attendance.db.locking import transactions_overlap
+from attendance.db.locking import has_concurrent_writers
 from attendance.db.relocation import (
     refuse_closed,
     refuse_closed_by_an_older,
@@ -55,7 +55,7 @@ def upgrade(
 def refuse_foreign(database: Database) -> None:
     """Raises BadDatabaseUrl where none of our migrations has made the tables that are there. Only
     reads, which the upgrade of a SQLite file does not: it changes the header before all else."""
-    with database.read() as connection:
+    with database.snapshot() as connection:
         is_foreign = _is_foreign(connection)
     if is_foreign:
         raise BadDatabaseUrl(
@@ -72,7 +72,7 @@ def _is_foreign(connection: Connection) -> bool:
         return len(heads) > 1 or len(tables & _FIRST_TABLES) < 2
     # On a server others may have theirs beside ours, as extensions do.
     ours = tables & Base.metadata.tables.keys()
-    return bool(ours if transactions_overlap(connection) else tables)
+    return bool(ours if has_concurrent_writers(connection) else tables)
 
 
 def upgrade_within(
@@ -123,7 +123,7 @@ def require_current(database: Database) -> None:
         Moved: what was moved here is not all here yet, or an older version has closed it.
     """
     refuse_foreign(database)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         refuse_incomplete(connection, database.name)
         if is_outdated(connection):
             refuse_closed_by_an_older(connection, database.name)
@@ -143,7 +143,7 @@ def require_open(database: Database) -> None:
         Moved: it was moved away, or is not all here yet.
     """
     require_current(database)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         refuse_closed(connection, database.name)
 
 

@@ -11,8 +11,8 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, func, select, update
 
 from attendance.outbox import parking
-from attendance.outbox.lanes import follow_migrations
-from attendance.outbox.message import Chat, Message, Status, literal_status
+from attendance.outbox.chat_migration import follow_migrations
+from attendance.outbox.models import Chat, Message, Status, literal_status
 
 _AGAIN: tuple[Status, ...] = ("failed", "uncertain")
 _AGAIN_BY_ID: tuple[Status, ...] = ("failed", "uncertain", "cancelled")

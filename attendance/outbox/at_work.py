@@ -6,7 +6,7 @@ from sqlalchemy import Connection, func, select
 
 from attendance.db import Database
 from attendance.outbox import heartbeat
-from attendance.outbox.message import Message, literal_status
+from attendance.outbox.models import Message, literal_status
 
 SILENT_AFTER = timedelta(seconds=60)
 """A dispatcher that gave no sign of life for this long is not at work."""
@@ -18,7 +18,7 @@ def last_lease_ends(connection: Connection, now: datetime) -> datetime | None:
     return connection.scalar(select(func.max(Message.due_at)).where(*live))
 
 
-def lively(database: Database, now: datetime) -> list[str]:
+def live_dispatchers(database: Database, now: datetime) -> list[str]:
     """The names of the dispatchers that are at work."""
     beats = heartbeat.last_beats(database).items()
     return sorted(name for name, beaten_at in beats if beaten_at > now - SILENT_AFTER)

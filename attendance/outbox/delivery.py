@@ -11,12 +11,13 @@ from typing import TypeVar
 from sqlalchemy import Connection
 
 from attendance.db import DatabaseError
-from attendance.outbox import claiming, starts
-from attendance.outbox.claim import Claim, Settled
-from attendance.outbox.pacing import HORIZON, LATEST, LONGEST_LEAD, Lead
+from attendance.outbox import claim as claims
+from attendance.outbox import rate_limiter
+from attendance.outbox.dependencies import Dependencies
+from attendance.outbox.rate_limits import HORIZON, LATEST, LONGEST_LEAD, Lead
 from attendance.outbox.settlement import settle
 from attendance.outbox.transport import Outcome, Uncertain
-from attendance.outbox.workings import Workings
+from attendance.outbox.types import Claim, Settled
 
 _SETTLE_AGAIN_SECONDS = 1.0
 logger = logging.getLogger(__name__)
@@ -27,30 +28,30 @@ class Delivery:
     """What the senders of one dispatcher do. While a delivery is under way no transaction is open;
     once `stopping` is set nothing is sent any more."""
 
-    def __init__(self, workings: Workings, stopping: threading.Event) -> None:
-        self._w = workings
+    def __init__(self, dependencies: Dependencies, stopping: threading.Event) -> None:
+        self._deps = dependencies
         self._stopping = stopping
         self._lead = Lead()
 
     @property
     def goes_on(self) -> bool:
-        return not self._stopping.is_set() and self._w.is_alive()
+        return not self._stopping.is_set() and self._deps.is_alive()
 
     def claim(self, connection: Connection, limit: int, *, patient: bool = True) -> list[Claim]:
         """Up to `limit` that are due and may start now, or in a moment. None where somebody else
         claims at this moment, and we are not `patient`."""
-        if not starts.plan_alone(connection, self._w.policy.pace, patient=patient):
+        if not rate_limiter.lock(connection, self._deps.policy.rate_limits, patient=patient):
             return []
-        terms = claiming.Terms(
-            claimed_by=self._w.name,
-            new_token=self._w.new_token,
-            policy=self._w.policy,
-            on_outcome=self._w.on_outcome,
+        terms = claims.Terms(
+            claimed_by=self._deps.name,
+            new_token=self._deps.new_token,
+            policy=self._deps.policy,
+            on_outcome=self._deps.on_outcome,
             lead=self._lead.time,
         )
         # The time is taken when the unit runs: a lease that began while it waited for the lock
         # would be shorter than the delivery that it has to cover.
-        return claiming.claim(connection, self._w.clock(), limit, terms)
+        return claims.claim(connection, self._deps.clock(), limit, terms)
 
     def deliver(self, claim: Claim) -> None:
         """Send what was claimed and write what came of it; then the next that is due, if any."""
@@ -65,7 +66,7 @@ class Delivery:
             self._release(claim)
         except Exception as error:
             logger.exception("Message %s could not be settled and is left to its lease", claim.id)
-            self._w.on_crash("delivery", error)
+            self._deps.on_crash("delivery", error)
         return None
 
     def _claim_following(self, connection: Connection) -> Claim | None:
@@ -75,25 +76,25 @@ class Delivery:
         return next(iter(self.claim(connection, 1, patient=False)), None) if self.goes_on else None
 
     def _release(self, claim: Claim) -> None:
-        now = self._w.clock()
-        self._persist(lambda connection: claiming.release(connection, now, claim), claim)
+        now = self._deps.clock()
+        self._persist(lambda connection: claims.release(connection, now, claim), claim)
 
     def _begins_in_time(self, claim: Claim) -> bool:
         """Wait for the planned start; False where it is past by more than the pace can bear."""
         if claim.debit.id is None:
             return True
-        self._lead.observe(self._w.clock() - claim.claimed_at)
-        early = min(claim.debit.starts_at - self._w.clock(), LONGEST_LEAD + HORIZON)
+        self._lead.observe(self._deps.clock() - claim.claimed_at)
+        early = min(claim.debit.starts_at - self._deps.clock(), LONGEST_LEAD + HORIZON)
         if early > timedelta():
             self._stopping.wait(early.total_seconds())
-        late = self._w.clock() - claim.debit.starts_at
+        late = self._deps.clock() - claim.debit.starts_at
         if late > LATEST:
             logger.debug("Message %s is given back: %s behind its planned start", claim.id, late)
         return late <= LATEST
 
     def _send(self, claim: Claim) -> Outcome:
         try:
-            return self._w.transport.send(claim.outgoing, self._w.total_seconds)
+            return self._deps.transport.send(claim.outgoing, self._deps.total_seconds)
         except Exception as error:
             # A transport answers with outcomes; one that raises has told us nothing.
             logger.exception("The transport failed on message %s", claim.id)
@@ -109,11 +110,11 @@ class Delivery:
 
         following = None
         try:
-            settled, following = self._w.database.write(settle_and_claim, timeout_seconds=None)
+            settled, following = self._deps.database.write(settle_and_claim, timeout_seconds=None)
         except Exception as error:
             if not isinstance(error, DatabaseError):
                 logger.exception("The end of message %s is written by itself", claim.id)
-                self._w.on_crash("delivery", error)
+                self._deps.on_crash("delivery", error)
             settled = self._persist(settle_it, claim)
         for one in settled:
             _tell(one)
@@ -122,19 +123,19 @@ class Delivery:
     def _settlement(self, claim: Claim, outcome: Outcome) -> Callable[[Connection], list[Settled]]:
         return partial(
             settle,
-            now=self._w.clock(),
+            now=self._deps.clock(),
             claim=claim,
             outcome=outcome,
-            policy=self._w.policy,
-            jitter=self._w.random(),
-            on_outcome=self._w.on_outcome,
+            policy=self._deps.policy,
+            jitter=self._deps.random(),
+            on_outcome=self._deps.on_outcome,
         )
 
     def _persist(self, work: Callable[[Connection], T], claim: Claim) -> T:
         """Write the end of a claim, however long the database makes us wait for it."""
         while True:
             try:
-                return self._w.database.write(work, timeout_seconds=None)
+                return self._deps.database.write(work, timeout_seconds=None)
             except DatabaseError as error:
                 logger.warning("The end of message %s is not written yet: %s", claim.id, error)
                 time.sleep(_SETTLE_AGAIN_SECONDS)

@@ -14,8 +14,8 @@ from typing import TypeVar
 
 from attendance.outbox import queue
 from attendance.outbox.delivery import Delivery
-from attendance.outbox.senders import Senders
-from attendance.outbox.workings import Workings
+from attendance.outbox.dependencies import Dependencies
+from attendance.outbox.sender_pool import SenderPool
 
 _AFTER_ERROR_SECONDS = 1.0
 _LOOK_AGAIN_SECONDS = 0.05
@@ -31,37 +31,37 @@ T = TypeVar("T")
 class Dispatcher:
     """Delivers what is due, at most one message of a chat at a time."""
 
-    def __init__(self, workings: Workings) -> None:
-        self._w = workings
-        self._senders = Senders(workings.senders, on_free=workings.wake.set)
+    def __init__(self, dependencies: Dependencies) -> None:
+        self._deps = dependencies
+        self._senders = SenderPool(dependencies.senders, on_free=dependencies.wake.set)
         # A probe may take ten seconds: it keeps no sender from its messages.
-        self._prober = Senders(1, on_free=workings.wake.set)
+        self._prober = SenderPool(1, on_free=dependencies.wake.set)
         self._stopping = threading.Event()
-        self._delivery = Delivery(workings, self._stopping)
+        self._delivery = Delivery(dependencies, self._stopping)
         self._looks_in_vain = 0
         # Held for a round of `run`. Re-entrant: a signal's handler may stop its own thread.
         self._round = threading.RLock()
 
     def run(self) -> None:
         """Work until `stop` is called or the process ends. Survives any error."""
-        self._w.wake.clear()
+        self._deps.wake.clear()
         while self._delivery.goes_on:
             self._rest(self._run_a_round())
             # Cleared before all that is looked at next, the call to stop included.
-            self._w.wake.clear()
+            self._deps.wake.clear()
 
     def run_once(self) -> float:
         """See to the chores, start what is due and can start now; how long to wait, in seconds."""
-        self._do_chores()
+        self._run_tasks()
         self._probe()
-        with self._w.database.look() as connection:
-            due = queue.next_due(connection, self._w.clock(), self._w.policy)
+        with self._deps.database.query() as connection:
+            due = queue.next_due(connection, self._deps.clock(), self._deps.policy)
         until_due = self._seconds_until(due)
         free = self._senders.free
         if until_due > 0 or free == 0:
             # Where all senders are busy, the one that ends first sets `wake`.
-            return min(self._w.poll_seconds, until_due if free else self._w.poll_seconds)
-        claims = self._w.database.write(partial(self._delivery.claim, limit=free))
+            return min(self._deps.poll_seconds, until_due if free else self._deps.poll_seconds)
+        claims = self._deps.database.write(partial(self._delivery.claim, limit=free))
         for claim in claims:
             self._senders.start(partial(self._delivery.deliver, claim))
         # Empty-handed: something was given up, or another was faster. Soon look again.
@@ -71,7 +71,7 @@ class Dispatcher:
         """Claim nothing more and wait for what is in flight; False where some of it still was."""
         deadline = time.monotonic() + timeout_seconds
         self._stopping.set()
-        self._w.wake.set()
+        self._deps.wake.set()
         # A round that has begun may still start something, or give back what it claimed.
         idle = self._round.acquire(timeout=timeout_seconds)
         if idle:
@@ -79,7 +79,7 @@ class Dispatcher:
         for threads in (self._senders, self._prober):
             idle = threads.wait_idle(max(0.0, deadline - time.monotonic())) and idle
             threads.close(max(0.0, deadline - time.monotonic()))
-        self._w.on_stop()
+        self._deps.on_stop()
         return idle
 
     def _rest(self, seconds: float) -> None:
@@ -91,7 +91,7 @@ class Dispatcher:
             together = min(seconds, _LONG_REST_SECONDS if long else _REST_SECONDS)
             self._stopping.wait(together)
             seconds -= together
-        if not self._w.wake.wait(seconds):
+        if not self._deps.wake.wait(seconds):
             self._looks_in_vain = 0
 
     def _run_a_round(self) -> float:
@@ -100,19 +100,19 @@ class Dispatcher:
                 return self.run_once() if self._delivery.goes_on else 0.0
             except Exception as error:
                 logger.exception("The dispatcher failed and goes on")
-                self._w.on_crash("round", error)
+                self._deps.on_crash("round", error)
                 return _AFTER_ERROR_SECONDS
 
-    def _do_chores(self) -> None:
-        for chore in self._w.chores:
+    def _run_tasks(self) -> None:
+        for chore in self._deps.tasks:
             try:
                 chore()
             except Exception as error:
                 logger.exception("A chore of the dispatcher failed and will be tried again")
-                self._w.on_crash("chore", error)
+                self._deps.on_crash("chore", error)
 
     def _probe(self) -> None:
-        for probe in self._w.probes:
+        for probe in self._deps.probes:
             if self._prober.free and (job := self._attempt(probe)) is not None:
                 self._prober.start(partial(self._attempt, job))
 
@@ -121,10 +121,10 @@ class Dispatcher:
             return probe()
         except Exception as error:
             logger.exception("A probe of the dispatcher failed and will be made again")
-            self._w.on_crash("probe", error)
+            self._deps.on_crash("probe", error)
             return None
 
     def _seconds_until(self, due: datetime | None) -> float:
         if due is None:
-            return self._w.poll_seconds
-        return max(0.0, (due - self._w.clock()).total_seconds())
+            return self._deps.poll_seconds
+        return max(0.0, (due - self._deps.clock()).total_seconds())

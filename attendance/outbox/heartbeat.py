@@ -24,7 +24,7 @@ def last_beats(database: Database) -> dict[str, datetime]:
     after a day."""
     if isinstance(database, SqliteDatabase):
         return heartbeat_files.last_beats(database.path)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         return heartbeat_rows.last_beats(connection)
 
 

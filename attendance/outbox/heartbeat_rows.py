@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, delete, select, update
 
-from attendance.db import Database, DatabaseError, insert_unless_there
-from attendance.outbox.message import Beat
+from attendance.db import Database, DatabaseError, insert_or_ignore
+from attendance.outbox.models import Beat
 
 _BEAT_SECONDS = 15.0
 _PATIENCE_SECONDS = 1.0
@@ -43,5 +43,5 @@ def last_beats(connection: Connection) -> dict[str, datetime]:
 def _beat(connection: Connection, now: datetime, name: str) -> None:
     """Those that were killed leave their row; it counts for a day."""
     connection.execute(delete(Beat).where(Beat.beaten_at < now - _FORGET_AFTER))
-    if not insert_unless_there(connection, Beat.__table__, {"name": name, "beaten_at": now}):
+    if not insert_or_ignore(connection, Beat.__table__, {"name": name, "beaten_at": now}):
         connection.execute(update(Beat).where(Beat.name == name).values(beaten_at=now))

@@ -24,24 +24,28 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from attendance.db import Prepared, UtcTime, insert_unless_there, keep_plans, transactions_overlap
-from attendance.outbox import stoppage
-from attendance.outbox.claim import Policy
-from attendance.outbox.message import (
+from attendance.db import (
+    Prepared,
+    UtcTime,
+    force_generic_plan,
+    has_concurrent_writers,
+    insert_or_ignore,
+)
+from attendance.outbox import circuit_breaker
+from attendance.outbox.models import (
     IS_UNSETTLED,
     PARKED,
     READY,
     Chat,
     Message,
-    Start,
     literal_status,
 )
+from attendance.outbox.types import Policy
 
 Head = dict[str, Any]
 """A row of `outbox` that heads its lane, with the chat's own settings."""
 
 _MOST_PARKED = 100
-_STATE = ("parked_at", "park_reason", "probe_at", "refused_since")
 # Written as the index on them is, which SQLite uses only for a condition that it knows.
 _UNSETTLED_STATUSES = literal_status("pending", "sending")
 _OPEN, _PARKED = (text(condition) for condition in (READY, PARKED))
@@ -155,7 +159,7 @@ def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
     chat = _of_chat.first(connection, {"chat_id": chat_id})
     if chat is None:
         row = {"chat_id": chat_id, "created_at": now, "silent": False}
-        insert_unless_there(connection, Chat.__table__, row)
+        insert_or_ignore(connection, Chat.__table__, row)
         return chat_id
     return chat.migrated_to or chat_id
 
@@ -166,30 +170,11 @@ def lives_in(connection: Connection, chat_id: str) -> str:
     return chat_id if chat is None else chat.migrated_to or chat_id
 
 
-def migrate(connection: Connection, now: datetime, old: str, new: str) -> None:
-    """From now on `old` lives as `new`, with all that waits for it; topics of `old` are void."""
-    new = open_lane(connection, now, new)
-    if new == old:
-        return
-    _hand_over(connection, old, new)
-    aliases = update(Chat).where(or_(Chat.chat_id == old, Chat.migrated_to == old))
-    connection.execute(aliases.values(migrated_to=new, **dict.fromkeys(_STATE)))
-    follow_migrations(connection)
-
-
-def follow_migrations(connection: Connection) -> None:
-    """Bring what waits in the lane of a chat that has moved to where it lives."""
-    moved = select(Chat.migrated_to).where(Chat.chat_id == Message.lane).scalar_subquery()
-    left = select(Chat.chat_id).where(Chat.migrated_to.is_not(None))
-    stale = update(Message).where(Message.lane.in_(left), IS_UNSETTLED, Message.status == "pending")
-    connection.execute(stale.values(lane=moved, thread_id=None))
-
-
 def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
     """The heads that may be claimed, those that could have been for longest first. Until the end
     of the transaction nobody else changes their lanes, but for messages that come in."""
-    if transactions_overlap(connection):
-        keep_plans(connection)
+    if has_concurrent_writers(connection):
+        force_generic_plan(connection)
         rows = _lock_due.all(connection, {"now": now, "limit": limit})
         held = [row.chat_id for row in rows]
         due = _rows(_locked_due_heads, connection, now=now, lanes=held) if held else []
@@ -203,7 +188,7 @@ def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> l
     that time shorter. Their lanes are held as those of `due_heads`."""
     times = {"now": now, "old": now - policy.give_up_after}
     due = _rows(_due_parked_heads, connection, **times)
-    if due and transactions_overlap(connection):
+    if due and has_concurrent_writers(connection):
         rows = _lock_these.all(connection, {"lanes": [head["lane"] for head in due]})
         held = [row.chat_id for row in rows]
         due = _rows(_locked_due_parked_heads, connection, **times, lanes=held) if held else []
@@ -213,8 +198,8 @@ def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> l
 def hold_lane(connection: Connection, lane: str) -> None:
     """Keep all others from changing the lane until the end of the transaction, but for messages
     that come in. To be done before any of its messages is changed."""
-    if transactions_overlap(connection):
-        keep_plans(connection)
+    if has_concurrent_writers(connection):
+        force_generic_plan(connection)
         _lock_one(connection, {"lane": lane})
 
 
@@ -232,7 +217,7 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
     if due is not None:
         yield due
     if since is not None:
-        yield since + policy.give_up_after + stoppage.time_stopped(connection, since, now)
+        yield since + policy.give_up_after + circuit_breaker.time_stopped(connection, since, now)
 
 
 def front(connection: Connection, lane: str, limit: int) -> list[Head]:
@@ -272,21 +257,6 @@ def another_is_held(connection: Connection, lane: str, now: datetime) -> bool:
 
 def _rows(query: Prepared, connection: Connection, **values: Any) -> list[Head]:
     return [row._asdict() for row in query.all(connection, values)]
-
-
-def _hand_over(connection: Connection, old: str, new: str) -> None:
-    """Give the chat's new id what belongs to the chat, but for what that has of its own: how it is
-    told, whether it is paused, and the starts that its pace counts."""
-    was = connection.execute(select(Chat.__table__).where(Chat.chat_id == old)).mappings().one()
-    lives = update(Chat).where(Chat.chat_id == new)
-    kept = {
-        name: func.coalesce(getattr(Chat, name), was[name]) for name in ("title", "quiet_hours")
-    }
-    connection.execute(lives.values(silent=or_(Chat.silent, was["silent"]), **kept))
-    state = {name: was[name] for name in _STATE if was[name] is not None}
-    if "parked_at" in state:
-        connection.execute(lives.where(Chat.parked_at.is_(None)).values(**state))
-    connection.execute(update(Start).where(Start.lane == old).values(lane=new))
 
 
 def _belongs(row: Head, head: Head) -> bool:

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import Connection, func, or_, select
 
-from attendance.outbox import listing
-from attendance.outbox.message import IS_UNSETTLED, Attempt, Message, Stoppage, literal_status
+from attendance.outbox import queries
+from attendance.outbox.models import IS_UNSETTLED, Attempt, Message, Stoppage, literal_status
 
 _ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
 _LATEST = 10_000
@@ -33,9 +33,9 @@ def overview(connection: Connection, now: datetime) -> Overview:
     return Overview(
         counts=_counts(connection),
         sent_last_minute=_sent_since(connection, now - timedelta(minutes=1)),
-        oldest_due_age_seconds=listing.oldest_due_age(connection, now),
+        oldest_due_age_seconds=queries.oldest_due_age(connection, now),
         stopped=_stopped(connection, now),
-        chats=[{**chat, "state": state_of(chat, now)} for chat in listing.chats(connection)],
+        chats=[{**chat, "state": state_of(chat, now)} for chat in queries.chats(connection)],
     )
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Connection, and_, bindparam, not_, select, update
 
 from attendance.db import Prepared
-from attendance.outbox.message import Chat, Message
+from attendance.outbox.models import Chat, Message
 
 _FIRST_PROBE = timedelta(minutes=1)
 LONGEST_PROBE = timedelta(hours=1)

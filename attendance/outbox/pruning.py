@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, select
 
-from attendance.outbox.message import Attempt, Message, literal_status
+from attendance.outbox.models import Attempt, Message, literal_status
 
 _DONE = Message.status.in_(literal_status("sent", "cancelled"))
 

@@ -9,10 +9,10 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, select, update
 
 from attendance.db import Prepared
-from attendance.outbox import lanes, starts, stoppage
-from attendance.outbox.claim import Policy
-from attendance.outbox.message import IS_UNSETTLED, Message
-from attendance.outbox.pacing import HORIZON, next_start
+from attendance.outbox import circuit_breaker, lanes, rate_limiter
+from attendance.outbox.models import IS_UNSETTLED, Message
+from attendance.outbox.rate_limits import HORIZON, next_start
+from attendance.outbox.types import Policy
 
 _insert_message = Prepared(
     insert(Message.__table__),  # type: ignore[arg-type]  # a Table, declared as FromClause
@@ -82,7 +82,7 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
 def waits_for_configuration(connection: Connection) -> bool:
     """Whether a message has no chat, or its clock stands still, for want of a configuration."""
     is_homeless = _homeless.first(connection, {}) is not None
-    return is_homeless or stoppage.is_open(connection, "unconfigured")
+    return is_homeless or circuit_breaker.is_open(connection, "unconfigured")
 
 
 def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:
@@ -91,13 +91,13 @@ def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime 
 
     Only reads, and so costs nobody anything. None where nothing waits.
     """
-    stopped = stoppage.current(connection, now)
+    stopped = circuit_breaker.current(connection, now)
     if stopped is not None:
         return stopped.until
     times = list(lanes.parked_due(connection, now, policy))
     first = lanes.first_due(connection)
     if first is not None:
-        rate = policy.pace.overall
-        possible = next_start(starts.latest(connection, rate), rate, now)
+        rate = policy.rate_limits.overall
+        possible = next_start(rate_limiter.latest(connection, rate), rate, now)
         times.append(max(first, possible - HORIZON))
     return min(times, default=None)

@@ -12,9 +12,8 @@ from itertools import takewhile
 from sqlalchemy import Boolean, Connection, bindparam, case, func, insert, or_, select, update
 
 from attendance.db import Prepared, UtcTime
-from attendance.outbox import backoff, lanes, parking, stoppage
-from attendance.outbox.claim import Claim, Claimed, Policy, Settled
-from attendance.outbox.message import Attempt, Message
+from attendance.outbox import backoff, chat_migration, circuit_breaker, lanes, parking
+from attendance.outbox.models import Attempt, Message
 from attendance.outbox.transport import (
     Delivered,
     Migrated,
@@ -26,6 +25,7 @@ from attendance.outbox.transport import (
     Retry,
     Uncertain,
 )
+from attendance.outbox.types import Claim, Claimed, Policy, Settled
 
 OnOutcome = Callable[[Connection, datetime, Settled], None]
 
@@ -185,9 +185,9 @@ def _affect_chat_and_bot(
             in_topic = claim.outgoing.thread_id is not None
             parking.park(connection, now, claim.lane, error, probed=not in_topic)
         case Migrated(chat_id, _):
-            lanes.migrate(connection, now, claim.lane, chat_id)
+            chat_migration.migrate(connection, now, claim.lane, chat_id)
         case Misconfigured(error):
-            stoppage.begin(connection, now, "misconfigured", error)
+            circuit_breaker.open(connection, now, "misconfigured", error)
         case Retry(error) | Uncertain(error):
             _stop_if_nothing_gets_through(connection, now, error)
         case _:
@@ -201,7 +201,7 @@ def _hold(connection: Connection, now: datetime, lane: str, until: datetime, err
     other_is_held = lanes.another_is_held(connection, lane, now)
     lanes.hold(connection, lane, until, error)
     if other_is_held:
-        stoppage.flood(connection, now, until, error)
+        circuit_breaker.open_until(connection, now, until, error)
 
 
 def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: str) -> None:
@@ -212,7 +212,7 @@ def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: 
     failed = takewhile(lambda row: row.outcome in {"retry", "uncertain"}, rows)
     # A digest is an attempt of each of its messages, and one request.
     if len({row.token for row in failed}) >= _FAILURES_TO_STOP:
-        stoppage.begin(connection, now, "unreachable", error)
+        circuit_breaker.open(connection, now, "unreachable", error)
 
 
 def _change(

@@ -13,9 +13,8 @@ from weakref import WeakSet
 import requests
 from urllib3.exceptions import HTTPError
 
+from attendance.config.secrets import Secret
 from attendance.outbox.transport import Delivered, Outcome, Outgoing, Rejected, Retry
-from attendance.secret import Secret
-from attendance.telegram.connection import Line, keep_urls_out_of_logs
 from attendance.telegram.deadline import Deadline, until
 from attendance.telegram.errors import (
     Failure,
@@ -28,8 +27,9 @@ from attendance.telegram.errors import (
     results_of,
     succeeded,
 )
-from attendance.telegram.markdown import clean, cut, escape, plain, printable
-from attendance.telegram.markup import MarkupError, parse
+from attendance.telegram.markdown.markup import MarkupError, parse
+from attendance.telegram.markdown.text import clean, cut, escape, plain, printable
+from attendance.telegram.session import BotSession, keep_urls_out_of_logs
 
 LONGEST_TEXT = 4096  # code points after parsing
 LONGEST_MARKUP = 32_768  # bytes before
@@ -98,7 +98,7 @@ class TelegramClient:
         self._monotonic = monotonic
         self._plain_only: set[int] = set()
         self._of_thread = threading.local()
-        self._lines: WeakSet[Line] = WeakSet()
+        self._sessions: WeakSet[BotSession] = WeakSet()
         keep_urls_out_of_logs()
 
     def send(self, message: Outgoing, total_seconds: float) -> Outcome:
@@ -129,7 +129,7 @@ class TelegramClient:
             case _:
                 return failure_of(*reply)
 
-    def knock(self, chat_id: str, total_seconds: float) -> Failure | None:
+    def can_write(self, chat_id: str, total_seconds: float) -> Failure | None:
         """Whether the bot may write in a chat, asked without writing: None if so. The chat sees
         "typing" for some seconds."""
         payload = {"chat_id": chat_id, "action": "typing"}
@@ -159,7 +159,7 @@ class TelegramClient:
         updates = results_of(reply.status, reply.body)
         return failure_of(*reply) if updates is None else updates
 
-    def say(
+    def send_text(
         self, chat_id: str, markup: str, total_seconds: float, *, thread_id: int | None = None
     ) -> Outcome:
         """Send a text that is no message of the outbox: once, as it is, without a reference."""
@@ -169,7 +169,7 @@ class TelegramClient:
 
     def close(self) -> None:
         """Close the idle connections of all threads; the client stays usable."""
-        for line in list(self._lines):
+        for line in list(self._sessions):
             line.close()
 
     def _remember_as_plain(self, message_id: int) -> None:
@@ -217,13 +217,13 @@ class TelegramClient:
     def _post(self, method: str, payload: dict[str, Any], seconds: float) -> requests.Response:
         url = f"{self._api_base}/bot{self._token.reveal()}/{method}"
         timeout = (min(self._connect_seconds, seconds), seconds)
-        return self._line().post(url, payload, timeout)
+        return self._session().post(url, payload, timeout)
 
-    def _line(self) -> Line:
+    def _session(self) -> BotSession:
         if not hasattr(self._of_thread, "line"):
-            self._of_thread.line = Line()
-            self._lines.add(self._of_thread.line)
-        line: Line = self._of_thread.line
+            self._of_thread.line = BotSession()
+            self._sessions.add(self._of_thread.line)
+        line: BotSession = self._of_thread.line
         return line
 
 

@@ -6,7 +6,7 @@ May import its neighbours in this package.
 import re
 from collections.abc import Sequence
 
-from attendance.telegram.markdown import clean, plain
+from attendance.telegram.markdown.text import clean, plain
 
 # 4,096 code points after parsing, less the reference line; past 100 entities Telegram drops
 # formatting without a word, and it finds addresses, mentions and more by itself.

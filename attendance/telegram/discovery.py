@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from attendance.telegram.client import ChatInfo
-from attendance.telegram.markdown import printable
+from attendance.telegram.markdown.text import printable
 
 _GONE = frozenset({"left", "kicked"})
 

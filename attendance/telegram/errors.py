@@ -23,6 +23,7 @@ from urllib3.exceptions import (
 from urllib3.exceptions import SSLError as UrllibSSLError
 from urllib3.exceptions import TimeoutError as UrllibTimeout
 
+from attendance.config.secrets import redact
 from attendance.outbox.transport import (
     LONGEST_RETRY_AFTER,
     Delivered,
@@ -35,8 +36,7 @@ from attendance.outbox.transport import (
     Retry,
     Uncertain,
 )
-from attendance.secret import redact
-from attendance.telegram.markdown import clean
+from attendance.telegram.markdown.text import clean
 
 DEFAULT_RETRY_AFTER = 30.0  # seconds, where a 429 names none
 SHORTEST_RETRY_AFTER = 1.0

@@ -6,8 +6,8 @@ from flask import request
 from flask.globals import request_ctx
 from pydantic import BaseModel, ValidationError
 
+from attendance.web.duplicate_keys import duplicate_keys
 from attendance.web.problems import FieldError, Problem, invalid_fields, pointer, problem_of
-from attendance.web.repeated import repeated
 
 BODY_LIMIT = 64 * 1024
 _JSON = "application/json"
@@ -40,7 +40,7 @@ def parsed(model: type[M], body: bytes) -> M:
         ValidationError: it is not JSON, or not of the model's shape.
     """
     made = model.model_validate_json(body)
-    if twice := repeated(body):
+    if twice := duplicate_keys(body):
         raise invalid_fields([_twice(*path) for path in twice])
     return made
 

@@ -7,15 +7,17 @@ from flask import Response
 from flask.globals import request_ctx
 from sqlalchemy import Connection
 
-from attendance import keys
-from attendance.idempotency import Answer, Ticket, once
-from attendance.web.calls import Call
+from attendance import api_keys
+from attendance.records.idempotency import Answer, Ticket, once
+from attendance.web.auth import AuthenticatedRequest
+from attendance.web.fast.response import JsonResponse
 from attendance.web.problems import Problem
-from attendance.web.response import JsonResponse
 from attendance.web.services import services
 
 
-def act_once(call: Call, body: bytes, act: Callable[[Connection], Answer]) -> Response:
+def act_once(
+    call: AuthenticatedRequest, body: bytes, act: Callable[[Connection], Answer]
+) -> Response:
     """The answer of `act`, which is on disk with what it did; for a repeated request the first
     answer. The dispatcher is woken.
 
@@ -27,7 +29,7 @@ def act_once(call: Call, body: bytes, act: Callable[[Connection], Answer]) -> Re
 
     def work(connection: Connection) -> Answer:
         def first() -> Answer:
-            keys.note_use(connection, call.now, call.key)
+            api_keys.note_use(connection, call.now, call.key)
             return act(connection)
 
         return once(connection, call.now, ticket, first)
@@ -37,7 +39,7 @@ def act_once(call: Call, body: bytes, act: Callable[[Connection], Answer]) -> Re
     return _response(answer)
 
 
-def _ticket(call: Call, body: bytes) -> Ticket | None:
+def _ticket(call: AuthenticatedRequest, body: bytes) -> Ticket | None:
     asked = request_ctx.request
     header = asked.headers.get("Idempotency-Key")
     if header is None:

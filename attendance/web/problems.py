@@ -15,17 +15,17 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
-from attendance.correcting import (
+from attendance.db import Denied, Moved, TooBusy, Unavailable
+from attendance.records.corrections import (
     AlreadyCorrected,
     NoSuchRecord,
     NothingToAmend,
     NotYourRecord,
     TooLate,
 )
-from attendance.db import Denied, Moved, TooBusy, Unavailable
-from attendance.idempotency import KeyReused
-from attendance.recording import ClientEventConflict
-from attendance.web.response import JsonResponse
+from attendance.records.idempotency import KeyReused
+from attendance.records.recording import ClientEventConflict
+from attendance.web.fast.response import JsonResponse
 
 logger = logging.getLogger(__name__)
 

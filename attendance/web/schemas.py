@@ -23,8 +23,8 @@ from werkzeug.routing import ValidationError as NoSuchAddress
 from attendance.audit.export import Form
 from attendance.config import zone
 from attendance.models import Event
-from attendance.outbox.message import Status
-from attendance.recording import Entry
+from attendance.outbox.models import Status
+from attendance.records.recording import Entry
 
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII

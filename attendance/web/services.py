@@ -10,14 +10,14 @@ from typing import cast
 from flask import current_app
 from sqlalchemy import Connection, select
 
-from attendance.audit.refusals import Refusals
+from attendance.api_keys import Uses
+from attendance.audit.throttle import Throttle
 from attendance.config import Settings
-from attendance.db import Database, insert_unless_there
-from attendance.keys import Uses
+from attendance.config.secrets import Secret
+from attendance.db import Database, insert_or_ignore
 from attendance.models import ServiceSecret
-from attendance.notices import Notices
-from attendance.recording import Rules
-from attendance.secret import Secret
+from attendance.notifications.texts import Notices
+from attendance.records.recording import Rules
 
 _EXTENSION = "attendance"
 
@@ -30,7 +30,7 @@ class Services:
     database: Database
     clock: Callable[[], datetime]
     wake: threading.Event = field(default_factory=threading.Event)
-    refusals: Refusals = field(default_factory=Refusals)
+    throttle: Throttle = field(default_factory=Throttle)
     uses: Uses = field(default_factory=Uses)
     rules: Rules = field(init=False)
     _signing_key: Secret | None = None
@@ -54,7 +54,7 @@ class Services:
 
         def work(connection: Connection) -> str:
             row = {"name": "signing", "value": made, "created_at": now}
-            insert_unless_there(connection, ServiceSecret.__table__, row)
+            insert_or_ignore(connection, ServiceSecret.__table__, row)
             kept = select(ServiceSecret.value).where(ServiceSecret.name == "signing")
             return connection.execute(kept).scalar_one()
 

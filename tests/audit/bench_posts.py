@@ -21,7 +21,7 @@ import threading
 import time
 from pathlib import Path
 
-from attendance import keys
+from attendance import api_keys
 from attendance.audit import service_context
 from attendance.db import Database, schema, utc_now
 
@@ -43,7 +43,7 @@ class Service:
         token = secrets.token_urlsafe(32)
         database = Database.at(url)
         self.key = database.write(
-            lambda c: keys.create(
+            lambda c: api_keys.create(
                 c,
                 utc_now(),
                 service_context("bench"),

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from timed_command import Took, timed
 
-from attendance.audit import record, service_context
+from attendance.audit import append, service_context
 from attendance.audit.sealer import Sealer
 from attendance.db import Database, schema
 
@@ -47,7 +47,7 @@ class Visitor(threading.Thread):
         while not self.done.wait(0.01):
             started = time.monotonic()
             self.database.write(
-                lambda connection: record(connection, NOON, context, "test.came"), None
+                lambda connection: append(connection, NOON, context, "test.came"), None
             )
             self.waits.append(time.monotonic() - started)
 

@@ -12,7 +12,7 @@ from threading import Event
 
 from sqlalchemy import Connection
 
-from attendance.audit import Actor, Context, record
+from attendance.audit import Actor, Context, append
 from attendance.audit.sealer import Sealer
 from attendance.db import Database, utc_now
 
@@ -26,7 +26,7 @@ def write(database: Database) -> None:
         now, context = utc_now(), Context(Actor("service", "crew", "crew"), f"row-{number}")
 
         def work(connection: Connection, now=now, context=context) -> None:  # type: ignore[no-untyped-def]
-            record(connection, now, context, "crew.wrote", after={"number": context.request_id})
+            append(connection, now, context, "crew.wrote", after={"number": context.request_id})
 
         database.write(work)
         print(number, flush=True)
@@ -42,10 +42,10 @@ def seal(database: Database) -> None:
 
 def set_back(database: Database) -> None:
     now, context = utc_now(), Context(Actor("service", "crew", "crew"))
-    database.write(lambda connection: record(connection, now, context, "crew.wrote"))
+    database.write(lambda connection: append(connection, now, context, "crew.wrote"))
     Sealer(database, utc_now, None).finish()
     earlier = now - timedelta(hours=1)
-    database.write(lambda connection: record(connection, earlier, context, "crew.wrote"))
+    database.write(lambda connection: append(connection, earlier, context, "crew.wrote"))
     print("an hour earlier", flush=True)
     Event().wait()
 

@@ -17,8 +17,8 @@ from attendance.audit.anchors import Anchors
 from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.verify import Scope, verify
 from attendance.db import Database
-from attendance.notices import anchor_message
-from attendance.telegram.markdown import plain
+from attendance.maintenance.lifecycle import enqueue_anchor
+from attendance.telegram.markdown.text import plain
 
 OTHER_GROUP = 100
 
@@ -26,11 +26,11 @@ pytestmark = pytest.mark.both_databases
 
 
 def anchors(trail: Trail, chat: str | None = "-1001") -> Anchors:
-    return Anchors(trail.database, lambda: trail.now, "host", chat, anchor_message)
+    return Anchors(trail.database, lambda: trail.now, "host", chat, enqueue_anchor)
 
 
 def head(trail: Trail) -> Checkpoint:
-    with trail.database.read() as connection:
+    with trail.database.snapshot() as connection:
         newest = seals.head(connection)
     assert newest is not None
     return Checkpoint.of(newest, "host")
@@ -50,7 +50,7 @@ def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
     chore = anchors(trail)
     chore()
 
-    assert chore.file == trail.database.beside(".checkpoint")
+    assert chore.file == trail.database.sidecar(".checkpoint")
     assert read(chore.file.read_text()) == [head(trail)]
     assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
     assert str(head(trail)).split()[2] in caplog.text
@@ -61,7 +61,7 @@ def test_on_postgresql_the_file_lies_where_the_readme_says(
 ) -> None:
     database = Database.at(postgres_url)
     name = str(make_url(postgres_url).database)
-    assert database.beside(".checkpoint") == tmp_path / f"{name}.checkpoint"
+    assert database.sidecar(".checkpoint") == tmp_path / f"{name}.checkpoint"
     database.close()
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from attendance.audit import merkle, seals
 from attendance.audit.canonical import canonical, leaf_hash
-from attendance.secret import Secret
+from attendance.config.secrets import Secret
 
 # The inputs and roots of the reference implementation of RFC 6962.
 INPUTS = [

@@ -44,7 +44,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Checkpoint]:
     schema.upgrade(f"sqlite:///{path}")
     with closing(SqliteDatabase(path)) as database:
         Trail(database).grow(*BATCHES)
-        with database.read() as connection:
+        with database.snapshot() as connection:
             head = seals.head(connection)
     assert head is not None
     return path, Checkpoint.of(head, "host")

@@ -16,7 +16,7 @@ from postgres_server import PostgresServer
 from psycopg.types.datetime import TimestamptzLoader
 from trails import KEY, Trail
 
-from attendance.audit import guards, seals
+from attendance.audit import seals, triggers
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.verify import Scope, verify
 from attendance.db import Database, format_utc
@@ -24,14 +24,14 @@ from attendance.db import Database, format_utc
 COLUMNS = """SELECT column_name, data_type, is_nullable = 'YES' FROM information_schema.columns
     WHERE table_schema = 'public' AND table_name = ? ORDER BY ordinal_position"""
 LIFT = [
-    *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in guards.TABLES),
+    *(f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in triggers.TABLES),
     "ALTER TABLE audit_seal DROP CONSTRAINT uq_audit_seal_prev_hash",
     "ALTER TABLE audit_seal DROP CONSTRAINT ck_audit_seal_not_empty",
-    *(f"CREATE TABLE kept_{table} AS TABLE {table}" for table in guards.TABLES),
+    *(f"CREATE TABLE kept_{table} AS TABLE {table}" for table in triggers.TABLES),
 ]
 RESTORE = [
     f"DELETE FROM {table}; INSERT INTO {table} TABLE kept_{table}"  # noqa: S608
-    for table in guards.TABLES
+    for table in triggers.TABLES
 ]
 SERVER_ONLY: list[Mutant] = [
     (
@@ -83,7 +83,7 @@ class Owner:
         """The three tables in a file, as an auditor would take them home."""
         path.unlink(missing_ok=True)
         with closing(sqlite3.connect(path)) as file, file:
-            for table in guards.TABLES:
+            for table in triggers.TABLES:
                 cursor = self.execute(f"SELECT * FROM {table}")  # noqa: S608
                 names = [column.name for column in cursor.description or ()]
                 file.execute(f"CREATE TABLE {table} ({', '.join(names)})")
@@ -108,7 +108,7 @@ def owner(trail: Trail, postgres: PostgresServer) -> Iterator[Owner]:
 
 @pytest.fixture
 def anchor(trail: Trail) -> Checkpoint:
-    with trail.database.read() as connection:
+    with trail.database.snapshot() as connection:
         head = seals.head(connection)
     assert head is not None
     return Checkpoint.of(head, "host")

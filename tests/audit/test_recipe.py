@@ -15,7 +15,7 @@ import requests
 from service_process import wait_until
 from trails import ADA, Trail
 
-from attendance.audit import record
+from attendance.audit import append
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 METADATA = README.partition("```yaml\n")[2].partition("```")[0]
@@ -74,10 +74,10 @@ without_datasette = pytest.mark.skipif(
 def test_the_recipe_sees_the_latest_rows_of_the_live_file(trail: Trail, read: Read) -> None:
     for _ in range(3):
         trail.database.write(
-            lambda c: record(c, trail.now, ADA, "attendance.recorded", outcome="refused")
+            lambda c: append(c, trail.now, ADA, "attendance.recorded", outcome="refused")
         )
 
-    assert read(trail.database.beside("")) == [
+    assert read(trail.database.sidecar("")) == [
         {
             "day": "2026-11-23",
             "action": "attendance.recorded",

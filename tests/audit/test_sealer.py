@@ -14,7 +14,7 @@ from trails import KEY, NINE, Trail
 from attendance.audit import sealer, seals
 from attendance.audit.sealer import Sealer
 from attendance.audit.verify import Scope, verify
-from attendance.db import Database, transactions_overlap
+from attendance.db import Database, has_concurrent_writers
 
 pytestmark = pytest.mark.both_databases
 
@@ -80,7 +80,7 @@ def test_with_a_key_it_is_that_of_the_hash(trail: Trail) -> None:
 def test_whoever_comes_second_writes_nothing(trail: Trail) -> None:
     """Two sealers have prepared the same seal; the lock lets one of them go first."""
     trail.record(2)
-    with trail.database.read() as connection:
+    with trail.database.snapshot() as connection:
         batch = seals.prepare(connection, NINE, None, 0, 500)
     assert batch is not None
 
@@ -162,7 +162,7 @@ def insert_late(trail: Trail, row_id: int) -> None:
             "INSERT INTO audit (id, occurred_at, actor_type, action, outcome, host, schema_version)"  # noqa: S608 - a number of ours
             f" VALUES ({row_id}, '{time}', 'service', 'a.b', 'success', 'h', 1)"
         )
-        if transactions_overlap(connection):  # SQLite goes on behind it by itself
+        if has_concurrent_writers(connection):  # SQLite goes on behind it by itself
             connection.exec_driver_sql("SELECT setval('audit_id_seq', max(id)) FROM audit")
 
     trail.database.write(work)
@@ -187,7 +187,7 @@ def test_by_the_last_id_it_would_be_missed(trail: Trail) -> None:
     trail.seal()
     insert_late(trail, 50)
 
-    with trail.database.read() as connection:
+    with trail.database.snapshot() as connection:
         assert seals.prepare(connection, NINE, None, above_id=100, limit=500) is None
 
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from postgres_server import PostgresServer
 from trails import KEY, Trail
 
-from attendance.audit import guards, seals
+from attendance.audit import seals, triggers
 from attendance.audit.verify import Scope, verify
 from attendance.cli import main
 from attendance.db import Database
@@ -31,8 +31,8 @@ FORBIDDEN = [
 OWN = {"audit": "id", "audit_leaf": "seq", "audit_seal": "id"}
 CHANGES = [
     *(f"UPDATE {table} SET {column} = {column}" for table, column in OWN.items()),  # noqa: S608
-    *(f"DELETE FROM {table}" for table in guards.TABLES),  # noqa: S608
-    *(f"TRUNCATE {table}" for table in guards.TABLES),
+    *(f"DELETE FROM {table}" for table in triggers.TABLES),  # noqa: S608
+    *(f"TRUNCATE {table}" for table in triggers.TABLES),
     "INSERT INTO audit SELECT * FROM audit ON CONFLICT (id) DO UPDATE SET outcome = 'x'",
 ]
 
@@ -75,15 +75,15 @@ def test_a_guard_that_somebody_lifted_is_missed(trail: Trail, stranger: Any, cha
 
 
 def missing(trail: Trail) -> list[str]:
-    with trail.database.read() as connection:
-        return guards.missing(connection)
+    with trail.database.snapshot() as connection:
+        return triggers.missing(connection)
 
 
 def test_pruning_lifts_the_guards_for_itself_alone(trail: Trail) -> None:
     trail.grow(3)
 
     def work(connection: Any) -> None:
-        with guards.deletion_allowed(connection):
+        with triggers.deletion_allowed(connection):
             connection.exec_driver_sql("DELETE FROM audit_leaf")
         with pytest.raises(Exception, match="append-only"), connection.begin_nested():
             connection.exec_driver_sql("DELETE FROM audit_seal")
@@ -119,7 +119,7 @@ def auditor(stranger: Any) -> Iterator[Any]:
 
 def test_an_auditor_s_role_reads_and_cannot_write(trail: Trail, auditor: Any) -> None:
     trail.grow(2)
-    for table in ("attendance", "correction", "outbox", "outbox_attempt", *guards.TABLES):
+    for table in ("attendance", "correction", "outbox", "outbox_attempt", *triggers.TABLES):
         auditor.execute(f"SELECT * FROM {table}")  # noqa: S608
     for forbidden in FORBIDDEN:
         with pytest.raises(psycopg.errors.InsufficientPrivilege), auditor.transaction():
@@ -217,5 +217,5 @@ def seal_now(trail: Trail, rows: int) -> None:
 
 
 def settled_now(trail: Trail) -> int:
-    with trail.database.read() as connection:
+    with trail.database.snapshot() as connection:
         return seals.settled_id(connection, trail.database.clock())

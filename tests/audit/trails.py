@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from attendance.audit import Actor, Context, record
+from attendance.audit import Actor, Context, append
 from attendance.audit.sealer import Sealer
+from attendance.config.secrets import Secret
 from attendance.db import Database, SqliteDatabase
-from attendance.secret import Secret
 
 NINE = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
 KEY = Secret("a key that is kept elsewhere")
@@ -38,7 +38,7 @@ class Trail:
 
         def work(connection: Connection) -> None:
             for number in range(count):
-                record(
+                append(
                     connection,
                     now,
                     ADA,
@@ -64,7 +64,7 @@ class Trail:
         return self
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             return [dict(row) for row in connection.exec_driver_sql(query, values).mappings()]
 
     def value(self, query: str, *values: object) -> Any:

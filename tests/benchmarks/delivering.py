@@ -16,8 +16,8 @@ from serving import NO_LIMITS, TOKEN, Server, contender, ours, prepared
 from sink import Sink, running
 from sqlalchemy import Connection
 
-from attendance import routing
 from attendance.db import utc_now
+from attendance.notifications import routing
 from attendance.outbox.queue import Draft, enqueue
 
 _ALL_DELIVERED_SECONDS = 60.0

@@ -15,8 +15,8 @@ from serving import Server, ours, prepared
 from sink import running
 
 from attendance.db import Database, utc_now
-from attendance.outbox import claiming, queue
-from attendance.outbox.claim import Policy
+from attendance.outbox import claim, queue
+from attendance.outbox.types import Policy
 
 _SETTLED = 1_000_000
 _WAITING = 100_000
@@ -95,21 +95,21 @@ def _timed(act: Callable[[Database], object], database: Database) -> float:
 
 
 _POLICY = Policy(lease=timedelta(seconds=60), give_up_after=timedelta(days=30))
-_TERMS = claiming.Terms("bench", lambda: "t" * 32, _POLICY, lambda *_: None)
+_TERMS = claim.Terms("bench", lambda: "t" * 32, _POLICY, lambda *_: None)
 
 
 def _look(database: Database) -> None:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         if queue.next_due(connection, utc_now(), _POLICY) is None:
             raise NotReal("Nothing waits.")
 
 
 def _claim(database: Database) -> None:
     now = utc_now()
-    claims = database.write(lambda c: claiming.claim(c, now, 1, _TERMS))
+    claims = database.write(lambda c: claim.claim(c, now, 1, _TERMS))
     if len(claims) != 1:
         raise NotReal(f"{len(claims)} claims")
-    database.write(lambda c: claiming.release(c, now, claims[0]))
+    database.write(lambda c: claim.release(c, now, claims[0]))
 
 
 def _post_at_least(server: Server, posts: int) -> None:

@@ -19,7 +19,7 @@ from processes import children, cpu_seconds, free_port
 from sink import Sink
 from sqlalchemy import Connection
 
-from attendance import audit, keys
+from attendance import api_keys, audit
 from attendance.db import Database, schema, utc_now
 
 ROOT = Path(__file__).parents[2]
@@ -116,7 +116,7 @@ def prepared_at(url: str) -> Iterator[Database]:
 def make_key(connection: Connection) -> str:
     """One to post with."""
     context, name = audit.service_context("benchmark"), f"bench-{secrets.token_hex(4)}"
-    return keys.create(
+    return api_keys.create(
         connection,
         utc_now(),
         context,

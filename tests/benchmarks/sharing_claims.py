@@ -10,10 +10,10 @@ from serving import prepared_at
 from sharing import Side, durable_server, repeated, side_by_side
 
 from attendance.db import Database, utc_now
-from attendance.outbox import claiming
-from attendance.outbox.claim import Policy
+from attendance.outbox import claim as claiming
 from attendance.outbox.settlement import settle
 from attendance.outbox.transport import Delivered
+from attendance.outbox.types import Policy
 
 CHATS = 64
 BACKLOG = 60_000

@@ -96,7 +96,7 @@ class Desk:
             yield database
 
     def rows(self, query: str) -> list[dict[str, Any]]:
-        with self.database() as database, database.read() as connection:
+        with self.database() as database, database.snapshot() as connection:
             return [dict(row) for row in connection.exec_driver_sql(query).mappings()]
 
     def write(self, work: Callable[[Connection], Any]) -> Any:

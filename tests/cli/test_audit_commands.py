@@ -11,14 +11,14 @@ from commands import Desk
 
 from attendance.audit import Actor, Context, export
 from attendance.config import zone
-from attendance.correcting import Order, amend
 from attendance.db import TooBusy, utc_now
-from attendance.outbox import claiming
-from attendance.outbox.claim import Policy, Settled
-from attendance.outbox.pacing import Pace
+from attendance.outbox import claim as claims
+from attendance.outbox.rate_limits import RateLimits
 from attendance.outbox.settlement import settle
 from attendance.outbox.transport import Delivered
-from attendance.recording import Entry, Recording, Reporter, Rules, record_attendance
+from attendance.outbox.types import Policy, Settled
+from attendance.records.corrections import Order, amend
+from attendance.records.recording import Entry, Recording, Reporter, Rules, record_attendance
 
 DAY = timedelta(days=1)
 
@@ -82,16 +82,18 @@ def delivered(desk: Desk) -> Desk:
     now, utc = utc_now(), zone("UTC")
     context = Context(Actor("key", "1", "door"), "req-1")
     rules = Rules("1000", 0, utc)
-    policy = Policy(lease=DAY, give_up_after=DAY, pace=Pace(None, None, None), timezone=utc)
+    policy = Policy(
+        lease=DAY, give_up_after=DAY, rate_limits=RateLimits(None, None, None), timezone=utc
+    )
 
     def tell(connection: object, now: object, settled: Settled) -> None:
         pass
 
-    terms = claiming.Terms("here", lambda: "t" * 32, policy, tell)
+    terms = claims.Terms("here", lambda: "t" * 32, policy, tell)
     entry = Entry(person_id="ada", event="check_in")
     recording = Recording.of(now, entry, Reporter(1, 1), context, rules)
     desk.write(lambda c: record_attendance(c, recording))
-    [claim] = desk.write(lambda c: claiming.claim(c, now, 1, terms))
+    [claim] = desk.write(lambda c: claims.claim(c, now, 1, terms))
     desk.write(
         lambda c: settle(c, now, claim, Delivered(4711), policy=policy, jitter=0.5, on_outcome=tell)
     )

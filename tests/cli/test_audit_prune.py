@@ -14,7 +14,7 @@ import pytest
 from commands import Desk
 from sqlalchemy import Connection
 
-from attendance.audit import ANONYMOUS, Context, guards, pruning, record, seals
+from attendance.audit import ANONYMOUS, Context, append, pruning, seals, triggers
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.sealer import Sealer
 from attendance.db import TooBusy, Unavailable
@@ -28,7 +28,7 @@ def grow(desk: Desk, days: int, rows: int = 2) -> None:
     then = OLD + timedelta(days=days)
     with desk.database() as database:
         for _ in range(rows):
-            database.write(lambda c: record(c, then, Context(ANONYMOUS), "test.happened"))
+            database.write(lambda c: append(c, then, Context(ANONYMOUS), "test.happened"))
         Sealer(database, lambda: then, None).finish()
 
 
@@ -73,8 +73,8 @@ def test_the_cut_is_an_act_in_the_trail(years: Desk) -> None:
 def test_the_triggers_stand_again(years: Desk) -> None:
     prune(years)
 
-    with years.database() as database, database.read() as connection:
-        assert guards.missing(connection) == []
+    with years.database() as database, database.snapshot() as connection:
+        assert triggers.missing(connection) == []
     with (
         closing(sqlite3.connect(years.path)) as connection,
         pytest.raises(sqlite3.IntegrityError, match="append-only"),
@@ -238,7 +238,7 @@ def test_an_archive_is_on_disk_with_its_name_before_what_it_holds_is_pruned(
 
 def tamper(desk: Desk, statement: str) -> None:
     with closing(sqlite3.connect(desk.path, isolation_level=None)) as connection:
-        for table in guards.TABLES:
+        for table in triggers.TABLES:
             connection.execute(f"DROP TRIGGER {table}_no_delete")
             connection.execute(f"DROP TRIGGER {table}_no_update")
         connection.execute(statement)
@@ -275,7 +275,7 @@ def test_an_archive_that_was_changed_is_found(years: Desk) -> None:
 def anchored(desk: Desk) -> Path:
     """Anchors of the second seal, which is cut, and of the fourth, which is not."""
     head = desk.directory / "head.txt"
-    with desk.database() as database, database.read() as connection:
+    with desk.database() as database, database.snapshot() as connection:
         kept = [Checkpoint.of(one, "host") for i in (2, 4) if (one := seals.one(connection, i))]
     head.write_text("\n".join(map(str, kept)))
     return head

@@ -10,8 +10,8 @@ import pytest
 from commands import Desk
 
 from attendance.audit.sealer import Sealer
+from attendance.config.secrets import Secret
 from attendance.db import utc_now
-from attendance.secret import Secret
 
 SIGNED = {"AUDIT_HMAC_KEY": "a-key-that-is-kept-elsewhere"}
 

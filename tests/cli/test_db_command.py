@@ -61,7 +61,7 @@ def test_an_upgrade_that_cannot_be_audited_is_none(
     empty_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(audit, "record", None)
+        patch.setattr(audit, "append", None)
         assert isinstance(empty_desk.run("db", "upgrade").exception, TypeError)
     assert empty_desk.run("keys", "list").exit_code == 1
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from commands import TOKEN, Desk
 
-from attendance.audit import ANONYMOUS, Context, record
+from attendance.audit import ANONYMOUS, Context, append
 from attendance.audit.sealer import Sealer
 from attendance.db import utc_now
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 doctor_module = import_module("attendance.cli.doctor")
 Usage = namedtuple("Usage", ["total", "used", "free"])
@@ -254,7 +254,7 @@ def test_the_versions_of_sqlite_that_can_corrupt_a_wal(
 
 def test_a_trail_that_nobody_seals_is_warned_of(configured: Desk) -> None:
     an_hour_ago = utc_now() - timedelta(hours=1)
-    configured.write(lambda c: record(c, an_hour_ago, Context(ANONYMOUS), "test.happened"))
+    configured.write(lambda c: append(c, an_hour_ago, Context(ANONYMOUS), "test.happened"))
     found = _findings(configured, 0)["audit"]
 
     assert found["state"] == "warn"

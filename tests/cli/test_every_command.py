@@ -10,9 +10,9 @@ import click
 import pytest
 from commands import TOKEN, Desk
 
-from attendance import routing
 from attendance.audit import export
 from attendance.cli import main
+from attendance.notifications import routing
 
 
 def _commands(group: click.Group, *above: str) -> Iterator[tuple[tuple[str, ...], click.Command]]:

@@ -10,12 +10,12 @@ import pytest
 from commands import Desk
 from moves import WAY_ON, all_here, all_there, fill, psql
 
-from attendance import moving
+from attendance import relocation
 from attendance.db import Database, schema
-from attendance.moving import source as moving_source
-from attendance.moving import target as moving_target
-from attendance.moving.comparing import compare
-from attendance.moving.move import Move
+from attendance.relocation import source as moving_source
+from attendance.relocation import target as moving_target
+from attendance.relocation.comparing import compare
+from attendance.relocation.move import Move
 
 STEPS: dict[str, tuple[Any, str]] = {
     "the source is closed": (moving_source, "close"),
@@ -179,13 +179,13 @@ def test_the_comparison_finds_what_differs(desk: Desk, target: str) -> None:
     _die_after(desk, "all is copied", target)
     with (
         desk.database() as database,
-        database.read() as here,
+        database.snapshot() as here,
         Database.upgrading(target, None) as there,
     ):
         for change, found in CHANGES.items():
             with there.begin_nested() as savepoint:
                 there.exec_driver_sql(change)
-                with pytest.raises(moving.CannotMove, match=found):
+                with pytest.raises(relocation.CannotMove, match=found):
                     compare(here, there, lambda _: None)
                 savepoint.rollback()
         assert sum(one.rows for one in compare(here, there, lambda _: None)) > 30

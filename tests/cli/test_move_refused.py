@@ -11,9 +11,9 @@ from commands import Desk
 from moves import WAY_ON, psql
 
 from attendance.audit.sealer import Sealer
+from attendance.config.secrets import Secret
 from attendance.db import format_utc, schema, utc_now
 from attendance.outbox.heartbeat_files import FileHeartbeat
-from attendance.secret import Secret
 
 
 def _refused(result: Result) -> str:

@@ -8,7 +8,7 @@ import pytest
 import requests
 from commands import TOKEN, Desk
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 
 def _read_until(stream: "IO[str] | None", text: str) -> str:

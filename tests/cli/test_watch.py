@@ -15,7 +15,7 @@ import pytest
 from commands import Desk
 
 from attendance.cli.watch import lines_of
-from attendance.config import Rate
+from attendance.config import RateSetting
 from attendance.db import format_utc, utc_now
 from attendance.outbox.overview import Overview, overview
 
@@ -95,7 +95,7 @@ def test_what_was_sent_in_the_last_minute_is_counted(desk: Desk) -> None:
             *(desk.message("sent"), ended, ended, outcome),
         )
 
-    with desk.database() as database, database.read() as connection:
+    with desk.database() as database, database.snapshot() as connection:
         assert overview(connection, now).sent_last_minute == 2
 
 
@@ -103,7 +103,7 @@ def test_what_does_not_fit_on_the_screen_is_counted() -> None:
     chats = [
         {"chat_id": str(n), "title": "a\x1b[2J", "waiting": n, "state": "open"} for n in (1, 2, 3)
     ]
-    lines = lines_of(Overview({}, 0, None, None, chats), {"chat": Rate(1, 1)}, most_chats=2)
+    lines = lines_of(Overview({}, 0, None, None, chats), {"chat": RateSetting(1, 1)}, most_chats=2)
 
     assert [line.split()[0] for line in lines[-4:] if line] == ["3", "2", "…"]
     assert all(line.isprintable() for line in lines)

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
-from attendance.audit import ANONYMOUS, Context, record
+from attendance.audit import ANONYMOUS, Context, append
 from attendance.audit.sealer import Sealer
 from attendance.db import SqliteDatabase, utc_now
 
@@ -24,7 +24,7 @@ CHANGES = [
 
 @pytest.fixture(autouse=True)
 def one_entry(database: SqliteDatabase) -> None:
-    database.write(lambda c: record(c, utc_now(), Context(ANONYMOUS), "test.happened"))
+    database.write(lambda c: append(c, utc_now(), Context(ANONYMOUS), "test.happened"))
 
 
 @pytest.fixture(params=["ON", "OFF"])
@@ -109,7 +109,7 @@ def test_replacing_would_pass_without_the_guard_on_insert(database: SqliteDataba
     "table", ["api_key", "attendance", "audit", "outbox", "outbox_attempt", "outbox_stoppage"]
 )
 def test_ids_are_kept_count_of(database: SqliteDatabase, table: str) -> None:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         made = connection.scalar(
             text("SELECT sql FROM sqlite_schema WHERE name = :name"), {"name": table}
         )

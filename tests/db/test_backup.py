@@ -51,7 +51,7 @@ def test_a_backup_that_cannot_be_written_says_why(database: SqliteDatabase, tmp_
 
 
 def test_a_sound_database_has_no_faults(database: SqliteDatabase) -> None:
-    assert database.faults() == []
+    assert database.integrity_errors() == []
 
 
 def test_a_broken_reference_is_a_fault(database: SqliteDatabase) -> None:
@@ -61,4 +61,4 @@ def test_a_broken_reference_is_a_fault(database: SqliteDatabase) -> None:
             "ended_at, outcome) VALUES (999, 1, 't', 'me', '', '', 'sent')"
         )
         connection.commit()
-    assert database.faults() == ["outbox_attempt row 1 refers to a outbox that is gone"]
+    assert database.integrity_errors() == ["outbox_attempt row 1 refers to a outbox that is gone"]

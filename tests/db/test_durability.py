@@ -35,7 +35,7 @@ def test_the_settings_of_what_writes(database: SqliteDatabase) -> None:
 
 
 def test_the_settings_of_every_reader(database: SqliteDatabase) -> None:
-    with database.read() as one, database.read() as other:
+    with database.snapshot() as one, database.snapshot() as other:
         assert settings_of(one) == settings_of(other) == {**SETTINGS, "query_only": 1}
 
 
@@ -110,7 +110,7 @@ def test_a_reader_does_not_hold_the_checkpoint_up(
     """TRAP 10: the log grows meanwhile, and nobody waits."""
     cut_log(monkeypatch, every_commits=5, beyond_pages=5)
     make_notes(database.path)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
         sizes = write_often(database, 21)
     assert 0 not in sizes
@@ -129,7 +129,7 @@ def test_a_checkpoint_that_a_reader_is_in_the_way_of_waits_for_nobody(
     patient = SqliteDatabase(database.path)  # with whoever holds a lock that it needs
     make_notes(database.path)
     with ThreadPoolExecutor() as pool:
-        with database.read() as connection:
+        with database.snapshot() as connection:
             connection.exec_driver_sql("SELECT * FROM note").fetchall()
             for number in range(4):
                 pool.submit(patient.write, add(str(number))).result(PATIENCE_SECONDS)

@@ -38,7 +38,7 @@ def in_use(url: str) -> dict[str, os.stat_result]:
     assert isinstance(database, SqliteDatabase)
     make_notes(database.path)
     database.write(add("a"))
-    with database.read() as connection:
+    with database.snapshot() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
     found = {path.name: path.stat() for path in database.path.parent.iterdir()}
     database.close()

@@ -91,7 +91,7 @@ def plain_preload(path: Path) -> int:
 def our_preload(path: Path) -> int:
     make_notes_in_wal(path)
     master = SqliteDatabase(path)
-    with master.read() as connection:
+    with master.snapshot() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
     master.close()
     assert_no_connections()
@@ -102,7 +102,7 @@ def fork_while_open(path: Path) -> str:
     """What `pre_fork` says to a master that has looked into the database and kept it open."""
     make_notes_in_wal(path)
     database = SqliteDatabase(path)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         connection.exec_driver_sql("SELECT * FROM note").fetchall()
     try:
         assert_no_connections()
@@ -187,7 +187,7 @@ def our_inheritance(path: Path) -> list[str]:
     make_notes_in_wal(path)
     database = SqliteDatabase(path)
     database.write(add("parent"))
-    with database.read():
+    with database.snapshot():
         pass
     pid = os.fork()
     if pid == 0:
@@ -199,11 +199,11 @@ def our_inheritance(path: Path) -> list[str]:
 
 def _refusals(database: SqliteDatabase) -> int:
     def read() -> None:
-        with database.read():
+        with database.snapshot():
             pass
 
     def check_out() -> None:
-        database._reading.connect()
+        database._reading_engine.connect()
 
     return sum(_is_refused(way) for way in (lambda: database.write(add("child")), read, check_out))
 

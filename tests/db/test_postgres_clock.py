@@ -9,7 +9,7 @@ from postgres_server import PostgresServer
 
 from attendance.db import Database, Unavailable
 from attendance.db.postgres import clock as clock_module
-from attendance.db.postgres.clock import DRIFT, LOOK_EVERY_SECONDS, Look, ServerClock
+from attendance.db.postgres.clock import DRIFT, SAMPLE_EVERY_SECONDS, ClockSample, ServerClock
 
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
 PATIENCE_SECONDS = 30.0
@@ -27,12 +27,12 @@ class Machine:
         self.at += seconds
         self.server += timedelta(seconds=seconds)
 
-    def look(self) -> Look:
+    def look(self) -> ClockSample:
         if self.fails:
             raise Unavailable("The server is away.")
         asked = self.at
         self.forward(self.trip)
-        return Look.of(self.server - timedelta(seconds=self.trip / 2), asked, self.at)
+        return ClockSample.of(self.server - timedelta(seconds=self.trip / 2), asked, self.at)
 
 
 @pytest.fixture
@@ -48,15 +48,15 @@ def test_the_clock_is_the_server_s_to_half_a_round_trip(machine: Machine) -> Non
     clock = ServerClock(machine.look)
     for _ in range(100):
         machine.forward(0.7)
-        assert off(clock, machine) <= machine.trip / 2 + LOOK_EVERY_SECONDS * DRIFT
-        assert clock.off_seconds <= machine.trip / 2 + LOOK_EVERY_SECONDS * DRIFT
+        assert off(clock, machine) <= machine.trip / 2 + SAMPLE_EVERY_SECONDS * DRIFT
+        assert clock.off_seconds <= machine.trip / 2 + SAMPLE_EVERY_SECONDS * DRIFT
 
 
 def test_a_slow_look_does_not_spoil_a_good_one(machine: Machine) -> None:
     clock = ServerClock(machine.look)
     clock()
     machine.trip = 3.0
-    machine.forward(LOOK_EVERY_SECONDS + 1)
+    machine.forward(SAMPLE_EVERY_SECONDS + 1)
     clock()
     assert clock.off_seconds < 0.02
 
@@ -65,7 +65,7 @@ def test_a_server_whose_clock_was_set_is_followed(machine: Machine) -> None:
     clock = ServerClock(machine.look)
     clock()
     machine.server += timedelta(minutes=10)
-    machine.forward(LOOK_EVERY_SECONDS + 1)
+    machine.forward(SAMPLE_EVERY_SECONDS + 1)
     assert off(clock, machine) < 0.01
 
 
@@ -91,7 +91,7 @@ def here(postgres_url: str) -> Iterator[Database]:
 
 
 def test_the_server_is_asked_and_not_this_machine(here: Database) -> None:
-    with here.read() as connection:
+    with here.snapshot() as connection:
         there = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
     assert abs((here.clock() - there).total_seconds()) < 5
     assert here.clock().tzinfo == UTC
@@ -99,7 +99,7 @@ def test_the_server_is_asked_and_not_this_machine(here: Database) -> None:
 
 def test_what_another_process_wrote_is_heard(here: Database, postgres_url: str) -> None:
     heard = threading.Event()
-    here.wake(heard)
+    here.notify(heard)
     assert heard.wait(PATIENCE_SECONDS)  # it has connected, and may have missed something
     heard.clear()
     there = Database.at(postgres_url)
@@ -113,7 +113,7 @@ def test_who_listens_listens_again_once_it_was_cut_off(
     here: Database, postgres: PostgresServer
 ) -> None:
     heard = threading.Event()
-    here.wake(heard)
+    here.notify(heard)
     assert heard.wait(PATIENCE_SECONDS)
     heard.clear()
     postgres.execute(

@@ -9,10 +9,6 @@ from alembic import command
 from postgres_server import PostgresServer
 from sqlalchemy import Connection, create_engine
 
-import attendance.audit.trail
-import attendance.models
-import attendance.outbox.message
-import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
 from attendance.db import Base, Database, NoDatabase, schema
 
 COLUMNS = """SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,
@@ -57,11 +53,11 @@ def test_models_and_migrations_make_the_same(
 
 def test_a_difference_would_be_seen(database: Database) -> None:
     """The control, for what `db check` looks at."""
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert schema.differences(connection) == []
     for change in ("ALTER TABLE chat ADD COLUMN x int", "DROP INDEX ix_audit_target"):
         database.write(partial(Connection.exec_driver_sql, statement=change))
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert len(schema.differences(connection)) == 2
 
 
@@ -100,7 +96,7 @@ def test_a_database_that_was_not_upgraded_is_refused_with_a_sentence(
 
 
 def test_an_index_that_does_not_hold_is_a_fault(database: Database) -> None:
-    assert database.faults() == []
+    assert database.integrity_errors() == []
     broken = "UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'ix_chat_ready'::regclass"
     database.write(lambda connection: connection.exec_driver_sql(broken).rowcount)
-    assert database.faults() == ["The index ix_chat_ready is not valid: REINDEX it."]
+    assert database.integrity_errors() == ["The index ix_chat_ready is not valid: REINDEX it."]

@@ -40,7 +40,7 @@ def write(database: Database, *statements: str) -> None:
 
 
 def notes(database: Database) -> list[str]:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         return [row[0] for row in run(connection, "SELECT text FROM note ORDER BY text")]
 
 
@@ -72,7 +72,7 @@ def test_who_is_in_a_deadlock_is_run_anew(database: Database) -> None:
         lambda: database.write(work("a", "b")),
         lambda: database.write(work("b", "a")),
     )
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert run(connection, "SELECT n FROM note") == [(2,), (2,)]
     assert len(runs) == 3
 
@@ -127,7 +127,7 @@ def test_where_all_connections_are_in_use_it_is_too_busy(
 ) -> None:
     assert isinstance(database, PostgresDatabase)
     monkeypatch.setattr(database, "_free", threading.BoundedSemaphore(1))
-    with database.read(), pytest.raises(TooBusy, match="all connections"):
+    with database.snapshot(), pytest.raises(TooBusy, match="all connections"):
         database.write(lambda _: None, 0.05)
     database.write(lambda _: None, 0.05)
 
@@ -188,7 +188,7 @@ def test_a_database_that_can_only_be_read_is_unavailable(
     database: Database, postgres: PostgresServer
 ) -> None:
     name = database.name.split()[0]
-    database.prove_writable(2)
+    database.check_writable(2)
     postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     database.close()
     with pytest.raises(Unavailable, match="read-only"):
@@ -196,11 +196,11 @@ def test_a_database_that_can_only_be_read_is_unavailable(
 
 
 def test_reads_cannot_write_and_see_one_state(database: Database) -> None:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert run(connection, "SELECT count(*) FROM note") == [(0,)]
         write(database, "INSERT INTO note VALUES ('a')")
         assert run(connection, "SELECT count(*) FROM note") == [(0,)]
-    with pytest.raises(Exception, match="read-only"), database.read() as connection:
+    with pytest.raises(Exception, match="read-only"), database.snapshot() as connection:
         run(connection, "INSERT INTO note VALUES ('b')")
     assert notes(database) == ["a"]
 
@@ -212,7 +212,7 @@ def test_what_is_committed_is_on_disk_whatever_the_database_is_set_to(
     for given, used in (("off", "on"), ("remote_apply", "remote_apply")):
         postgres.execute(f"ALTER DATABASE {name} SET synchronous_commit = {given}")
         database.close()
-        with database.read() as connection:
+        with database.snapshot() as connection:
             assert run(connection, "SHOW synchronous_commit") == [(used,)]
 
 
@@ -239,7 +239,7 @@ def test_a_server_that_is_away_is_unavailable(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(engine_module, "_CONNECT_SECONDS", 1)
     database = Database.at("postgresql+psycopg://ada:hidden-password@127.0.0.1:1/attendance")
     told = []
-    for act in (lambda: database.write(lambda _: None, 0.1), lambda: database.look().__enter__()):
+    for act in (lambda: database.write(lambda _: None, 0.1), lambda: database.query().__enter__()):
         with pytest.raises(Unavailable) as raised:
             act()
         told.append(str(raised.value))

@@ -43,7 +43,7 @@ def test_a_read_on_a_lost_connection_is_told_as_what_it_is(
     served: Database, postgres: PostgresServer
 ) -> None:
     def read() -> None:
-        with served.read() as connection:
+        with served.snapshot() as connection:
             read_all(connection, ONE)
             cut(postgres, served)
             read_all(connection, ONE)

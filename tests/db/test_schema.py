@@ -23,10 +23,6 @@ from sqlalchemy import (
     create_engine,
 )
 
-import attendance.audit.trail
-import attendance.models
-import attendance.outbox.message
-import attendance.turns  # noqa: F401 - each import puts its tables into the metadata
 from attendance.db import BadDatabaseUrl, Base, Database, NoDatabase, SqliteDatabase, schema
 from attendance.db.sqlite.engines import writing_engine
 
@@ -81,7 +77,7 @@ def test_four_that_start_at_once_upgrade_once(url: str) -> None:
 
 
 def test_the_models_and_the_migrations_agree(database: Database) -> None:
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert schema.differences(connection) == []
 
 
@@ -89,7 +85,7 @@ def test_a_difference_would_be_seen(database: Database) -> None:
     """The control."""
     database.write(lambda c: c.exec_driver_sql("ALTER TABLE chat ADD COLUMN x").rowcount)
     database.write(lambda c: c.exec_driver_sql("DROP INDEX ix_audit_target").rowcount)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert len(schema.differences(connection)) == 2
 
 
@@ -113,9 +109,9 @@ def test_a_newer_shape_is_not(database: Database) -> None:
 def test_a_newer_shape_is_no_hindrance_to_an_upgrade_and_stays(database: Database) -> None:
     """An older version starts beside a newer one, or in its place."""
     set_revision(database, "9999")
-    before = definitions(database.beside(""))
+    before = definitions(database.sidecar(""))
     assert schema.upgrade(f"sqlite:///{database.name}") == ("9999", "9999")
-    assert definitions(database.beside("")) == before
+    assert definitions(database.sidecar("")) == before
 
 
 def test_an_empty_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
@@ -206,7 +202,7 @@ def _prefix(constraint: Constraint, table: str) -> str:
 
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_every_constraint_is_in_the_database_by_its_name(database: Database, table: Table) -> None:
-    made = {name: str(sql) for _, name, sql in definitions(database.beside(""))}
+    made = {name: str(sql) for _, name, sql in definitions(database.sidecar(""))}
     for found, name in _names(table):
         # SQLite counts ids only for a primary key that stands in its column, without a name.
         if not (isinstance(found, PrimaryKeyConstraint) and "AUTOINCREMENT" in made[table.name]):

@@ -10,7 +10,7 @@ from sqlalchemy.exc import StatementError
 
 from attendance.db import Database, format_utc, parse_utc, utc_now
 from attendance.outbox import lanes
-from attendance.outbox.message import Chat
+from attendance.outbox.models import Chat
 
 ZONES = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=ZONES)  # noqa: DTZ001 - the bounds of a strategy are naive
@@ -65,7 +65,7 @@ def test_a_time_without_a_zone_reaches_no_table(database: Database) -> None:
 def test_the_database_gives_times_back_in_utc(database: Database) -> None:
     now = utc_now()
     database.write(lambda connection: lanes.open_lane(connection, now, "1"))
-    with database.read() as connection:
+    with database.snapshot() as connection:
         stored = connection.scalar(select(Chat.created_at))
     assert stored == now
     assert stored is not None

@@ -106,7 +106,7 @@ def test_the_driver_alone_would_commit_a_released_savepoint(database: SqliteData
 def test_what_reads_cannot_write(database: SqliteDatabase) -> None:
     with (
         pytest.raises(OperationalError, match="readonly"),
-        database.read() as connection,
+        database.snapshot() as connection,
     ):
         add("a")(connection)
     assert notes(database.path) == []
@@ -114,12 +114,12 @@ def test_what_reads_cannot_write(database: SqliteDatabase) -> None:
 
 def test_a_reader_sees_one_state_of_the_database(database: SqliteDatabase) -> None:
     count = "SELECT count(*) FROM note"
-    with database.read() as connection:
+    with database.snapshot() as connection:
         before = connection.exec_driver_sql(count).scalar_one()
         database.write(add("meanwhile"))
         after = connection.exec_driver_sql(count).scalar_one()
     assert (before, after) == (0, 0)
-    with database.read() as connection:
+    with database.snapshot() as connection:
         assert connection.exec_driver_sql(count).scalar_one() == 1
 
 
@@ -128,7 +128,7 @@ def test_readers_do_not_wait_for_a_writer(database: SqliteDatabase) -> None:
 
     def work(connection: Connection) -> None:
         add("not yet")(connection)
-        with database.read() as reading:
+        with database.snapshot() as reading:
             seen.append(reading.exec_driver_sql("SELECT count(*) FROM note").scalar_one())
 
     database.write(work)

@@ -14,8 +14,8 @@ import pytest
 
 from attendance.config import Settings
 from attendance.db import Database, utc_now
-from attendance.outbox import listing, queue
-from attendance.telegram.sandbox import Sandbox
+from attendance.outbox import queries, queue
+from attendance.sandbox import Sandbox
 from attendance.worker import Running, create_dispatcher
 
 HTML = "<html><body>502 Bad Gateway</body></html>"
@@ -157,9 +157,9 @@ def test_what_becomes_of_a_message(case: Case, database: Database, database_url:
 
 
 def assert_chat_and_bot(database: Database, case: Case) -> None:
-    with database.read() as connection:
-        chat = next(chat for chat in listing.chats(connection) if chat["chat_id"] == CHAT)
-        stopped = listing.stats(connection, utc_now()).stopped
+    with database.snapshot() as connection:
+        chat = next(chat for chat in queries.chats(connection) if chat["chat_id"] == CHAT)
+        stopped = queries.stats(connection, utc_now()).stopped
     assert (chat["parked_at"] is not None) == case.parked
     assert case.error in (chat["park_reason"] or case.error)
     assert stopped == case.stopped
@@ -169,8 +169,8 @@ def wait_for_end(database: Database, message_id: int, case: Case) -> dict[str, A
     """Wait until the message has got where it is to get, or for good reason to doubt it."""
     deadline = time.monotonic() + 20
     while True:
-        with database.read() as connection:
-            found = listing.message(connection, message_id)
+        with database.snapshot() as connection:
+            found = queries.message(connection, message_id)
         assert found is not None
         if (found["status"], found["attempts"]) == (case.status, case.attempts):
             return found

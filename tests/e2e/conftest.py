@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from service import Client, Service, telegram
 
 from attendance.models import Role
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 
 @pytest.fixture

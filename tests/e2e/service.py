@@ -16,10 +16,10 @@ from typing import Any, Self
 
 import requests
 
-from attendance import audit, keys
+from attendance import api_keys, audit
 from attendance.db import Database, utc_now
 from attendance.models import Role
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 NO_LIMITS = {"OUTBOX_RATE_CHAT": "off", "OUTBOX_RATE_GROUP": "off", "OUTBOX_RATE_OVERALL": "off"}
 """For tests that are about something else than the pace."""
@@ -130,7 +130,7 @@ class Service:
         name = f"{role}-{time.monotonic_ns()}"
         with closing(Database.at(self.environment["DATABASE_URL"])) as database:
             return database.write(
-                lambda connection: keys.create(
+                lambda connection: api_keys.create(
                     connection, utc_now(), context, name=name, role=role, random_token=lambda: token
                 )
             )

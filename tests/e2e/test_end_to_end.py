@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from service import NO_LIMITS, Client, Service
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 POSTS = 30
 TWINS = 20

@@ -14,7 +14,7 @@ import pytest
 import requests
 from service import Client, Service
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 Make = Callable[..., Service]
 MakeClient = Callable[..., Client]

@@ -18,7 +18,7 @@ from sqlalchemy import Connection
 
 from attendance.db import SqliteDatabase, schema, utc_now
 from attendance.outbox import queue
-from attendance.telegram.sandbox import Message, Sandbox
+from attendance.sandbox import Message, Sandbox
 
 GROUP = "-1001234567890"
 CLASS = 500

@@ -9,7 +9,7 @@ import requests
 from postgres_server import PostgresServer
 from service import NO_LIMITS, Client, Service
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 WRITERS = 4
 

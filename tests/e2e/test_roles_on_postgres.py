@@ -9,7 +9,7 @@ import pytest
 from postgres_server import PostgresServer
 from service import NO_LIMITS, Client, Service
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 README = Path(__file__).parents[2] / "README.md"
 ROLE = "attendance_service"

@@ -11,7 +11,7 @@ import pytest
 import requests
 from service import Client, Service
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 TOKEN = "987654:Zx9-secret_of_the_bot_0123456789abc"
 FORMS = (TOKEN, quote(TOKEN, safe=""), TOKEN.partition(":")[2])

@@ -16,7 +16,7 @@ import pytest
 import requests
 from service import NO_LIMITS, Client, Service, free_port
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 SHORT = {
     **NO_LIMITS,

@@ -21,7 +21,7 @@ from postgres_server import PostgresServer
 from service import NO_LIMITS, ROOT, Client, Service, telegram
 
 from attendance.db import schema
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 WRITERS = 3
 NEXT = "9001"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 from service import Client, Service
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 OUTAGE_SECONDS = float(os.environ.get("ATTENDANCE_OUTAGE_SECONDS", "6"))
 GROUP = "-1001234567890"

@@ -15,7 +15,7 @@ from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from rig import Rig, Seed
 from shared_seed import DURABLE, SharedSeed
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
-from attendance.telegram.sandbox import Message
+from attendance.sandbox import Message
 
 ACKNOWLEDGED = (200, 201)
 

@@ -17,7 +17,7 @@ from rig import CHATS, HERE, QUICK, RECORDED_WITHIN_SECONDS, integrity_of_trail,
 from service import Service
 from shared_seed import SharedSeed
 
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 ALL = ("serve", "serve", "dispatch")
 """What each host runs."""

@@ -16,7 +16,7 @@ from service import NO_LIMITS, Service
 
 from attendance.audit.verify import Scope, verify
 from attendance.db import Database
-from attendance.telegram.sandbox import Sandbox
+from attendance.sandbox import Sandbox
 
 HERE = Path(__file__).parent
 ROUNDS = int(os.environ.get("ATTENDANCE_FAULT_ROUNDS", "1"))

@@ -10,9 +10,10 @@ from postgres_server import PostgresServer
 from rig import CHATS
 from sqlalchemy import Connection
 
-from attendance import keys, routing
+from attendance import api_keys
 from attendance.audit import service_context
 from attendance.db import Database, schema, utc_now
+from attendance.notifications import routing
 
 DURABLE = {
     "fsync": "on",
@@ -53,4 +54,6 @@ def _set_up(connection: Connection) -> str:
     for site, chat in {**CHATS, **MANY}.items():
         routing.add(connection, now, chat, None, [routing.Conditions(site=site)])
     context, token = service_context("test"), partial(secrets.token_hex, 32)
-    return keys.create(connection, now, context, name="front", role="frontend", random_token=token)
+    return api_keys.create(
+        connection, now, context, name="front", role="frontend", random_token=token
+    )

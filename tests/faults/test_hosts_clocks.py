@@ -101,7 +101,7 @@ def upgrade_ahead(url: str, folder: Path) -> None:
 def seconds_ahead(database: Database) -> float:
     """By how much the entry of the upgrade is ahead of the true time."""
     query = select(AuditEntry.occurred_at).where(AuditEntry.action == "db.upgraded")
-    with database.read() as connection:
+    with database.snapshot() as connection:
         (noted,) = connection.execute(query).scalars()
     return float((noted - utc_now()).total_seconds())
 

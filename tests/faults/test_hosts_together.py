@@ -13,7 +13,7 @@ from hosts import PATIENT, Hosts
 from rig import ROUNDS, until
 from shared_seed import MANY
 
-from attendance.telegram.sandbox import Request
+from attendance.sandbox import Request
 
 Make = Callable[..., Hosts]
 PACED = {

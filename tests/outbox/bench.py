@@ -15,12 +15,20 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, select
 
 from attendance.db import Database, SqliteDatabase
-from attendance.outbox import admin, claiming, listing, queue, settlement, starts, stoppage
-from attendance.outbox.claim import Claim, Policy, Settled
+from attendance.outbox import (
+    admin,
+    circuit_breaker,
+    queries,
+    queue,
+    rate_limiter,
+    settlement,
+)
+from attendance.outbox import claim as claims
+from attendance.outbox.dependencies import Dependencies
 from attendance.outbox.dispatcher import Dispatcher
-from attendance.outbox.message import Message
+from attendance.outbox.models import Message
 from attendance.outbox.transport import Delivered, Outcome, Outgoing
-from attendance.outbox.workings import Workings
+from attendance.outbox.types import Claim, Policy, Settled
 
 T = TypeVar("T")
 NINE = datetime(2026, 11, 23, 9, tzinfo=UTC)
@@ -65,11 +73,11 @@ class Bench:
 
     def claim(self, limit: int = 10, by: str = "here", lead: float = 0.0) -> list[Claim]:
         ahead = timedelta(seconds=lead)
-        now, terms = self.clock(), claiming.Terms(by, self.new_token, self.policy, self.tell, ahead)
+        now, terms = self.clock(), claims.Terms(by, self.new_token, self.policy, self.tell, ahead)
 
         def work(connection: Connection) -> list[Claim]:
-            starts.plan_alone(connection, self.policy.pace)
-            return claiming.claim(connection, now, limit, terms)
+            rate_limiter.lock(connection, self.policy.rate_limits)
+            return claims.claim(connection, now, limit, terms)
 
         return self.database.write(work)
 
@@ -99,19 +107,19 @@ class Bench:
 
     def release(self, claim: Claim) -> bool:
         now = self.clock()
-        return self.database.write(lambda c: claiming.release(c, now, claim))
+        return self.database.write(lambda c: claims.release(c, now, claim))
 
     def park(self, chat_id: str = "1") -> None:
         now = self.clock()
         assert self.database.write(lambda c: admin.pause(c, now, chat_id, "by hand"))
 
     def next_due(self) -> datetime | None:
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             return queue.next_due(connection, self.clock(), self.policy)
 
-    def stopped(self) -> stoppage.Stopped | None:
-        with self.database.read() as connection:
-            return stoppage.current(connection, self.clock())
+    def stopped(self) -> circuit_breaker.Stopped | None:
+        with self.database.snapshot() as connection:
+            return circuit_breaker.current(connection, self.clock())
 
     def tell(self, _connection: Connection, _now: datetime, settled: Settled) -> None:
         self.told.append(settled)
@@ -125,21 +133,21 @@ class Bench:
         return counts["pending"] + counts["sending"]
 
     def counts(self) -> Mapping[str, int]:
-        with self.database.read() as connection:
-            return listing.stats(connection, self.clock()).counts
+        with self.database.snapshot() as connection:
+            return queries.stats(connection, self.clock()).counts
 
     def row(self, message_id: int) -> dict[str, Any]:
         """All that the table holds of one message."""
         query = select(Message.__table__).where(Message.id == message_id)
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             return {**connection.execute(query).mappings().one()}
 
     def status(self, message_id: int) -> str:
         return str(self.row(message_id)["status"])
 
     def attempts(self, message_id: int) -> list[dict[str, Any]]:
-        with self.database.read() as connection:
-            message = listing.message(connection, message_id)
+        with self.database.snapshot() as connection:
+            message = queries.message(connection, message_id)
         assert message is not None
         return list(message["attempt_list"])
 
@@ -147,8 +155,8 @@ class Bench:
         return [attempt["outcome"] for attempt in self.attempts(message_id)]
 
     def chat(self, chat_id: str = "1") -> dict[str, Any]:
-        with self.database.read() as connection:
-            [found] = [chat for chat in listing.chats(connection) if chat["chat_id"] == chat_id]
+        with self.database.snapshot() as connection:
+            [found] = [chat for chat in queries.chats(connection) if chat["chat_id"] == chat_id]
         return found
 
 
@@ -184,7 +192,7 @@ class RecordingTransport:
         assert self.under_way.acquire(timeout=PATIENCE_SECONDS)
 
 
-def workings(bench: Bench, transport: Any, **changes: Any) -> Workings:
+def workings(bench: Bench, transport: Any, **changes: Any) -> Dependencies:
     """What a dispatcher needs, with a poll so long that only a wake-up can be why it acts."""
     usual: dict[str, Any] = {
         "name": "here",
@@ -199,7 +207,7 @@ def workings(bench: Bench, transport: Any, **changes: Any) -> Workings:
         "new_token": bench.new_token,
         "on_outcome": bench.tell,
     }
-    return Workings(**{**usual, **changes})
+    return Dependencies(**{**usual, **changes})
 
 
 def meet(place: Path, count: int) -> None:

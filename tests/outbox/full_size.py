@@ -18,11 +18,12 @@ from bench import NINE, Bench, RecordingTransport, finish, workings
 from bulk import LONG_AGO, settled, waiting
 from sqlalchemy import Connection
 
-from attendance import keys, retention
+from attendance import api_keys
 from attendance.app import create_app
 from attendance.audit import service_context
 from attendance.config import Settings
 from attendance.db import Database, format_utc, schema, utc_now
+from attendance.maintenance import pruner
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.queue import waits_for_configuration
 
@@ -60,7 +61,7 @@ class Subject:
     def _make_key(self) -> str:
         context = service_context("tests")
         return self.database.write(
-            lambda c: keys.create(
+            lambda c: api_keys.create(
                 c,
                 utc_now(),
                 context,
@@ -92,7 +93,7 @@ class Subject:
 
 def look(subject: Subject) -> None:
     subject.bench.next_due()
-    with subject.database.read() as connection:
+    with subject.database.snapshot() as connection:
         waits_for_configuration(connection)
 
 
@@ -148,7 +149,7 @@ def one_step_of_pruning(subject: Subject) -> None:
     before = utc_now()
     started = time.perf_counter()
     subject.database.write(
-        lambda c: retention.prune_messages(c, NINE, before, 100, service_context("tests"))
+        lambda c: pruner.prune_messages(c, NINE, before, 100, service_context("tests"))
     )
     print(f"  a step of pruning: {1e3 * (time.perf_counter() - started):.1f} ms", flush=True)
 

@@ -5,13 +5,12 @@ from typing import Any
 
 from bench import POLICY, Bench
 
-from attendance.config import Rate
-from attendance.outbox.claim import Claim
-from attendance.outbox.pacing import Pace
+from attendance.outbox.rate_limits import Rate, RateLimits
+from attendance.outbox.types import Claim
 from attendance.telegram.digest import merge
 
 GROUP = "-1"
-PACED = replace(POLICY, pace=Pace(group=Rate(1, 10)), merge=merge)
+PACED = replace(POLICY, rate_limits=RateLimits(group=Rate(1, 10)), merge=merge)
 
 
 def write(bench: Bench, *lines: str, **more: Any) -> list[int]:

@@ -12,12 +12,10 @@ from typing import Any, TypeVar
 from bench import Bench
 from sqlalchemy import Connection, StaticPool, create_engine, select
 
-from attendance.config import Rate
 from attendance.db import schema
-from attendance.outbox import admin, parking, stoppage
-from attendance.outbox.claim import Claim, Policy
-from attendance.outbox.message import Attempt, Chat, Message
-from attendance.outbox.pacing import Pace
+from attendance.outbox import admin, circuit_breaker, parking
+from attendance.outbox.models import Attempt, Chat, Message
+from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import (
     Delivered,
     Migrated,
@@ -27,9 +25,10 @@ from attendance.outbox.transport import (
     Rejected,
     Uncertain,
 )
+from attendance.outbox.types import Claim, Policy
 
 T = TypeVar("T")
-PACE = Pace(overall=Rate(4, 1), private=Rate(1, 1), group=Rate(3, 20))
+PACE = RateLimits(overall=Rate(4, 1), private=Rate(1, 1), group=Rate(3, 20))
 LEADS = {"prompt": 0.0, "usual": 0.05, "slow": 0.6}
 
 
@@ -63,7 +62,7 @@ class InMemory:
             return work(connection)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         with self._engine.connect() as connection:
             yield connection
 
@@ -78,7 +77,7 @@ class Model(Bench):
                 lease=timedelta(seconds=60),
                 give_up_after=timedelta(hours=1),
                 uncertain=uncertain,
-                pace=PACE,
+                rate_limits=PACE,
                 merge=merge,
             ),
         )
@@ -145,9 +144,9 @@ class Model(Bench):
             self.resume(chat)
 
     def probe_bot(self) -> None:
-        reason = self.by_person(stoppage.take_probe)
+        reason = self.by_person(circuit_breaker.take_probe)
         if reason is not None:
-            self.by_person(lambda c, now: stoppage.end(c, now, reason))
+            self.by_person(lambda c, now: circuit_breaker.close(c, now, reason))
 
     # --- what it leads to ---
 
@@ -267,12 +266,12 @@ class Model(Bench):
     # --- what is there ---
 
     def rows(self) -> dict[int, dict[str, Any]]:
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             rows = connection.execute(select(Message.__table__)).mappings()
             return {row["id"]: {**row} for row in rows}
 
     def chats(self) -> dict[str, dict[str, Any]]:
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             rows = connection.execute(select(Chat.__table__)).mappings()
             return {row["chat_id"]: {**row} for row in rows}
 
@@ -282,7 +281,7 @@ class Model(Bench):
     def _attempts(self, *, late: bool = True) -> Counter[int]:
         query = select(Attempt.outbox_id)
         query = query if late else query.where(Attempt.outcome != "late")
-        with self.database.read() as connection:
+        with self.database.snapshot() as connection:
             return Counter(connection.scalars(query))
 
 

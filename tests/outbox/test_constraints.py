@@ -89,7 +89,7 @@ def test_a_wrong_row_is_refused(database: Database, constraint: str, table: str,
 
 def test_every_check_has_a_wrong_row(database: Database) -> None:
     tables = ("outbox", "chat", "outbox_stoppage")
-    with database.read() as connection:
+    with database.snapshot() as connection:
         found = [
             one for table in tables for one in inspect(connection).get_check_constraints(table)
         ]

@@ -14,14 +14,13 @@ from bulk import settled, waiting
 from model import InMemory
 from sqlalchemy import Connection
 
-from attendance.config import Rate
-from attendance.outbox import listing, parking, pruning, queue
-from attendance.outbox.pacing import Pace
+from attendance.outbox import parking, pruning, queries, queue
+from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import Delivered
 from attendance.telegram.digest import merge
 
-PACE = Pace(Rate(30, 1), Rate(1, 1), Rate(20, 60))
-UNMERGED = replace(POLICY, pace=PACE)
+PACE = RateLimits(Rate(30, 1), Rate(1, 1), Rate(20, 60))
+UNMERGED = replace(POLICY, rate_limits=PACE)
 MERGED = replace(UNMERGED, merge=merge)
 FEW_STEPS = 100
 """By how much two counts of the same work may differ: a tree of pages that is one level deeper."""
@@ -41,7 +40,7 @@ def filled(chats: int, each: int, sent: int = 0, policy: Any = UNMERGED) -> Benc
 def look(bench: Bench) -> None:
     """All that a dispatcher reads in a round."""
     bench.next_due()
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         queue.waits_for_configuration(connection)
         parking.is_probe_due(connection, NINE)
 
@@ -66,7 +65,7 @@ def steps(bench: Bench, act: Callable[[Bench], object]) -> int:
 
 
 def driver(bench: Bench) -> Any:
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         return connection.connection.dbapi_connection
 
 
@@ -113,7 +112,7 @@ def test_the_count_sees_what_is_read_row_by_row() -> None:
     """The control: the same look for what has no chat, without the index of what waits."""
 
     def scan(bench: Bench) -> None:
-        with bench.database.read() as connection:
+        with bench.database.snapshot() as connection:
             query = "SELECT count(*) FROM outbox WHERE lane IS NULL AND status IN ('pending')"
             connection.exec_driver_sql(query).all()
 
@@ -138,7 +137,7 @@ def test_nothing_is_found_by_reading_a_whole_table(act: Callable[[Bench], object
 def forget(bench: Bench) -> None:
     """A step of the pruning: the look for what is old, and some of it."""
     old = NINE - timedelta(days=1)
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         assert pruning.is_due(connection, old)
     assert len(bench.database.write(lambda c: pruning.prune(c, old, 100))) == 100
 
@@ -149,7 +148,7 @@ def test_a_step_of_the_pruning_costs_the_same_however_much_is_old() -> None:
 
 
 def look_for_what_is_old(bench: Bench) -> None:
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         assert not pruning.is_due(connection, NINE - timedelta(days=90))
 
 
@@ -159,8 +158,8 @@ def test_where_nothing_is_old_the_look_for_it_costs_nothing() -> None:
 
 
 def stats(bench: Bench) -> None:
-    with bench.database.read() as connection:
-        listing.stats(connection, NINE)
+    with bench.database.snapshot() as connection:
+        queries.stats(connection, NINE)
 
 
 def test_what_health_asks_is_counted_in_indexes() -> None:
@@ -172,8 +171,8 @@ def test_what_health_asks_is_counted_in_indexes() -> None:
 
 
 def oldest_due(bench: Bench) -> None:
-    with bench.database.read() as connection:
-        listing.oldest_due_age(connection, NINE)
+    with bench.database.snapshot() as connection:
+        queries.oldest_due_age(connection, NINE)
 
 
 def test_the_oldest_that_may_go_out_is_found_without_a_look_at_the_others() -> None:

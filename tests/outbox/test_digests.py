@@ -19,10 +19,10 @@ from attendance.outbox.transport import (
     Rejected,
     Retry,
 )
-from attendance.telegram import markup
 from attendance.telegram.client import markup_of
 from attendance.telegram.digest import merge
-from attendance.telegram.markdown import bold, escape
+from attendance.telegram.markdown import markup
+from attendance.telegram.markdown.text import bold, escape
 
 pytestmark = pytest.mark.both_databases
 

@@ -7,7 +7,6 @@ from bench import Bench
 from grouped import GROUP, PACED, by_hand, ids, next_claim, write
 
 from attendance.outbox import admin
-from attendance.outbox.claim import Claim
 from attendance.outbox.transport import (
     Delivered,
     Migrated,
@@ -18,6 +17,7 @@ from attendance.outbox.transport import (
     Retry,
     Uncertain,
 )
+from attendance.outbox.types import Claim
 
 pytestmark = pytest.mark.both_databases
 

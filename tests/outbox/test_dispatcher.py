@@ -13,12 +13,11 @@ from bench import PATIENCE_SECONDS, Bench, RecordingTransport, finish, workings
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from attendance.config import Rate
-from attendance.outbox import claiming, delivery
-from attendance.outbox.claim import Settled
+from attendance.outbox import claim, delivery
 from attendance.outbox.dispatcher import Dispatcher
-from attendance.outbox.pacing import Pace
+from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import Delivered, Misconfigured, Outgoing, Retry
+from attendance.outbox.types import Settled
 
 pytestmark = pytest.mark.both_databases
 
@@ -161,7 +160,7 @@ def test_what_cannot_be_claimed_does_not_undo_the_end_before_it(
     dispatcher = make()
     transport.gate.clear()
     dispatcher.run_once()
-    monkeypatch.setattr(claiming, "claim", lambda *_: 1 / 0)
+    monkeypatch.setattr(claim, "claim", lambda *_: 1 / 0)
     transport.gate.set()
     finish(dispatcher)
     assert [bench.status(message) for message in (first, second)] == ["sent", "pending"]
@@ -181,7 +180,7 @@ def test_a_disk_that_has_no_room_for_the_next_claim_does_not_undo_the_end_before
     dispatcher = make()
     transport.gate.clear()
     dispatcher.run_once()
-    monkeypatch.setattr(claiming, "claim", fill)
+    monkeypatch.setattr(claim, "claim", fill)
     transport.gate.set()
     finish(dispatcher)
     assert [bench.status(message) for message in (first, second)] == ["sent", "pending"]
@@ -224,7 +223,7 @@ def test_a_probe_that_raises_is_made_again(bench: Bench, make: Make) -> None:
 def test_what_waits_for_its_start_at_the_stop_is_given_back(
     bench: Bench, make: Make, transport: RecordingTransport
 ) -> None:
-    bench.policy = replace(bench.policy, pace=Pace(overall=Rate(1, 1)))
+    bench.policy = replace(bench.policy, rate_limits=RateLimits(overall=Rate(1, 1)))
     dispatcher = make(senders=1)
     dispatcher._delivery._lead.time = timedelta(seconds=8)
     message = bench.enqueue()
@@ -256,7 +255,7 @@ def test_a_chore_that_raises_stops_neither_the_others_nor_the_messages(
         raise ZeroDivisionError
 
     bench.enqueue()
-    dispatcher = make(chores=[fail, lambda: done.append("second")])
+    dispatcher = make(tasks=[fail, lambda: done.append("second")])
     dispatcher.run_once()
     finish(dispatcher)
     assert done == ["second"]
@@ -383,14 +382,14 @@ def test_the_rest_is_long_only_where_what_comes_in_is_looked_at_in_vain(
 ) -> None:
     dispatcher, rests = make(), list[float]()
     monkeypatch.setattr(dispatcher._stopping, "wait", rests.append)
-    dispatcher._w.wake.set()
+    dispatcher._deps.wake.set()
     for _ in range(4):
         dispatcher._rest(1.0)
     dispatcher._rest(0.0)  # something could start
     dispatcher._rest(1.0)
     assert rests == [0.02, 0.02, 0.02, 0.05, 0.02]
 
-    dispatcher._w.wake.clear()  # nothing comes in: whoever comes first waits the shorter time
+    dispatcher._deps.wake.clear()  # nothing comes in: whoever comes first waits the shorter time
     for _ in range(5):
         dispatcher._rest(0.06)
     assert rests[5:] == [0.02] * 5

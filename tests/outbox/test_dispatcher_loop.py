@@ -155,7 +155,7 @@ def fail(*_: object) -> None:
     ("changes", "doing"),
     [
         ({"clock": fail}, "round"),
-        ({"chores": [fail]}, "chore"),
+        ({"tasks": [fail]}, "chore"),
         ({"probes": [fail]}, "probe"),
         ({"probes": [lambda: fail]}, "probe"),
         ({"random": fail}, "delivery"),
@@ -242,7 +242,7 @@ def test_a_stop_waits_for_the_round_that_has_begun(
         assert go_on.wait(PATIENCE_SECONDS)
 
     message = bench.enqueue()
-    loop = Loop(bench, transport, wake=wake, chores=[take_long])
+    loop = Loop(bench, transport, wake=wake, tasks=[take_long])
     loop.start()
     assert begun.wait(PATIENCE_SECONDS)
     assert not loop.dispatcher.stop(0.05)
@@ -268,7 +268,7 @@ def test_a_stop_may_come_from_the_loops_own_thread(
 ) -> None:
     """A signal's handler runs wherever the main thread is."""
     stopped: list[bool] = []
-    loop = Loop(bench, transport, wake=wake, chores=[lambda: stopped.append(stop())])
+    loop = Loop(bench, transport, wake=wake, tasks=[lambda: stopped.append(stop())])
 
     def stop() -> bool:
         return loop.dispatcher.stop(PATIENCE_SECONDS)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import Engine, create_engine, insert
 
-from attendance.outbox import admin, queue, stoppage
-from attendance.outbox.message import Stoppage
+from attendance.outbox import admin, circuit_breaker, queue
+from attendance.outbox.models import Stoppage
 from attendance.outbox.settlement import GIVEN_UP, LEASE_OVER
 from attendance.outbox.transport import Misconfigured, Outcome, Parked, Postponed, Retry, Uncertain
 
@@ -135,7 +135,7 @@ def test_the_clock_stands_still_while_the_bot_is_refused(bench: Bench) -> None:
     bench.settle(bench.claim_one(), Misconfigured("Unauthorized"))
     bench.clock.forward(5 * DAY)
     now = bench.clock()
-    bench.database.write(lambda c: stoppage.end(c, now, "misconfigured"))
+    bench.database.write(lambda c: circuit_breaker.close(c, now, "misconfigured"))
     bench.clock.forward(DAY)
     bench.settle(bench.claim_one(), Retry("refused"), jitter=0.1)
     wait_out(bench, 1)
@@ -152,10 +152,10 @@ def test_without_the_stoppage_it_would_have_been_given_up(bench: Bench) -> None:
 def test_a_parked_lanes_end_moves_with_the_stoppages(bench: Bench) -> None:
     bench.enqueue()
     bench.park()
-    bench.database.write(lambda c: stoppage.begin(c, NINE, "unconfigured"))
+    bench.database.write(lambda c: circuit_breaker.open(c, NINE, "unconfigured"))
     bench.clock.forward(3600)
     now = bench.clock()
-    bench.database.write(lambda c: stoppage.end(c, now, "unconfigured"))
+    bench.database.write(lambda c: circuit_breaker.close(c, now, "unconfigured"))
     assert bench.next_due() == now + timedelta(days=1)
 
 
@@ -197,7 +197,7 @@ def test_overlapping_stoppages_count_once(
             row = {"reason": "unconfigured", "started_at": second(start)}
             ended_at = None if end is None else second(end)
             connection.execute(insert(Stoppage).values(**row, ended_at=ended_at))
-        stopped = stoppage.time_stopped(connection, second(since), second(now))
+        stopped = circuit_breaker.time_stopped(connection, second(since), second(now))
         connection.rollback()
     assert stopped == timedelta(seconds=counted(known, since, now))
 

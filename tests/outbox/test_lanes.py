@@ -6,7 +6,6 @@ import pytest
 from bench import HOLD, NINE, Bench
 
 from attendance.outbox import admin, queue
-from attendance.outbox.claim import Claim
 from attendance.outbox.transport import (
     Delivered,
     Outcome,
@@ -15,6 +14,7 @@ from attendance.outbox.transport import (
     Retry,
     Uncertain,
 )
+from attendance.outbox.types import Claim
 
 pytestmark = pytest.mark.both_databases
 

@@ -16,7 +16,7 @@ from sqlalchemy import select
 
 from attendance.db import Database
 from attendance.outbox import admin
-from attendance.outbox.message import Chat, Message
+from attendance.outbox.models import Chat, Message
 from attendance.outbox.transport import Delivered, Retry
 
 A_WHILE_SECONDS = 0.3
@@ -70,7 +70,7 @@ def waits(future: "Future[Any]") -> bool:
 
 def assert_ready(bench: Bench) -> None:
     """What the database keeps by its triggers is what a look at all messages finds."""
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         chats = connection.execute(select(Chat.__table__)).mappings().all()
         found = connection.execute(select(Message.__table__)).mappings().all()
     rows = {row["id"]: {**row} for row in found}
@@ -174,7 +174,7 @@ def test_of_new_work_all_hosts_hear_and_of_what_waits_behind_it_none(
 ) -> None:
     """Each word costs a lock of the whole server."""
     heard = threading.Event()
-    bench.database.wake(heard)
+    bench.database.notify(heard)
     assert heard.wait(PATIENCE_SECONDS)
     there = Bench(Database.at(postgres_url))
     for written, is_heard in ((there.enqueue, True), (there.enqueue, False)):

@@ -7,10 +7,9 @@ import pytest
 from bench import NINE, POLICY, Bench
 from sqlalchemy import Connection, update
 
-from attendance.config import Rate
-from attendance.outbox import admin, lanes, queue
-from attendance.outbox.message import Chat
-from attendance.outbox.pacing import Pace
+from attendance.outbox import admin, chat_migration, queue
+from attendance.outbox.models import Chat
+from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import Delivered, Migrated, Rejected
 
 pytestmark = pytest.mark.both_databases
@@ -18,7 +17,7 @@ pytestmark = pytest.mark.both_databases
 
 def move(bench: Bench, old: str, new: str) -> None:
     now = bench.clock()
-    bench.database.write(lambda c: lanes.migrate(c, now, old, new))
+    bench.database.write(lambda c: chat_migration.migrate(c, now, old, new))
 
 
 def lanes_of(bench: Bench, *ids: int) -> list[str]:
@@ -123,7 +122,7 @@ def test_a_pause_by_hand_moves_with_the_chat(bench: Bench) -> None:
 
 
 def test_the_pace_of_a_chat_moves_with_it(bench: Bench) -> None:
-    bench.policy = replace(POLICY, pace=Pace(group=Rate(1, 60)))
+    bench.policy = replace(POLICY, rate_limits=RateLimits(group=Rate(1, 60)))
     bench.enqueue("-1")
     bench.settle(bench.claim_one(), Migrated("-2", "moved"))
     assert bench.claim() == []

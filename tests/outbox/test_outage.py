@@ -9,12 +9,11 @@ from itertools import pairwise
 import pytest
 from bench import NINE, POLICY, Bench
 
-from attendance.config import Rate
-from attendance.outbox import stoppage
-from attendance.outbox.claim import Claim
-from attendance.outbox.message import StopReason
-from attendance.outbox.pacing import Pace
+from attendance.outbox import circuit_breaker
+from attendance.outbox.models import StopReason
+from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import Delivered, Outcome, Rejected, Retry, Uncertain
+from attendance.outbox.types import Claim
 from attendance.telegram.digest import merge
 
 pytestmark = pytest.mark.both_databases
@@ -29,7 +28,7 @@ def fail(bench: Bench, times: int, outcome: Outcome = REFUSED) -> None:
 
 def probe(bench: Bench) -> StopReason | None:
     now = bench.clock()
-    return bench.database.write(lambda c: stoppage.take_probe(c, now))
+    return bench.database.write(lambda c: circuit_breaker.take_probe(c, now))
 
 
 @pytest.mark.parametrize("outcome", [REFUSED, Uncertain("502")])
@@ -38,14 +37,14 @@ def test_the_bot_stops_when_three_requests_got_nowhere(bench: Bench, outcome: Ou
     fail(bench, 2, outcome)
     assert bench.stopped() is None
     fail(bench, 1, outcome)
-    until = NINE + stoppage.FIRST_PROBE
-    assert bench.stopped() == stoppage.Stopped("unreachable", until, outcome.error)  # type: ignore[union-attr]
+    until = NINE + circuit_breaker.FIRST_PROBE
+    assert bench.stopped() == circuit_breaker.Stopped("unreachable", until, outcome.error)  # type: ignore[union-attr]
     bench.enqueue("2")
     assert bench.claim() == []
 
 
 def test_a_digest_that_failed_is_one_request(bench: Bench) -> None:
-    bench.policy = replace(POLICY, pace=Pace(group=Rate(1, 10)), merge=merge)
+    bench.policy = replace(POLICY, rate_limits=RateLimits(group=Rate(1, 10)), merge=merge)
     for number in range(5):
         bench.enqueue("-1", line=str(number))
     claim = bench.claim_one()
@@ -87,14 +86,14 @@ def test_a_probe_that_succeeds_lets_all_go_on(bench: Bench) -> None:
     bench.clock.forward(1)
     assert probe(bench) == "unreachable"
     now = bench.clock()
-    bench.database.write(lambda c: stoppage.end(c, now, "unreachable"))
+    bench.database.write(lambda c: circuit_breaker.close(c, now, "unreachable"))
     assert {claim.id for claim in bench.claim()} == {first, second}
 
 
 # --- an hour, at 20 messages a minute over five groups and a private chat ---
 
 CHATS = ("-1", "-2", "-3", "-4", "-5", "7")
-PACE = Pace(Rate(30, 1), Rate(1, 1), Rate(20, 60))
+PACE = RateLimits(Rate(30, 1), Rate(1, 1), Rate(20, 60))
 OUTAGE = timedelta(hours=1)
 
 
@@ -103,7 +102,7 @@ class Hour:
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self.bench.policy = replace(POLICY, pace=PACE, merge=merge)
+        self.bench.policy = replace(POLICY, rate_limits=PACE, merge=merge)
         self.up_at = NINE + OUTAGE
         self.starts: list[datetime] = []
         self.arrivals = deque(NINE + timedelta(seconds=3) * number for number in range(1200))
@@ -132,7 +131,7 @@ class Hour:
         self.probes += reason is not None
         if reason is not None and self.bench.clock() >= self.up_at:
             now = self.bench.clock()
-            self.bench.database.write(lambda c: stoppage.end(c, now, reason))
+            self.bench.database.write(lambda c: circuit_breaker.close(c, now, reason))
 
     def _send(self, claim: Claim) -> None:
         self.starts.append(claim.debit.starts_at)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from bench import NINE, Bench
 
-from attendance.outbox import admin, listing, parking, queue
+from attendance.outbox import admin, parking, queries, queue
 from attendance.outbox.transport import Delivered, Parked, Postponed
 
 pytestmark = pytest.mark.both_databases
@@ -65,7 +65,7 @@ def test_a_chat_that_accepts_us_again_gets_what_waited(parked: Bench) -> None:
 def test_a_chat_that_a_person_paused_is_never_probed(bench: Bench) -> None:
     bench.enqueue()
     bench.park()
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         assert not parking.is_probe_due(connection, bench.clock())
     bench.clock.forward(30 * DAY)
     assert take_probe(bench) is None
@@ -112,8 +112,8 @@ def test_a_parked_chat_does_not_touch_another(parked: Bench) -> None:
     claim = parked.claim_one()
     assert claim.id == other
     parked.settle(claim, Delivered(1))
-    with parked.database.read() as connection:
-        assert listing.stats(connection, parked.clock()).parked_chats == 1
+    with parked.database.snapshot() as connection:
+        assert queries.stats(connection, parked.clock()).parked_chats == 1
 
 
 def test_a_hold_does_not_park(bench: Bench) -> None:

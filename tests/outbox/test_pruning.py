@@ -10,14 +10,14 @@ from bench import HOLD, NINE, Bench
 from bulk import settled
 from sqlalchemy import Connection, func, insert, select
 
-from attendance import turns
 from attendance.audit import AuditEntry
 from attendance.db.sqlite.turnstile import Turnstile
+from attendance.maintenance import schedule
+from attendance.maintenance.pruner import KEYS_KEPT, Pruner
 from attendance.models import IdempotencyKey
 from attendance.outbox import admin
-from attendance.outbox.message import Attempt, Message
+from attendance.outbox.models import Attempt, Message
 from attendance.outbox.transport import Delivered, Rejected, Uncertain
-from attendance.retention import KEYS_KEPT, Pruning
 
 pytestmark = pytest.mark.both_databases
 
@@ -26,8 +26,8 @@ DAY = 86400.0
 
 
 @pytest.fixture
-def chore(bench: Bench) -> Pruning:
-    return Pruning(bench.database, KEEP, bench.clock)
+def chore(bench: Bench) -> Pruner:
+    return Pruner(bench.database, KEEP, bench.clock)
 
 
 def sent(bench: Bench) -> int:
@@ -65,16 +65,16 @@ def under_way(bench: Bench) -> int:
 
 
 def kept(bench: Bench) -> list[int]:
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         return list(connection.scalars(select(Message.id).order_by(Message.id)))
 
 
 def count(bench: Bench, table: Any) -> int:
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-def run(bench: Bench, chore: Pruning, seconds: int = 60) -> None:
+def run(bench: Bench, chore: Pruner, seconds: int = 60) -> None:
     """Let time pass, with a round in each second."""
     for _ in range(seconds):
         chore()
@@ -83,7 +83,7 @@ def run(bench: Bench, chore: Pruning, seconds: int = 60) -> None:
 
 @pytest.mark.parametrize("become", [sent, cancelled])
 def test_what_is_done_with_is_forgotten_when_its_time_is_over(
-    bench: Bench, chore: Pruning, become: Any
+    bench: Bench, chore: Pruner, become: Any
 ) -> None:
     message = become(bench)
     bench.clock.forward(90 * DAY - 60)
@@ -95,16 +95,14 @@ def test_what_is_done_with_is_forgotten_when_its_time_is_over(
 
 
 @pytest.mark.parametrize("become", [failed, uncertain, pending, under_way])
-def test_what_is_not_done_with_is_never_forgotten(
-    bench: Bench, chore: Pruning, become: Any
-) -> None:
+def test_what_is_not_done_with_is_never_forgotten(bench: Bench, chore: Pruner, become: Any) -> None:
     message = become(bench)
     bench.clock.forward(10_000 * DAY)
     run(bench, chore)
     assert kept(bench) == [message]
 
 
-def test_a_step_is_small_and_the_next_follows_soon(bench: Bench, chore: Pruning) -> None:
+def test_a_step_is_small_and_the_next_follows_soon(bench: Bench, chore: Pruner) -> None:
     bench.database.write(lambda c: settled(c, 250))
     bench.clock.forward(90 * DAY)
     chore()
@@ -118,20 +116,20 @@ def test_all_workers_together_do_no_more_than_one_alone(bench: Bench) -> None:
     bench.database.write(lambda c: settled(c, 250))
     bench.clock.forward(90 * DAY)
     for _ in range(4):
-        Pruning(bench.database, KEEP, bench.clock)()
+        Pruner(bench.database, KEEP, bench.clock)()
     assert len(kept(bench)) == 150
 
 
 @pytest.mark.sqlite_only
-def test_nothing_to_prune_costs_no_write(bench: Bench, chore: Pruning) -> None:
+def test_nothing_to_prune_costs_no_write(bench: Bench, chore: Pruner) -> None:
     sent(bench)
     with turnstile_held(bench):
         run(bench, chore, 2000)
-    assert count(bench, turns.Turn) == 0
+    assert count(bench, schedule.ScheduledTask) == 0
 
 
 @pytest.mark.sqlite_only
-def test_what_there_is_to_prune_does_take_a_write(bench: Bench, chore: Pruning) -> None:
+def test_what_there_is_to_prune_does_take_a_write(bench: Bench, chore: Pruner) -> None:
     """The control of the test above; a database that is busy makes it wait, and no noise."""
     message = sent(bench)
     bench.clock.forward(91 * DAY)
@@ -151,18 +149,18 @@ def turnstile_held(bench: Bench) -> Iterator[None]:
     turnstile.close()
 
 
-def test_the_trail_tells_what_was_pruned(bench: Bench, chore: Pruning) -> None:
+def test_the_trail_tells_what_was_pruned(bench: Bench, chore: Pruner) -> None:
     first, last = sent(bench), sent(bench)
     bench.clock.forward(91 * DAY)
     run(bench, chore)
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         rows = connection.execute(select(AuditEntry.__table__)).mappings().all()
     [entry] = [row for row in rows if row["action"] == "outbox.pruned"]
     assert (entry["actor_type"], entry["actor_id"]) == ("service", "retention")
     assert f'"messages":2,"first_id":{first},"last_id":{last}' in entry["after_json"]
 
 
-def test_keys_are_forgotten_after_seven_days(bench: Bench, chore: Pruning) -> None:
+def test_keys_are_forgotten_after_seven_days(bench: Bench, chore: Pruner) -> None:
     row = {"key_lineage": 1, "fingerprint": "f", "status": 201, "body": "{}", "created_at": NINE}
     rows = [row | {"key": str(number)} for number in range(150)]
     bench.database.write(lambda c: _insert(c, rows))
@@ -178,7 +176,7 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(insert(IdempotencyKey), rows)
 
 
-def test_a_clock_that_was_years_ahead_does_not_stop_it(bench: Bench, chore: Pruning) -> None:
+def test_a_clock_that_was_years_ahead_does_not_stop_it(bench: Bench, chore: Pruner) -> None:
     bench.clock.forward(4000 * DAY)
     bench.database.write(lambda c: settled(c, 150))
     chore()

@@ -10,7 +10,7 @@ from bench import NINE, Bench, in_processes, meet
 from sqlalchemy import Connection, event
 
 from attendance.db import Database
-from attendance.outbox import admin, queue, stoppage
+from attendance.outbox import admin, circuit_breaker, queue
 from attendance.outbox.transport import Misconfigured, Postponed, Retry
 
 pytestmark = pytest.mark.both_databases
@@ -23,7 +23,7 @@ def test_a_message_goes_with_the_transaction_that_wrote_it(bench: Bench) -> None
 
     with pytest.raises(LookupError):
         bench.database.write(work)
-    with bench.database.read() as connection:
+    with bench.database.snapshot() as connection:
         for table in ("outbox", "chat"):
             assert connection.exec_driver_sql(f"SELECT count(*) FROM {table}").scalar() == 0  # noqa: S608 - names of ours
 
@@ -81,7 +81,7 @@ def test_a_parked_lane_is_due_when_its_head_is_given_up(bench: Bench) -> None:
 def test_while_claims_are_stopped_the_probe_is_due(bench: Bench) -> None:
     bench.enqueue()
     bench.settle(bench.claim_one(), Misconfigured("Unauthorized"))
-    assert bench.next_due() == NINE + stoppage.FIRST_PROBE
+    assert bench.next_due() == NINE + circuit_breaker.FIRST_PROBE
 
 
 def test_what_has_no_chat_is_never_due(bench: Bench) -> None:

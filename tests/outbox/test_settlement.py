@@ -7,8 +7,7 @@ import pytest
 from bench import HOLD, NINE, POLICY, Bench
 from sqlalchemy import Connection
 
-from attendance.outbox import backoff, stoppage
-from attendance.outbox.claim import Policy, Settled
+from attendance.outbox import backoff, circuit_breaker
 from attendance.outbox.settlement import LEASE_OVER, settle
 from attendance.outbox.transport import (
     Delivered,
@@ -21,6 +20,7 @@ from attendance.outbox.transport import (
     Retry,
     Uncertain,
 )
+from attendance.outbox.types import Policy, Settled
 
 pytestmark = pytest.mark.both_databases
 
@@ -120,8 +120,8 @@ def test_what_becomes_of_the_lane(bench: Bench, case: Case) -> None:
 
 @pytest.mark.usefixtures("settled")
 def test_what_becomes_of_all_messages(bench: Bench, case: Case) -> None:
-    probe = bench.clock() + stoppage.FIRST_PROBE
-    refused = stoppage.Stopped("misconfigured", probe, "401")
+    probe = bench.clock() + circuit_breaker.FIRST_PROBE
+    refused = circuit_breaker.Stopped("misconfigured", probe, "401")
     assert bench.stopped() == (refused if case.stopped else None)
 
 

@@ -31,6 +31,7 @@ from raw_server import (
     silence,
 )
 
+from attendance.config.secrets import Secret
 from attendance.outbox.transport import (
     Delivered,
     Migrated,
@@ -43,10 +44,9 @@ from attendance.outbox.transport import (
     Retry,
     Uncertain,
 )
-from attendance.secret import Secret
-from attendance.telegram import connection
+from attendance.telegram import session
 from attendance.telegram.client import RESEND_SECONDS, Identity, TelegramClient
-from attendance.telegram.markdown import bold, escape, plain
+from attendance.telegram.markdown.text import bold, escape, plain
 
 TOKEN = "7654321:AAE-only-for-tests_0123456789abcdef"
 MESSAGE = Outgoing(17, "-1001", bold("Ada") + escape(" checked in."))
@@ -553,7 +553,7 @@ class TestConnections:
     def test_a_connection_that_was_idle_for_long_is_replaced(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(connection, "LONGEST_IDLE_SECONDS", 0)
+        monkeypatch.setattr(session, "LONGEST_IDLE_SECONDS", 0)
         with RawServer(answering(DELIVERED)) as server, client_of(server.url) as client:
             for _ in range(3):
                 client.send(MESSAGE, 20)

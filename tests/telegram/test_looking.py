@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
+from attendance.config.secrets import Secret
 from attendance.outbox.transport import Delivered, Misconfigured, Parked, Rejected, Uncertain
-from attendance.secret import Secret
+from attendance.sandbox import Sandbox
 from attendance.telegram.client import UPDATES_LIMIT, ChatInfo, TelegramClient
-from attendance.telegram.sandbox import Sandbox
 
 GROUP = "-1001234567890"
 
@@ -95,7 +95,7 @@ class TestGetUpdates:
 
 class TestSaying:
     def test_it_is_sent_as_it_is(self, sandbox: Sandbox, client: TelegramClient) -> None:
-        assert client.say(GROUP, "*hello*", 5, thread_id=5) == Delivered(1)
+        assert client.send_text(GROUP, "*hello*", 5, thread_id=5) == Delivered(1)
 
         (message,) = sandbox.messages(GROUP)
         assert (message.text, message.raw_text, message.thread_id) == ("hello", "*hello*", 5)
@@ -103,5 +103,5 @@ class TestSaying:
     def test_broken_markup_is_not_sent_again(
         self, sandbox: Sandbox, client: TelegramClient
     ) -> None:
-        assert isinstance(client.say(GROUP, "*hello", 5), Rejected)
+        assert isinstance(client.send_text(GROUP, "*hello", 5), Rejected)
         assert len(sandbox.requests) == 1

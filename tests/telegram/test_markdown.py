@@ -11,7 +11,7 @@ import tdjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from attendance.telegram.markdown import bold, clean, code, cut, escape, link, plain
+from attendance.telegram.markdown.text import bold, clean, code, cut, escape, link, plain
 
 SPECIALS = "_*[]()~`>#+-=|{}.!\\"
 

@@ -7,9 +7,9 @@ from collections import Counter
 import pytest
 import tdjson
 
-from attendance.telegram import markup
-from attendance.telegram.entities import utf16_length
-from attendance.telegram.sandbox import cleanup
+from attendance.sandbox import cleanup
+from attendance.telegram.markdown import markup
+from attendance.telegram.markdown.entities import utf16_length
 
 NAMES = {
     "PreCode": "pre",

@@ -23,8 +23,8 @@ from raw_server import (
     silence,
 )
 
+from attendance.config.secrets import Secret
 from attendance.outbox.transport import Delivered, Outcome, Outgoing
-from attendance.secret import Secret
 from attendance.telegram.client import TelegramClient
 from attendance.telegram.errors import not_sent
 

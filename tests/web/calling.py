@@ -14,7 +14,7 @@ from flask import Flask
 from sqlalchemy import Connection, TextClause, text
 from werkzeug.test import TestResponse
 
-from attendance import keys
+from attendance import api_keys
 from attendance.audit import service_context
 from attendance.db import Database, SqliteDatabase
 from attendance.models import ROLES, Role
@@ -63,13 +63,13 @@ class Api:
 
     def rotate_key(self, name: str) -> str:
         return self.services.database.write(
-            lambda connection: keys.rotate(
+            lambda connection: api_keys.rotate(
                 connection, NOON, _TESTS, name_or_id=name, random_token=lambda: "rotated" * 5
             )
         )
 
     def revoke_key(self, name: str) -> None:
-        self.services.database.write(lambda c: keys.revoke(c, NOON, _TESTS, name))
+        self.services.database.write(lambda c: api_keys.revoke(c, NOON, _TESTS, name))
 
     def call(
         self,
@@ -114,7 +114,7 @@ class Api:
         return cast("list[dict[str, Any]]", answer.get_json()["data"])
 
     def rows(self, query: str, *values: object) -> list[dict[str, Any]]:
-        with self.services.database.read() as connection:
+        with self.services.database.snapshot() as connection:
             found = connection.execute(*bound(query, values)).mappings()
             return [dict(row) for row in found]
 
@@ -165,7 +165,7 @@ class Api:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """A stranger holds SQLite's write lock."""
-        path = self.services.database.beside("")
+        path = self.services.database.sidecar("")
         with closing(sqlite3.connect(path, isolation_level=None)) as stranger:
             stranger.execute("BEGIN IMMEDIATE")
             yield
@@ -191,7 +191,7 @@ def make_keys(database: Database) -> None:
 def _make_key(database: Database, name: str, role: Role, token: str) -> str:
     token = f"{name}-{token or 'x' * 30}"
     return database.write(
-        lambda connection: keys.create(
+        lambda connection: api_keys.create(
             connection, NOON, _TESTS, name=name, role=role, random_token=lambda: token
         )
     )

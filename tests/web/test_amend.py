@@ -8,9 +8,9 @@ import pytest
 from calling import ADA, Api, assert_problem, at_once, each_part
 from werkzeug.test import TestResponse
 
-from attendance import routing
 from attendance.models import Event
-from attendance.routing import Conditions
+from attendance.notifications import routing
+from attendance.notifications.routing import Conditions
 
 pytestmark = pytest.mark.both_databases
 

@@ -7,7 +7,7 @@ from calling import ADA, Api, assert_problem, at_once
 
 from attendance.db import SqliteDatabase
 
-calls = import_module("attendance.web.calls")
+calls = import_module("attendance.web.auth")
 
 
 @pytest.fixture

@@ -9,8 +9,9 @@ from importlib import import_module
 import pytest
 from calling import ADA, Api, assert_problem
 
-from attendance import audit, records
+from attendance import audit
 from attendance.db import TooBusy, Unavailable
+from attendance.records import queries as attendance_queries
 
 routes = import_module("attendance.web.api.attendance")
 
@@ -138,7 +139,7 @@ def test_without_a_default_chat_the_announcement_waits_for_one(
 def test_a_crash_of_a_read_is_a_500_in_json_and_audited(
     api: Api, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(records, "newest", None)
+    monkeypatch.setattr(attendance_queries, "newest", None)
 
     assert_problem(api.get("/attendance"), 500, "internal_error")
 
@@ -148,7 +149,7 @@ def test_a_crash_of_a_read_is_a_500_in_json_and_audited(
 
 @pytest.mark.parametrize(
     ("module", "broken", "path"),
-    [("metrics", "watch", "/metrics"), ("health", "heartbeat", "/readyz?verbose")],
+    [("metrics", "seal_stats", "/metrics"), ("health", "heartbeat", "/readyz?verbose")],
 )
 def test_a_crash_of_what_everybody_may_read_is_audited_too(
     api: Api, monkeypatch: pytest.MonkeyPatch, module: str, broken: str, path: str
@@ -186,7 +187,7 @@ def test_where_not_even_the_note_is_written_the_log_has_the_fields(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(audit, "record", refuse)
+    monkeypatch.setattr(audit, "append", refuse)
 
     answer = crashing.post(ADA, headers={"X-Request-Id": "req-1", "User-Agent": "kiosk/1.0"})
 

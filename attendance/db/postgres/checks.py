@@ -12,6 +12,6 @@ _INVALID = """
 """
 
 
-def faults(connection: Connection) -> list[str]:
+def integrity_errors(connection: Connection) -> list[str]:
     """Indexes and constraints that do not hold; empty where all is well."""
     return list(connection.exec_driver_sql(_INVALID).scalars())

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-LOOK_EVERY_SECONDS = 5.0
+SAMPLE_EVERY_SECONDS = 5.0
 DRIFT = 0.0005
 """Seconds a second: the fastest that a clock is slewed, and ten times what crystals differ by."""
 
@@ -25,7 +25,7 @@ def seconds() -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ClockSample:
     """The server showed `time` when this machine had counted `at` seconds, give or take `off`."""
 
     time: datetime
@@ -33,7 +33,7 @@ class Look:
     off: float
 
     @classmethod
-    def of(cls, time: datetime, asked: float, answered: float) -> "Look":
+    def of(cls, time: datetime, asked: float, answered: float) -> "ClockSample":
         return cls(time, (asked + answered) / 2, (answered - asked) / 2)
 
     def time_at(self, now: float) -> datetime:
@@ -48,21 +48,23 @@ class ServerClock:
     """Call it for the time. `look` asks the server, and may raise what that raises: only where it
     has never been seen, else the last look is gone by until the next."""
 
-    def __init__(self, look: Callable[[], Look]) -> None:
-        self._look = look
-        self._best: Look | None = None
-        self._looked_at = float("-inf")
-        self._looking = threading.Lock()
+    def __init__(self, sample: Callable[[], ClockSample]) -> None:
+        self._sample = sample
+        self._best: ClockSample | None = None
+        self._sampled_at = float("-inf")
+        self._sampling = threading.Lock()
 
     def __call__(self) -> datetime:
         now = seconds()
         if self._best is None:
-            self.observe(self._look())
-        elif now - self._looked_at > LOOK_EVERY_SECONDS and self._looking.acquire(blocking=False):
+            self.observe(self._sample())
+        elif now - self._sampled_at > SAMPLE_EVERY_SECONDS and self._sampling.acquire(
+            blocking=False
+        ):
             try:
-                self._look_again(now)
+                self._resample(now)
             finally:
-                self._looking.release()
+                self._sampling.release()
         best = self._best
         assert best is not None  # noqa: S101 - observed above
         return best.time_at(seconds())
@@ -72,7 +74,7 @@ class ServerClock:
         """How far the clock may be off."""
         return float("inf") if self._best is None else self._best.off_at(seconds())
 
-    def observe(self, seen: Look) -> None:
+    def observe(self, seen: ClockSample) -> None:
         """Go by this look, unless the last is still better. Where the two contradict each other,
         the server's clock was set, or it is another server: the new one counts."""
         best = self._best
@@ -83,9 +85,9 @@ class ServerClock:
                 return
         self._best = seen
 
-    def _look_again(self, now: float) -> None:
-        self._looked_at = now
+    def _resample(self, now: float) -> None:
+        self._sampled_at = now
         try:
-            self.observe(min((self._look() for _ in range(_TRIES)), key=lambda seen: seen.off))
+            self.observe(min((self._sample() for _ in range(_TRIES)), key=lambda seen: seen.off))
         except Exception:  # noqa: BLE001 - whatever keeps us from it: the last look still holds
             return

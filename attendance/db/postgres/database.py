@@ -11,15 +11,15 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from attendance.config.secrets import Secret
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
 from attendance.db.errors import DatabaseError, Denied, TooBusy, Unavailable
 from attendance.db.postgres import checks, privileges
-from attendance.db.postgres.clock import Look, ServerClock, seconds
+from attendance.db.postgres.clock import ClockSample, ServerClock, seconds
 from attendance.db.postgres.engine import CONNECTIONS, connected, pooled_engine, single_engine
 from attendance.db.postgres.failures import reason_of
 from attendance.db.postgres.listening import Listener
-from attendance.db.postgres.unit import Again, Unit
-from attendance.secret import Secret
+from attendance.db.postgres.unit import RetryTransaction, Unit
 
 _UPGRADES = 7_226_009_601
 _LONGEST_PAUSE_SECONDS = 0.5
@@ -33,12 +33,12 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         Secret(url.password or "")  # struck out of whatever anyone prints from now on
         self.name = _name(url)
         self._short_name, self._url = url.database or "attendance", url
-        self._server_clock = ServerClock(self._look_at_clock)
+        self._server_clock = ServerClock(self._sample_clock)
         self._engine = pooled_engine(url, self._server_clock.observe)
-        self._reading = self._engine.execution_options(
+        self._snapshot_engine = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
-        self._looking = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._query_engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._listeners: list[Listener] = []
         self._failing = False
@@ -71,37 +71,41 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             try:
                 with self._connected(self._engine, unit.seconds_left()) as connection:
                     result = unit.run(connection)
-            except Again as again:
+            except RetryTransaction as again:
                 self._failing = again.is_grave
                 self._rest(unit, again)
             except DBAPIError as error:  # there is no connection
-                self._rest(unit, Again.after(error))
+                self._rest(unit, RetryTransaction.after(error))
             else:
                 self._failing = False
                 return result
 
-    def prove_writable(self, timeout_seconds: float) -> None:
+    def check_writable(self, timeout_seconds: float) -> None:
         """Takes the number of a transaction, which a standby cannot; with reason to doubt it has a
         word written to the log, too. Asks as well whether our role may write to the tables."""
         write = "pg_logical_emit_message(true, 'attendance', 'writable')"
         proof = f"SELECT {write if self._failing else 'pg_current_xact_id()'}"
-        self.write(lambda connection: _prove(connection, proof), timeout_seconds)
+        self.write(lambda connection: _check(connection, proof), timeout_seconds)
 
     def lacking(self) -> privileges.Lacking | None:
         """What our role lacks of what the service needs; None where it lacks nothing."""
-        with self.read() as connection:
+        with self.snapshot() as connection:
             return privileges.lacking(connection, privileges.TO_SERVE)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         self._claim_process()
-        with _told(self.name), self._connected(self._reading) as connection, connection.begin():
+        with (
+            _told(self.name),
+            self._connected(self._snapshot_engine) as connection,
+            connection.begin(),
+        ):
             yield connection
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def query(self) -> Iterator[Connection]:
         self._claim_process()
-        with _told(self.name), self._connected(self._looking) as connection:
+        with _told(self.name), self._connected(self._query_engine) as connection:
             yield connection
 
     def clock(self) -> datetime:
@@ -113,7 +117,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         """How far `clock` may be off."""
         return self._server_clock.off_seconds
 
-    def wake(self, event: threading.Event) -> None:
+    def notify(self, event: threading.Event) -> None:
         self._claim_process()
         self._listeners.append(Listener(single_engine(self._url), event))
 
@@ -123,15 +127,15 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             "`pg_dump --format=custom --file=FILE`, and `pg_restore`."
         )
 
-    def faults(self) -> list[str]:
-        with self.read() as connection:
-            return checks.faults(connection)
+    def integrity_errors(self) -> list[str]:
+        with self.snapshot() as connection:
+            return checks.integrity_errors(connection)
 
-    def beside(self, suffix: str) -> Path:
+    def sidecar(self, suffix: str) -> Path:
         """In the working directory: the server's files are not ours."""
         return Path.cwd() / f"{self._short_name}{suffix}"
 
-    def share(self, file: Path) -> None:
+    def copy_mode_to(self, file: Path) -> None:
         """With nobody else of this host: who may read the database is said on its server."""
         file.chmod(0o600)
 
@@ -140,11 +144,11 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             self._listeners.pop().stop()
         self._engine.dispose()
 
-    def _look_at_clock(self) -> Look:
-        with self.look() as connection:
+    def _sample_clock(self) -> ClockSample:
+        with self.query() as connection:
             asked = seconds()
             time_there = connection.exec_driver_sql("SELECT clock_timestamp()").scalar_one()
-            return Look.of(time_there, asked, seconds())
+            return ClockSample.of(time_there, asked, seconds())
 
     @contextmanager
     def _connected(
@@ -158,7 +162,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         finally:
             self._free.release()
 
-    def _rest(self, unit: "Unit[T]", again: Again) -> None:
+    def _rest(self, unit: "Unit[T]", again: RetryTransaction) -> None:
         """Before the next try; or give up, where the time is over.
 
         Raises:
@@ -171,7 +175,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         time.sleep(0 if again.at_once else pause)
 
 
-def _prove(connection: Connection, proof: str) -> None:
+def _check(connection: Connection, proof: str) -> None:
     connection.exec_driver_sql(proof)
     if found := privileges.lacking(connection, privileges.TO_RECORD):
         raise Denied(f"The database does not let us write: {found.what}. {found.remedy}")
@@ -187,10 +191,10 @@ def _told(name: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        again = Again.after(error)
+        again = RetryTransaction.after(error)
         if again.is_own:
             raise
-        if again.fate == "denied":
+        if again.disposition == "denied":
             raise Denied(
                 f"The database {name} does not let us do this ({reason_of(error)}). "
                 f"{privileges.REMEDY}"

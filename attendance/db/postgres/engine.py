@@ -11,7 +11,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
 from attendance.db.errors import BadDatabaseUrl, without_values
 from attendance.db.forks import keep_from_forks
-from attendance.db.postgres.clock import Look, seconds
+from attendance.db.postgres.clock import ClockSample, seconds
 
 CONNECTIONS = 28
 """Of one process at most: 8 threads that serve, 16 that send, the dispatcher and its prober; a few
@@ -41,7 +41,7 @@ _SETTINGS = f"""SELECT clock_timestamp(),
         IN ('off', 'local') THEN 'on' ELSE current_setting('synchronous_commit') END, false)"""
 
 
-def pooled_engine(url: URL, observe: Callable[[Look], object]) -> Engine:
+def pooled_engine(url: URL, observe: Callable[[ClockSample], object]) -> Engine:
     """An engine that keeps a few connections; `observe` is told of the server's time by each."""
     pool = {"pool_size": _KEPT, "max_overflow": CONNECTIONS - _KEPT}
     return _prepared(_created(url, poolclass=QueuePool, **pool), observe)
@@ -90,13 +90,13 @@ def _created(url: URL, **options: Any) -> Engine:
         ) from None
 
 
-def _prepared(engine: Engine, observe: Callable[[Look], object]) -> Engine:
+def _prepared(engine: Engine, observe: Callable[[ClockSample], object]) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(driver: Any, _: ConnectionPoolEntry) -> None:
         driver.autocommit = True
         asked = seconds()
         row = driver.execute(_SETTINGS).fetchone()
-        observe(Look.of(row[0], asked, seconds()))
+        observe(ClockSample.of(row[0], asked, seconds()))
         driver.autocommit = False
 
     @event.listens_for(engine, "checkout")

@@ -4,16 +4,16 @@ from typing import Literal
 
 from sqlalchemy.exc import DBAPIError
 
-Fate = Literal["again", "twin", "busy", "lost", "storage", "denied", "own"]
-"""`again`: another transaction was in the way. `twin`: another wrote the same first, and the work
-would see that now. `busy`: a lock did not come free in time. `lost`: the connection is gone, or
-there is none. `storage`: the server cannot write. `denied`: our role may not. `own`: it is the
-work's own error."""
+Disposition = Literal["again", "unique_violation", "busy", "lost", "storage", "denied", "own"]
+"""`again`: another transaction was in the way. `unique_violation`: another wrote the same first,
+and the work would see that now. `busy`: a lock did not come free in time. `lost`: the connection
+is gone, or there is none. `storage`: the server cannot write. `denied`: our role may not. `own`:
+it is the work's own error."""
 
-_FATES: dict[str, Fate] = {
+_DISPOSITIONS: dict[str, Disposition] = {
     "40001": "again",  # serialization failure
     "40P01": "again",  # deadlock
-    "23505": "twin",  # unique violation
+    "23505": "unique_violation",  # unique violation
     "55P03": "busy",  # lock not available
     "57014": "busy",  # cancelled, as by a statement's timeout
     "53300": "lost",  # too many connections
@@ -24,7 +24,7 @@ _FATES: dict[str, Fate] = {
     "25006": "storage",  # a standby, or set to read only
     "42501": "denied",  # insufficient privilege
 }
-_CLASSES: dict[str, Fate] = {
+_CLASSES: dict[str, Disposition] = {
     "08": "lost",  # connection
     "53": "storage",  # disk full, out of memory
     "58": "storage",  # input and output
@@ -32,14 +32,14 @@ _CLASSES: dict[str, Fate] = {
 }
 
 
-def fate_of(error: BaseException) -> Fate:
+def disposition_of(error: BaseException) -> Disposition:
     if not isinstance(error, DBAPIError):
         return "own"
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
         # The driver's own words: it has no connection, or lost it without an answer.
         return "lost" if type(error.orig).__name__ == "OperationalError" else "own"
-    return _FATES.get(state) or _CLASSES.get(state[:2]) or "own"
+    return _DISPOSITIONS.get(state) or _CLASSES.get(state[:2]) or "own"
 
 
 def reason_of(error: BaseException) -> str:

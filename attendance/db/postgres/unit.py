@@ -10,49 +10,58 @@ from sqlalchemy.exc import DBAPIError
 from attendance.db.database import T, Work
 from attendance.db.errors import Denied, TooBusy, Unavailable
 from attendance.db.postgres.engine import LOCK_SECONDS, is_lost
-from attendance.db.postgres.failures import Fate, fate_of, reason_of
+from attendance.db.postgres.failures import Disposition, disposition_of, reason_of
 from attendance.db.postgres.privileges import REMEDY
 
-_MOST_TWINS = 3
+_MOST_UNIQUE_VIOLATIONS = 3
 
 
-class Again(Exception):
+class RetryTransaction(Exception):
     """The transaction is gone without a trace, and the work may be run once more."""
 
-    def __init__(self, error: BaseException, fate: Fate, *, twins: int = 0) -> None:
-        super().__init__(fate)
-        self.error, self.fate, self._twins = error, fate, twins
+    def __init__(
+        self, error: BaseException, disposition: Disposition, *, unique_violations: int = 0
+    ) -> None:
+        super().__init__(disposition)
+        self.error, self.disposition, self._unique_violations = (
+            error,
+            disposition,
+            unique_violations,
+        )
 
     @classmethod
-    def after(cls, error: BaseException) -> "Again":
-        return cls(error, fate_of(error))
+    def after(cls, error: BaseException) -> "RetryTransaction":
+        return cls(error, disposition_of(error))
 
     @property
     def is_own(self) -> bool:
-        return self.fate in {"own", "twin"}
+        return self.disposition in {"own", "unique_violation"}
 
     @property
     def is_grave(self) -> bool:
-        return self.fate in {"lost", "storage"}
+        return self.disposition in {"lost", "storage"}
 
     @property
     def at_once(self) -> bool:
         """Whether what stood in the way is over."""
-        return self.fate == "twin"
+        return self.disposition == "unique_violation"
 
     @property
     def is_final(self) -> bool:
         """Whether another run would end the same."""
-        return self.fate in {"own", "storage", "denied"} or self._twins >= _MOST_TWINS
+        return (
+            self.disposition in {"own", "storage", "denied"}
+            or self._unique_violations >= _MOST_UNIQUE_VIOLATIONS
+        )
 
     def told(self) -> BaseException:
         """What the caller gets, where the work is not run again."""
         if self.is_own:
             return self.error
         reason = reason_of(self.error)
-        if self.fate in {"again", "busy"}:
+        if self.disposition in {"again", "busy"}:
             return TooBusy(f"The database is busy ({reason}): nothing was written.")
-        if self.fate == "denied":
+        if self.disposition == "denied":
             return Denied(
                 f"The database does not let us write ({reason}): nothing was stored. {REMEDY}"
             )
@@ -66,7 +75,7 @@ class Unit(Generic[T]):
         self._work = work
         self._timeout = timeout_seconds
         self._ends = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-        self._twins = 0
+        self._unique_violations = 0
         self.tries = 0
 
     def seconds_left(self) -> float | None:
@@ -105,19 +114,19 @@ class Unit(Generic[T]):
         try:
             transaction.commit()
         except DBAPIError as error:
-            if not lost and (connection.invalidated or fate_of(error) == "lost"):
+            if not lost and (connection.invalidated or disposition_of(error) == "lost"):
                 raise Unavailable(
                     f"The connection was lost during the commit ({reason_of(error)}): "
                     "it is not known whether it was written."
                 ) from error
-            raise Again(error, "lost" if lost else fate_of(error)) from error
+            raise RetryTransaction(error, "lost" if lost else disposition_of(error)) from error
 
     def _judged(self, error: Exception) -> Exception:
-        fate = fate_of(error)
-        if fate == "own":
+        disposition = disposition_of(error)
+        if disposition == "own":
             return error
-        self._twins += fate == "twin"
-        return Again(error, fate, twins=self._twins)
+        self._unique_violations += disposition == "unique_violation"
+        return RetryTransaction(error, disposition, unique_violations=self._unique_violations)
 
 
 def _undo(connection: Connection, transaction: RootTransaction) -> None:

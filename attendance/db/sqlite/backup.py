@@ -34,7 +34,7 @@ def write(connection: Connection, target: Path) -> int:
     return target.stat().st_size
 
 
-def faults(connection: Connection) -> list[str]:
+def integrity_errors(connection: Connection) -> list[str]:
     """What SQLite finds wrong with the file and its references; empty where all is well."""
     checked = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()

@@ -38,8 +38,8 @@ class SqliteDatabase(Database, scheme="sqlite"):
         self.name = str(path)
         self._turnstile = Turnstile(path)
         self._writer = Writer(writing_engine(path), self._turnstile)
-        self._reading = reading_engine(path, readers)
-        self._looking: list[Connection] = []
+        self._reading_engine = reading_engine(path, readers)
+        self._query_connections: list[Connection] = []
 
     @classmethod
     def opened(cls, url: URL) -> "SqliteDatabase":
@@ -70,7 +70,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
         self._claim_process()
         return self._writer.write(work, timeout_seconds)
 
-    def prove_writable(self, timeout_seconds: float) -> None:
+    def check_writable(self, timeout_seconds: float) -> None:
         """Without reason to doubt it takes the lock only."""
         free = shutil.disk_usage(self.path.parent).free
         doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
@@ -83,19 +83,19 @@ class SqliteDatabase(Database, scheme="sqlite"):
         self.write(prove, timeout_seconds)
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         self._claim_process()
-        with self._reading.begin() as connection:
+        with self._reading_engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def look(self) -> Iterator[Connection]:
+    def query(self) -> Iterator[Connection]:
         """The connection is kept for the next look."""
         self._claim_process()
         try:
-            connection = self._looking.pop()
+            connection = self._query_connections.pop()
         except IndexError:
-            connection = self._reading.connect()
+            connection = self._reading_engine.connect()
         try:
             yield connection
         finally:
@@ -103,27 +103,27 @@ class SqliteDatabase(Database, scheme="sqlite"):
             # would see the same old state from then on, and starve the checkpoints.
             close_cursors(connection)
             connection.rollback()
-            self._looking.append(connection)
+            self._query_connections.append(connection)
 
     def clock(self) -> datetime:
         """This machine's: nobody else works on the file."""
         return utc_now()
 
-    def wake(self, event: threading.Event) -> None:
+    def notify(self, event: threading.Event) -> None:
         """SQLite cannot tell: what other processes of this machine wrote is found by the poll."""
 
     def backup(self, target: Path) -> int:
-        with self.read() as connection:
+        with self.snapshot() as connection:
             return backup.write(connection, target)
 
-    def faults(self) -> list[str]:
-        with self.read() as connection:
-            return backup.faults(connection)
+    def integrity_errors(self) -> list[str]:
+        with self.snapshot() as connection:
+            return backup.integrity_errors(connection)
 
-    def beside(self, suffix: str) -> Path:
+    def sidecar(self, suffix: str) -> Path:
         return self.path.with_name(self.path.name + suffix)
 
-    def share(self, file: Path) -> None:
+    def copy_mode_to(self, file: Path) -> None:
         database = self.path.stat()
         with suppress(PermissionError):  # of somebody who has left the group
             os.chown(file, -1, database.st_gid)
@@ -131,7 +131,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
 
     def close(self) -> None:
         # Whoever closes the last connection checkpoints: readers first, the writer under its lock.
-        while self._looking:
-            self._looking.pop().close()
-        self._reading.dispose()
+        while self._query_connections:
+            self._query_connections.pop().close()
+        self._reading_engine.dispose()
         self._writer.close(_CLOSE_TIMEOUT_SECONDS)

@@ -12,8 +12,8 @@ from sqlalchemy import Connection, Engine
 
 from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
+from attendance.db.fast.thread_slice import wake_promptly
 from attendance.db.sqlite.engines import WRITE_BUSY_SECONDS, driver_connection
-from attendance.db.sqlite.promptness import wake_promptly
 from attendance.db.sqlite.turnstile import Turnstile
 from attendance.db.sqlite.units import Failed, Unit, begin, commit, fail
 

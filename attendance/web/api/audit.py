@@ -3,11 +3,11 @@
 from flask import Blueprint, Response
 from sqlalchemy import Connection
 
-from attendance import keys
+from attendance import api_keys
 from attendance.audit import export, listing
-from attendance.web.answers import page, position
+from attendance.web.auth import AuthenticatedRequest, audited_write, reader, streamed
 from attendance.web.body import query
-from attendance.web.calls import Call, reads, streamed, writes
+from attendance.web.pagination import page, position
 from attendance.web.schemas import AuditExportQuery, AuditQuery
 from attendance.web.services import services
 
@@ -15,12 +15,12 @@ blueprint = Blueprint("audit", __name__)
 
 
 @blueprint.get("/audit")
-@reads("auditor", "admin")
+@reader("auditor", "admin")
 def list_() -> Response:
     asked = query(AuditQuery)
     chosen = listing.Filter(**asked.model_dump(exclude={"limit", "cursor"}))
     before = position("audit", asked.cursor)
-    with services().database.read() as connection:
+    with services().database.snapshot() as connection:
         rows = listing.entries(
             connection, chosen, before_id=before[0] if before else None, limit=asked.limit + 1
         )
@@ -28,8 +28,8 @@ def list_() -> Response:
 
 
 @blueprint.get("/audit/export")
-@writes("audit.exported", "auditor", "admin")
-def export_(call: Call) -> Response:
+@audited_write("audit.exported", "auditor", "admin")
+def export_(call: AuthenticatedRequest) -> Response:
     """The rows that match, as a stream; it is an act of its own in the trail."""
     asked = query(AuditExportQuery)
     chosen = listing.Filter(**asked.model_dump(exclude={"form", "raw"}))
@@ -37,7 +37,7 @@ def export_(call: Call) -> Response:
     database = services().database
 
     def begin(connection: Connection) -> int:
-        keys.note_use(connection, call.now, call.key)
+        api_keys.note_use(connection, call.now, call.key)
         return export.begin(connection, call.now, call.context, wanted)
 
     last_id = database.write(begin)

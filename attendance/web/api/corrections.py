@@ -2,15 +2,15 @@
 
 from flask import Blueprint, Response
 
-from attendance import notices
-from attendance.correcting import Corrected, Order, amend, void
-from attendance.idempotency import Answer
-from attendance.recording import Reporter
-from attendance.row_json import row_json
+from attendance.db.fast.row_json import row_json
+from attendance.notifications import texts
+from attendance.records.corrections import Corrected, Order, amend, void
+from attendance.records.idempotency import Answer
+from attendance.records.recording import Reporter
+from attendance.web.attendance_json import as_json, location_of, refuse_the_future, success
+from attendance.web.auth import AuthenticatedRequest, audited_write
 from attendance.web.body import parsed, raw_body
-from attendance.web.calls import Call, writes
 from attendance.web.idempotent import act_once
-from attendance.web.record import address, as_json, refuse_the_future, success
 from attendance.web.schemas import AmendIn, VoidIn
 from attendance.web.services import services
 
@@ -18,8 +18,8 @@ blueprint = Blueprint("corrections", __name__)
 
 
 @blueprint.post("/attendance/<id:attendance_id>/void")
-@writes("attendance.voided", "frontend", "admin")
-def void_(call: Call, attendance_id: int) -> Response:
+@audited_write("attendance.voided", "frontend", "admin")
+def void_(call: AuthenticatedRequest, attendance_id: int) -> Response:
     """An admin any record, a frontend what it has just reported itself."""
     body = raw_body()
     order = _order(call, attendance_id, parsed(VoidIn, body).reason)
@@ -28,8 +28,8 @@ def void_(call: Call, attendance_id: int) -> Response:
 
 
 @blueprint.post("/attendance/<id:attendance_id>/amend")
-@writes("attendance.amended", "admin")
-def amend_(call: Call, attendance_id: int) -> Response:
+@audited_write("attendance.amended", "admin")
+def amend_(call: AuthenticatedRequest, attendance_id: int) -> Response:
     """A new record stands in the place of this one."""
     body = raw_body()
     asked = parsed(AmendIn, body)
@@ -38,13 +38,15 @@ def amend_(call: Call, attendance_id: int) -> Response:
     return act_once(call, body, lambda c: _answer(201, "Corrected", amend(c, order, changes)))
 
 
-def _order(call: Call, attendance_id: int, reason: str) -> Order:
+def _order(call: AuthenticatedRequest, attendance_id: int, reason: str) -> Order:
     reporter = Reporter(call.key.id, call.key.lineage)
     return Order(call.now, attendance_id, reason, reporter, call.context, services().rules)
 
 
 def _answer(status: int, what: str, corrected: Corrected) -> Answer:
     row = corrected.attendance
-    said = notices.sentence(row["person_name"] or row["person_id"], row["event"])
+    said = texts.sentence(row["person_name"] or row["person_id"], row["event"])
     shown = row_json(as_json(row))
-    return Answer(status, success(f"{what}: {said}", shown, corrected.notifications), address(row))
+    return Answer(
+        status, success(f"{what}: {said}", shown, corrected.notifications), location_of(row)
+    )

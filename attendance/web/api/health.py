@@ -6,9 +6,9 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from attendance.db import DatabaseError
-from attendance.outbox import at_work, heartbeat, listing
-from attendance.web.answers import respond
-from attendance.web.calls import reads
+from attendance.outbox import at_work, heartbeat, queries
+from attendance.web.auth import reader
+from attendance.web.pagination import respond
 from attendance.web.problems import Problem
 from attendance.web.services import Services, services
 
@@ -29,13 +29,13 @@ def livez() -> Response:
 
 
 @blueprint.get("/readyz")
-@reads()
+@reader()
 def readyz() -> Response:
     """200 where a POST would be recorded. Telegram being down does not change that: `?verbose`
     says `degraded` and why."""
     made = services()
     try:
-        made.database.prove_writable(_WRITE_TIMEOUT_SECONDS)
+        made.database.check_writable(_WRITE_TIMEOUT_SECONDS)
     except DatabaseError as error:
         raise Problem(503, "not_ready", str(error), headers={"Retry-After": "5"}) from None
     if "verbose" not in request.args:
@@ -45,8 +45,8 @@ def readyz() -> Response:
 
 def _verbose(made: Services) -> dict[str, Any]:
     now = made.clock()
-    with made.database.read() as connection:
-        stats = listing.stats(connection, now)
+    with made.database.snapshot() as connection:
+        stats = queries.stats(connection, now)
     ages = _ages(made, now)
     reasons = _reasons(made, stats, list(ages.values()))
     return {
@@ -64,7 +64,7 @@ def _ages(made: Services, now: datetime) -> dict[str, float]:
     return {name: age for name, age in ages.items() if age < _SHOWN_FOR_SECONDS}
 
 
-def _reasons(made: Services, stats: listing.Stats, ages: list[float]) -> list[str]:
+def _reasons(made: Services, stats: queries.Stats, ages: list[float]) -> list[str]:
     """Why messages may not be going out, in words for an operator."""
     reasons, silent = [], at_work.SILENT_AFTER.total_seconds()
     if not made.settings.telegram_configured:

@@ -11,10 +11,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from attendance.audit.watching import watch
-from attendance.outbox import heartbeat, listing
-from attendance.web.address import is_local
-from attendance.web.calls import reads
+from attendance.audit.stats import seal_stats
+from attendance.outbox import heartbeat, queries
+from attendance.web.auth import reader
+from attendance.web.client_ip import is_local
 from attendance.web.services import Services, services
 
 blueprint = Blueprint("metrics", __name__)
@@ -33,16 +33,16 @@ def _scraped() -> Response:
     return Response(generate_latest(registry), content_type=CONTENT_TYPE_LATEST)
 
 
-_for_this_machine = reads()(_scraped)
-_for_admins = reads("admin")(_scraped)
+_for_this_machine = reader()(_scraped)
+_for_admins = reader("admin")(_scraped)
 
 
 class _Gauges(Collector):
     def __init__(self, made: Services) -> None:
         now = made.clock()
-        with made.database.read() as connection:
-            self._outbox = listing.stats(connection, now)
-            self._audit = watch(connection, now)
+        with made.database.snapshot() as connection:
+            self._outbox = queries.stats(connection, now)
+            self._audit = seal_stats(connection, now)
         beats = heartbeat.last_beats(made.database).values()
         self._beat_age = min(((now - at).total_seconds() for at in beats), default=None)
 

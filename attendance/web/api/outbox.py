@@ -6,12 +6,12 @@ from typing import Any
 from flask import Blueprint, Response
 from sqlalchemy import Connection
 
-from attendance import keys, notices
-from attendance.audit import changes as audited
-from attendance.outbox import admin, listing
-from attendance.web.answers import page, position, respond
+from attendance import api_keys
+from attendance.notifications import operations, texts
+from attendance.outbox import admin, queries
+from attendance.web.auth import AuthenticatedRequest, audited_write, reader
 from attendance.web.body import optional_json_body, query
-from attendance.web.calls import Call, reads, writes
+from attendance.web.pagination import page, position, respond
 from attendance.web.problems import Problem
 from attendance.web.schemas import ChangeIn, OutboxQuery, RetryIn
 from attendance.web.services import services
@@ -31,12 +31,12 @@ _NOT_CANCELLED = {
 
 
 @blueprint.get("/outbox")
-@reads("admin", "auditor")
+@reader("admin", "auditor")
 def list_() -> Response:
     asked = query(OutboxQuery)
     before = position("outbox", asked.cursor)
-    with services().database.read() as connection:
-        rows = listing.messages(
+    with services().database.snapshot() as connection:
+        rows = queries.messages(
             connection,
             status=asked.status,
             chat_id=asked.chat,
@@ -47,14 +47,14 @@ def list_() -> Response:
 
 
 @blueprint.get("/outbox/<id:message_id>")
-@reads("admin", "auditor")
+@reader("admin", "auditor")
 def one(message_id: int) -> Response:
     return _shown(message_id)
 
 
 @blueprint.post("/outbox/<id:message_id>/retry")
-@writes("outbox.retried", "admin")
-def retry_one(call: Call, message_id: int) -> Response:
+@audited_write("outbox.retried", "admin")
+def retry_one(call: AuthenticatedRequest, message_id: int) -> Response:
     """Put one message back to `pending`."""
     changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
     parked = _parked_chats(changes)
@@ -64,8 +64,8 @@ def retry_one(call: Call, message_id: int) -> Response:
 
 
 @blueprint.post("/outbox/retry")
-@writes("outbox.retried", "admin")
-def retry_matching(call: Call) -> Response:
+@audited_write("outbox.retried", "admin")
+def retry_matching(call: AuthenticatedRequest) -> Response:
     """Put every failed and uncertain message that matches back to `pending`."""
     asked = optional_json_body(RetryIn)
     chosen = admin.Filter(asked.ids, asked.error, asked.chat_id, asked.since)
@@ -81,14 +81,14 @@ def retry_matching(call: Call) -> Response:
 
 
 @blueprint.post("/outbox/<id:message_id>/cancel")
-@writes("outbox.cancelled", "admin")
-def cancel(call: Call, message_id: int) -> Response:
+@audited_write("outbox.cancelled", "admin")
+def cancel(call: AuthenticatedRequest, message_id: int) -> Response:
     reason = optional_json_body(ChangeIn).reason
 
     def work(connection: Connection) -> admin.Changes:
-        keys.note_use(connection, call.now, call.key)
+        api_keys.note_use(connection, call.now, call.key)
         changes = admin.cancel(connection, call.now, [message_id])
-        audited.record_changes(
+        operations.record_changes(
             connection, call.now, call.context, "outbox.cancelled", changes, "cancelled", reason
         )
         return changes
@@ -103,8 +103,8 @@ def _shown(message_id: int) -> Response:
 
 
 def _message(message_id: int) -> dict[str, Any]:
-    with services().database.read() as connection:
-        found = listing.message(connection, message_id)
+    with services().database.snapshot() as connection:
+        found = queries.message(connection, message_id)
     if found is None:
         raise _unknown(message_id)
     return found
@@ -112,8 +112,8 @@ def _message(message_id: int) -> dict[str, Any]:
 
 def _parked_chats(changes: admin.Changes) -> list[str]:
     """A sentence for each chat that has to be resumed before what waits now goes out."""
-    with services().database.read() as connection:
-        return notices.parked(listing.parked_chats_of(connection, changes.waiting))
+    with services().database.snapshot() as connection:
+        return texts.parked(queries.parked_chats_of(connection, changes.waiting))
 
 
 def _went_back(changes: admin.Changes, parked: list[str]) -> str:
@@ -121,18 +121,22 @@ def _went_back(changes: admin.Changes, parked: list[str]) -> str:
 
 
 def _retry(
-    call: Call, chosen: admin.Filter, reason: str | None, *, note_refused: bool = False
+    call: AuthenticatedRequest,
+    chosen: admin.Filter,
+    reason: str | None,
+    *,
+    note_refused: bool = False,
 ) -> admin.Changes:
     """With `note_refused` what is left alone is audited, too, and need not be refused."""
 
     def work(connection: Connection) -> admin.Changes:
-        keys.note_use(connection, call.now, call.key)
+        api_keys.note_use(connection, call.now, call.key)
         changes = admin.retry(connection, call.now, chosen)
-        audited.record_changes(
+        operations.record_changes(
             connection, call.now, call.context, "outbox.retried", changes, "pending", reason
         )
         if note_refused:
-            audited.record_refused(connection, call.now, call.context, "outbox.retried", changes)
+            operations.record_refused(connection, call.now, call.context, "outbox.retried", changes)
         return changes
 
     changes = services().database.write(work)

@@ -15,11 +15,12 @@ from flask import Flask
 from sqlalchemy import event
 from sqlalchemy.pool import Pool
 
-from attendance import db, idempotency, recording
+from attendance import db
 from attendance.db import SqliteDatabase, base
 from attendance.db.sqlite import backup, writer
 from attendance.outbox import settlement
 from attendance.outbox.transport import Outcome, Retry, Uncertain
+from attendance.records import idempotency, recording
 
 _FORGETFUL_SECONDS = 0.3
 
@@ -141,11 +142,11 @@ def fork_guards() -> None:
     def inherit() -> None:
         for database in made:
             database._pid = None
-            database._reading.dispose(close=False)
+            database._reading_engine.dispose(close=False)
 
     def close() -> None:
         for database in made:
-            database._reading.dispose()
+            database._reading_engine.dispose()
 
     SqliteDatabase.__init__ = remember  # type: ignore[method-assign, assignment]
     os.register_at_fork(

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from attendance.config import Rate
-from attendance.db import PostgresDatabase, Unavailable, prepared, utc_now
+from attendance.db import PostgresDatabase, Unavailable, utc_now
+from attendance.db.fast import prepared
 from attendance.db.postgres import engine
 from attendance.db.postgres.unit import Unit
-from attendance.outbox import lanes, starts
-from attendance.outbox.pacing import Pace
+from attendance.outbox import lanes, rate_limiter
+from attendance.outbox.rate_limits import Rate, RateLimits
 
 
 def synchronous_commit() -> None:
@@ -47,11 +47,11 @@ def shared_pace() -> None:
         counted = sorted((at for at, its in mine if lane in {None, its}), reverse=True)
         return counted[: rate.count] if rate else []
 
-    def debit(_: Connection, __: Pace, lane: str, starts_at: datetime) -> int:
+    def debit(_: Connection, __: RateLimits, lane: str, starts_at: datetime) -> int:
         mine.append((starts_at, lane))
         return len(mine)
 
-    starts.latest, starts.debit = latest, debit  # type: ignore[assignment]
+    rate_limiter.latest, rate_limiter.consume = latest, debit  # type: ignore[assignment]
 
 
 def order_of_ids() -> None:

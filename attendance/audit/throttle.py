@@ -1,0 +1,136 @@
+"""Keeps whoever repeats a refused or a crashing act from filling the disk with its rows.
+
+In each minute the first few refusals of a kind are rows of their own; the others of that minute are
+counted, and are one row for each kind when it is over. The counts are this process's own. Crashes
+are counted apart, so that no flood of refusals takes the rows of the first of them.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from attendance.audit.trail import ANONYMOUS, Actor, Context, append
+
+CRASHED = 500
+"""The status of what went wrong on our side; any other is that of a refusal."""
+
+_WINDOW = timedelta(minutes=1)
+_ROWS_A_KIND = 10
+_ROWS_A_WINDOW = 60
+_KINDS_A_WINDOW = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What makes two refusals the same: the act, the answer, who and from where."""
+
+    action: str
+    status: int
+    code: str
+    actor: Actor
+    source_ip: str | None
+
+    @property
+    def outcome(self) -> str:
+        return "crashed" if self.status == CRASHED else "refused"
+
+    def of_anybody(self) -> "Kind":
+        """The same, for where there are too many callers to tell apart."""
+        return Kind(self.action, self.status, self.code, ANONYMOUS, None)
+
+
+@dataclass(slots=True)
+class Repeated:
+    """Refusals without a row of their own, and the times of the first and last of them."""
+
+    kind: Kind
+    first: datetime
+    last: datetime
+    count: int = 0
+
+
+class Throttle:
+    """Of one process; any thread may call."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._since: datetime | None = None
+        self._seen: Counter[Kind] = Counter()
+        self._repeated: dict[Kind, Repeated] = {}
+        # Of refusals and of crashes, by their outcome.
+        self._kinds: Counter[str] = Counter()
+        self._rows: Counter[str] = Counter()
+
+    def admit(self, now: datetime, kind: Kind) -> bool:
+        """Whether this refusal is to have a row of its own; if not, it is counted."""
+        with self._lock:
+            self._since = self._since or now
+            kind = self._kind_or_anybody(kind)
+            self._seen[kind] += 1
+            if self._seen[kind] <= _ROWS_A_KIND and self._rows[kind.outcome] < _ROWS_A_WINDOW:
+                self._rows[kind.outcome] += 1
+                return True
+            self._count(now, kind)
+            return False
+
+    def count(self, now: datetime, kind: Kind) -> None:
+        """One that could not have a row of its own."""
+        with self._lock:
+            self._since = self._since or now
+            self._count(now, self._kind_or_anybody(kind))
+
+    def _count(self, now: datetime, kind: Kind) -> None:
+        repeated = self._repeated.setdefault(kind, Repeated(kind, now, now))
+        repeated.count, repeated.last = repeated.count + 1, now
+
+    def _kind_or_anybody(self, kind: Kind) -> Kind:
+        if kind in self._seen:
+            return kind
+        if self._kinds[kind.outcome] >= _KINDS_A_WINDOW:
+            return kind.of_anybody()
+        self._kinds[kind.outcome] += 1
+        return kind
+
+    def take_over(self, now: datetime, *, all_of_them: bool = False) -> Sequence[Repeated]:
+        """What was counted in a minute that is over (or until now): it is the caller's to write."""
+        with self._lock:
+            # A clock that was ahead, and is right again, must not keep the minute open.
+            if self._since is None or not (all_of_them or abs(now - self._since) >= _WINDOW):
+                return ()
+            taken = list(self._repeated.values())
+            self._since = None
+            for counts in (self._seen, self._kinds, self._rows, self._repeated):
+                counts.clear()
+            return taken
+
+    def put_back(self, repeated: Sequence[Repeated]) -> None:
+        """They could not be written: they are counted with those of the next minute."""
+        with self._lock:
+            for one in repeated:
+                self._since = min(self._since or one.first, one.first)
+                since = self._repeated.setdefault(one.kind, Repeated(one.kind, one.first, one.last))
+                since.count, since.first = since.count + one.count, min(since.first, one.first)
+
+
+def append_repeated(connection: Connection, now: datetime, repeated: Sequence[Repeated]) -> None:
+    """A row for each kind."""
+    for one in repeated:
+        append(
+            connection,
+            now,
+            Context(one.kind.actor, source_ip=one.kind.source_ip),
+            one.kind.action,
+            outcome=one.kind.outcome,
+            reason=f"{one.count} more like those before",
+            after={
+                "status": one.kind.status,
+                "code": one.kind.code,
+                "repeated": one.count,
+                "first": one.first,
+                "last": one.last,
+            },
+        )

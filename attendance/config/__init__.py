@@ -1,0 +1,11 @@
+"""The settings, and what every process needs before it does anything else.
+
+`settings` is read once from the environment and typed; `environment` reads single variables and
+says in one sentence what is wrong with one; `secrets` strikes secrets out of every text; `typos`
+finds variables that were meant as settings; `logs` configures logging. Imports nothing of ours.
+"""
+
+from attendance.config.environment import ConfigError
+from attendance.config.settings import Network, RateSetting, Settings, Timeout, chat_id, zone
+
+__all__ = ["ConfigError", "Network", "RateSetting", "Settings", "Timeout", "chat_id", "zone"]

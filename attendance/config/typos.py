@@ -1,0 +1,48 @@
+"""Variables that look like settings and are none: what was meant by them would be missed unseen."""
+
+import logging
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import get_type_hints
+
+from attendance.config.secrets import Secret
+from attendance.config.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+_PREFIXES = ("AUDIT_", "DATABASE_", "DEDUPE_", "NOTICE_", "OUTBOX_", "TELEGRAM_")
+_FAMILY = "NOTICE_TEMPLATE_"  # `notices.Notices` refuses what is no event
+_OTHERS = {"DATABASE_USER", "TELEGRAM_API_HASH"}
+"""Variables of other programs that look like ours."""
+
+_ALIKE = 0.85
+"""By difflib's measure."""
+
+_NAMES = {name.upper() for name in Settings.__dataclass_fields__}
+_SECRETS = {name for name, kind in get_type_hints(Settings).items() if kind == Secret | None}
+_KNOWN = _NAMES | {f"{name.upper()}_FILE" for name in (*_SECRETS, "database_url")}
+
+
+def did_you_mean(environ: Mapping[str, str]) -> dict[str, str]:
+    """Each variable of `environ` that looks like a setting which is not set, and that setting."""
+    given = {name.removesuffix("_FILE") for name in _KNOWN if environ.get(name, "").strip()}
+    looks = {name: _meant_by(name) for name in sorted(environ)}
+    return {
+        name: meant
+        for name, meant in looks.items()
+        if meant and meant.removesuffix("_FILE") not in given
+    }
+
+
+def warn(environ: Mapping[str, str]) -> None:
+    """A line of the log for each, which never shows its value."""
+    for name, meant in did_you_mean(environ).items():
+        logger.warning("%s is no setting: write %s, or unset it.", name, meant)
+
+
+def _meant_by(name: str) -> str | None:
+    if name in _KNOWN | _OTHERS or not name.startswith(_PREFIXES) or name.startswith(_FAMILY):
+        return None
+    if (plain := name.removesuffix("_FILE")) in _NAMES:
+        return plain  # which cannot be read from a file
+    return next(iter(get_close_matches(name, _KNOWN, 1, _ALIKE)), None)

@@ -1,0 +1,92 @@
+"""Which rows are moved, and each of them in the form that both databases can give it.
+
+Times and days are text as SQLite stores them, what is true or false is 1 or 0; all else is what
+both drivers have: text, whole numbers, floats, None.
+"""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Date,
+    Integer,
+    Select,
+    String,
+    Table,
+    cast,
+    func,
+    select,
+    type_coerce,
+)
+from sqlalchemy.types import NullType
+
+from attendance import audit  # noqa: F401
+from attendance.db import Base, UtcTime
+from attendance.db.relocation import Relocation
+
+PAGE = 2_000
+"""Rows that are in memory at once."""
+
+Page = list[tuple[Any, ...]]
+
+TABLES: Sequence[Table] = tuple(
+    table for table in Base.metadata.sorted_tables if table is not Relocation.__table__
+)
+"""In an order in which a row comes after those that it refers to."""
+
+
+def count(connection: Connection) -> int:
+    """How many rows there are in all tables."""
+    return sum(connection.scalar(select(func.count()).select_from(one)) or 0 for one in TABLES)
+
+
+def is_empty(connection: Connection) -> bool:
+    return not any(connection.execute(select(1).select_from(one).limit(1)).all() for one in TABLES)
+
+
+def pages(connection: Connection, table: Table) -> Generator[Page]:
+    """All rows of a table in the order of its key, some at a time. To be closed."""
+    query = _by_key(connection, table)
+    with connection.execute(query, execution_options={"yield_per": PAGE}) as rows:
+        for page in rows.partitions():
+            yield [tuple(row) for row in page]
+
+
+def key_of(table: Table, row: Sequence[Any]) -> tuple[Any, ...]:
+    """The columns of a row by which it is known."""
+    pairs = zip(table.columns, row, strict=True)
+    return tuple(value for column, value in pairs if column.primary_key)
+
+
+def counted_ids(connection: Connection) -> dict[str, int]:
+    """The last id that each table of a SQLite database has given out, also to rows since gone."""
+    return dict(connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all())
+
+
+def _by_key(connection: Connection, table: Table) -> Select[*tuple[Any, ...]]:
+    if connection.dialect.name == "sqlite":
+        columns = [type_coerce(column, NullType()) for column in table.columns]
+        return select(*columns).order_by(*table.primary_key)
+    shown = [_as_in_sqlite(column).label(column.key) for column in table.columns]
+    return select(*shown).order_by(*map(_bytewise, table.primary_key))
+
+
+def _as_in_sqlite(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    match column.type:
+        case UtcTime():
+            in_utc = func.timezone("UTC", column)
+            return func.to_char(in_utc, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"', type_=String)
+        case Date():
+            return func.to_char(column, "YYYY-MM-DD", type_=String)
+        case Boolean():
+            return cast(column, Integer)
+        case _:
+            return type_coerce(column, NullType())
+
+
+def _bytewise(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Text in the order of its bytes, as SQLite has it, whatever language the server speaks."""
+    return column.collate("C") if isinstance(column.type, String) else column
