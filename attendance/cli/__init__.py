@@ -26,7 +26,7 @@ def main() -> None:
     """Record attendance and tell people about it on Telegram, with nothing lost.
 
     Settings come from the environment: DATABASE_URL, TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID and
-    those in the README. `COMMAND --help` shows each command's examples.
+    those in docs/settings.md. `COMMAND --help` shows each command's examples.
     """
 
 

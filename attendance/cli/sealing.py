@@ -204,7 +204,7 @@ def _only_the_owner_may() -> Iterator[None]:
     except Denied:
         raise click.ClickException(
             "Only the owner of the tables may cut the trail: run `audit prune` with the "
-            "DATABASE_URL of the role that runs `db upgrade` (README, Roles on PostgreSQL)."
+            "DATABASE_URL of the role that runs `db upgrade` (docs/postgresql.md, Roles)."
         ) from None
 
 

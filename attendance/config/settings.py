@@ -1,6 +1,6 @@
 """The settings: read once from the environment, typed, checked; every mistake is one sentence.
 
-Standard library only. The table of variables is in the README; a test holds the two together.
+Standard library only. The table of variables is in docs/settings.md; a test holds the two together.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""The README's recipe for reading the live file: with SQLite, and with Datasette itself."""
+"""The auditor's recipe for reading the live file: with SQLite, and with Datasette itself."""
 
 import socket
 import sqlite3
@@ -17,8 +17,8 @@ from trails import ADA, Trail
 
 from attendance.audit import append
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-METADATA = README.partition("```yaml\n")[2].partition("```")[0]
+PAGE = (Path(__file__).parents[2] / "docs" / "auditor.md").read_text(encoding="utf-8")
+METADATA = PAGE.partition("```yaml\n")[2].partition("```")[0]
 SQL = METADATA.partition("sql: |\n")[2]
 SECRET = ("api_key", "idempotency_key", "service_secret")
 
@@ -119,5 +119,5 @@ def test_without_what_the_recipe_says_it_would(trail: Trail) -> None:
 
 def test_the_readers_are_those_of_the_recipe() -> None:
     options = " ".join(("-m metadata.yaml", *NO_SQL))
-    assert f"datasette serve {options} /var/lib/attendance/attendance.db" in README
-    assert "without `-i`, which" in README
+    assert f"datasette serve {options} /var/lib/attendance/attendance.db" in PAGE
+    assert "without `-i`, which" in PAGE

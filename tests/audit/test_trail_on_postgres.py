@@ -19,7 +19,7 @@ from attendance.audit.verify import Scope, verify
 from attendance.cli import main
 from attendance.db import Database
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "auditor.md"
 FORBIDDEN = [
     "INSERT INTO audit_leaf VALUES (9, 9, '')",
     "SELECT * FROM api_key",
@@ -104,8 +104,10 @@ def spoil(trail: Trail) -> None:
 
 @pytest.fixture
 def auditor(stranger: Any) -> Iterator[Any]:
-    """The same connection, with a role that the README's own statements have made."""
-    granted = re.search(r"```sql\n(CREATE ROLE auditor.*?)```", README.read_text(), re.DOTALL)
+    """The same connection, with a role that the documented statements have made."""
+    granted = re.search(
+        r"```sql\n(CREATE ROLE auditor.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert granted is not None
     stranger.execute(granted[1])
     stranger.commit()
@@ -144,7 +146,7 @@ def test_an_auditor_s_role_exports_with_copy_and_not_with_what_audits_itself(
     trail: Trail, auditor: Any, postgres_url: str
 ) -> None:
     trail.grow(2)
-    (copied,) = re.findall(r"\n\\copy (\(.*?\)) TO '.*?' (.*)\n", README.read_text())
+    (copied,) = re.findall(r"\n\\copy (\(.*?\)) TO '.*?' (.*)\n", PAGE.read_text(encoding="utf-8"))
     with auditor.cursor().copy(f"COPY {copied[0]} TO STDOUT {copied[1]}") as rows:
         text = b"".join(rows).decode()
     assert len(list(csv.reader(io.StringIO(text)))) == 3

@@ -266,7 +266,7 @@ def test_without_the_driver_all_but_its_use_works() -> None:
         [sys.executable, "-c", WITHOUT_DRIVER], capture_output=True, text=True, check=True
     )
     assert "driver is not installed" in done.stdout
-    assert "pip install 'attendance[postgres]'" in done.stdout
+    assert "pip install 'psycopg[binary]'" in done.stdout
 
 
 def test_its_backup_is_the_server_s_own_business(database: Database, tmp_path: Any) -> None:

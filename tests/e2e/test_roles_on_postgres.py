@@ -1,4 +1,4 @@
-"""The README's role for the service: it records, delivers and seals, and owns nothing."""
+"""The documented role for the service: it records, delivers and seals, and owns nothing."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -11,14 +11,16 @@ from service import NO_LIMITS, Client, Service
 
 from attendance.sandbox import Sandbox
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "postgresql.md"
 ROLE = "attendance_service"
 
 
 @pytest.fixture
 def url_of_the_role(postgres: PostgresServer, postgres_url: str) -> Iterator[str]:
     name = postgres_url.split("/")[3].partition("?")[0]
-    granted = re.search(r"-- in it, .*?\n(GRANT .*?)```", README.read_text(), re.DOTALL)
+    granted = re.search(
+        r"-- in it, .*?\n(GRANT .*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL
+    )
     assert granted is not None
     postgres.execute(f"CREATE ROLE {ROLE} LOGIN")
     try:

@@ -1,4 +1,4 @@
-"""The README's unit for systemd, as far as a process without systemd can prove it."""
+"""The operator's unit for systemd, as far as a process without systemd can prove it."""
 
 import re
 import shlex
@@ -14,14 +14,14 @@ from sqlalchemy import make_url
 
 from attendance.config import Settings
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "operator.md").read_text(encoding="utf-8")
 _TOKEN_S_END = "NotARealTokenOfAnyBot-0123456789abc"
 """No letters that other tests write: what was a secret once is struck out from then on."""
 
 
 def _unit() -> dict[str, str]:
     """The unit's section on the service."""
-    text = re.search(r"```ini\n(\[Unit\].*?)```", README, re.DOTALL)
+    text = re.search(r"```ini\n(\[Unit\].*?)```", PAGE, re.DOTALL)
     assert text
     parser = ConfigParser(interpolation=None)
     parser.optionxform = str  # type: ignore[assignment,method-assign]
@@ -30,7 +30,7 @@ def _unit() -> dict[str, str]:
 
 
 def _environment_file() -> dict[str, str]:
-    text = re.search(r"```sh\n# /etc/attendance\.env.*?\n(.*?)```", README, re.DOTALL)
+    text = re.search(r"```env\n# /etc/attendance\.env.*?\n(.*?)```", PAGE, re.DOTALL)
     assert text
     return dict(line.replace("…", _TOKEN_S_END).split("=", 1) for line in text[1].splitlines())
 

@@ -1,4 +1,4 @@
-"""What the README says of the sandbox's faults is so."""
+"""What docs/sandbox.md says of the sandbox's faults is so."""
 
 import json
 import re
@@ -11,8 +11,7 @@ from attendance.sandbox import Sandbox
 from attendance.sandbox.faults import KINDS, BadFault, read_fault
 from attendance.sandbox.state import CHAT_STATUSES
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SECTION = README.partition("### What may go wrong, on request")[2].partition("\n## ")[0]
+SECTION = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text(encoding="utf-8")
 ROWS = {
     row[1]: row
     for line in SECTION.splitlines()

@@ -15,7 +15,7 @@ from attendance.outbox.heartbeat import heartbeat_of
 
 pytestmark = pytest.mark.both_databases
 
-README = Path(__file__).parents[2] / "README.md"
+PAGE = Path(__file__).parents[2] / "docs" / "operator.md"
 IN_THE_TABLE = re.compile(
     r"^\| `(\w+)(?:\{([\w,]+)\})?` \| (gauge|counter|histogram) \|", re.MULTILINE
 )
@@ -67,10 +67,10 @@ def test_a_dispatcher_s_sign_of_life_has_an_age(api: Api) -> None:
     heartbeat.stop()
 
 
-def test_the_readme_s_table_has_every_metric_and_no_other(api: Api) -> None:
+def test_the_operator_s_table_has_every_metric_and_no_other(api: Api) -> None:
     families = text_string_to_metric_families(api.get("/metrics", role=None).text)
     told = {(one.name, _labels_of(one), one.type) for one in families}
-    documented = IN_THE_TABLE.findall(README.read_text(encoding="utf-8"))
+    documented = IN_THE_TABLE.findall(PAGE.read_text(encoding="utf-8"))
 
     assert told == set(documented)
     assert len(told) == len(documented)

@@ -54,7 +54,7 @@ def _without(privilege: str) -> tuple[str, ...]:
     return TABLES, SEQUENCES, f"REVOKE {privilege} FROM {ROLE}"
 
 
-def test_a_role_with_the_readme_s_grants_lacks_nothing(
+def test_a_role_with_the_documented_grants_lacks_nothing(
     granted: Grant, make_api: Callable[..., Api]
 ) -> None:
     url = granted(TABLES, SEQUENCES)
@@ -92,7 +92,7 @@ def test_a_service_that_may_not_write_is_not_ready_and_says_what_to_grant(
     for told in (ready.get_json()["detail"], f"{found['found']}. {found['remedy']}"):
         assert f"{ROLE} has no {lacks}" in told
         assert f"{grant};" in told
-        assert 'see "Roles on PostgreSQL" in the README' in told
+        assert 'see "Roles on PostgreSQL" in docs/postgresql.md' in told
         assert "\n" not in told
 
 

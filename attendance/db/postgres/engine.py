@@ -86,7 +86,7 @@ def _created(url: URL, **options: Any) -> Engine:
     except ModuleNotFoundError:
         raise BadDatabaseUrl(
             "DATABASE_URL names PostgreSQL, whose driver is not installed: "
-            "install it with `pip install 'attendance[postgres]'`."
+            "install it with `pip install 'psycopg[binary]'`."
         ) from None
 
 

@@ -9,7 +9,7 @@ from attendance.db.base import Base
 
 TO_RECORD = ("SELECT", "INSERT")
 TO_SERVE = ("SELECT", "INSERT", "UPDATE", "DELETE")
-_WHERE = 'see "Roles on PostgreSQL" in the README'
+_WHERE = 'see "Roles on PostgreSQL" in docs/postgresql.md'
 REMEDY = (
     f"The owner of the tables grants what is missing, and runs `db upgrade` and `audit prune`: "
     f"{_WHERE}."
