@@ -5,6 +5,7 @@ import os
 import sys
 
 from attendance.config import ConfigError, Settings, typos
+from attendance.config.capacity import THREADS
 from attendance.config.logs import logging_config
 from attendance.db import assert_no_connections
 from attendance.notifications.texts import Notices
@@ -22,7 +23,7 @@ bind = _settings.bind
 workers = _settings.web_concurrency
 worker_class = "attendance.web.gunicorn.JsonWorker"
 logger_class = "attendance.web.gunicorn.QuietLogger"
-threads = 8
+threads = THREADS
 # Longer than whoever keeps connections to us: proxies and balancers do for a minute. Where both
 # let go of one at the same moment, a request is on the way, and its sender cannot tell whether it
 # was taken. It costs no thread.

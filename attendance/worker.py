@@ -1,31 +1,33 @@
-"""Wires the dispatcher, and runs it in a thread of a gunicorn worker."""
+"""Compose the dispatcher and the background jobs, and run them in a thread of a gunicorn worker.
+
+What the jobs are is said in `maintenance.tasks`; here they only get what they work with.
+"""
 
 import logging
 import random
 import secrets
 import socket
 import threading
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection
 
+from attendance.api_keys import Uses
 from attendance.audit import service_context
 from attendance.audit.throttle import Throttle
 from attendance.config import Settings
+from attendance.config.capacity import SENDERS
 from attendance.config.secrets import Secret
 from attendance.db import Database, DatabaseError
-from attendance.maintenance import prober
-from attendance.maintenance.lifecycle import Lifecycle
-from attendance.maintenance.pruner import Pruner
+from attendance.maintenance import tasks
+from attendance.maintenance.lifecycle import Lifecycle, ProcessParts, Task
 from attendance.notifications.operations import record_outcome
-from attendance.outbox import circuit_breaker, queue, rate_limiter
-from attendance.outbox.clock_skew import ClockSkewGuard
-from attendance.outbox.dependencies import Dependencies, OnCrash, Probe, Task
+from attendance.outbox import circuit_breaker, rate_limiter
+from attendance.outbox.dependencies import Dependencies, OnCrash
 from attendance.outbox.dispatcher import Dispatcher
 from attendance.outbox.heartbeat import dispatcher_name, heartbeat_of
 from attendance.outbox.rate_limits import Rate, RateLimits
@@ -35,9 +37,6 @@ from attendance.telegram.client import TelegramClient
 from attendance.telegram.digest import merge
 
 logger = logging.getLogger(__name__)
-T = TypeVar("T")
-
-_SELDOM_SECONDS = 0.25
 
 UNCONFIGURED = (
     "TELEGRAM_BOT_TOKEN and TELEGRAM_CHAT_ID are not both set: attendance is recorded and messages "
@@ -50,27 +49,24 @@ def create_dispatcher(
     database: Database,
     wake: threading.Event,
     is_alive: Callable[[], bool] = lambda: True,
-    chores: Sequence[Task] = (),
+    lifecycle_tasks: Sequence[Task] = (),
     on_crash: OnCrash = lambda *_: None,
 ) -> Dispatcher | None:
-    """A dispatcher for this process, which also sees to `chores` and tells `on_crash` what failed;
-    None where Telegram is not configured, which is noted, so that the time until messages are given
-    up stands still. Where `is_alive` says no it ends."""
+    """Make a dispatcher for this process, which also runs `lifecycle_tasks`, tells `on_crash` what
+    failed, and ends once `is_alive` says no; None if Telegram is not configured."""
     token, chat_id = settings.telegram_bot_token, settings.telegram_chat_id
     if token is None or chat_id is None:
         _note_unconfigured(database)
         return None
-    policy = _policy(settings)
-    client = _client(settings, token, partial(_may_resend, database, policy.rate_limits))
     name = dispatcher_name(socket.gethostname())
-    heartbeat = heartbeat_of(database, name)
+    parts = _parts(settings, database, name, token, chat_id)
     database.notify(wake)
     return Dispatcher(
         Dependencies(
             name=name,
             database=database,
-            transport=client,
-            policy=policy,
+            transport=parts.client,
+            policy=parts.policy,
             total_seconds=settings.telegram_timeout.total_seconds,
             poll_seconds=settings.outbox_poll_seconds,
             wake=wake,
@@ -78,38 +74,38 @@ def create_dispatcher(
             random=random.random,
             new_token=lambda: secrets.token_hex(16),
             on_outcome=_audit_outcome,
-            tasks=(heartbeat.beat, *_chores(database, chat_id, policy), *chores),
-            probes=_probes(database, client),
-            on_stop=heartbeat.stop,
+            tasks=(*tasks.dispatcher_tasks(parts), *lifecycle_tasks),
+            probes=tasks.probes(parts),
+            on_stop=parts.heartbeat.stop,
             on_crash=on_crash,
             is_alive=is_alive,
+            senders=SENDERS,
         )
     )
 
 
+def _parts(
+    settings: Settings, database: Database, name: str, token: Secret, chat_id: str
+) -> tasks.DispatcherParts:
+    policy = _policy(settings)
+    return tasks.DispatcherParts(
+        database=database,
+        policy=policy,
+        chat_id=chat_id,
+        client=_client(settings, token, partial(_may_resend, database, policy.rate_limits)),
+        heartbeat=heartbeat_of(database, name),
+    )
+
+
 def _note_unconfigured(database: Database) -> None:
+    """Let the time until messages are given up stand still, whoever delivers later."""
     now = database.clock()
     database.write(lambda connection: circuit_breaker.open(connection, now, "unconfigured"))
 
 
-def _chores(database: Database, chat_id: str, policy: Policy) -> tuple[Task, ...]:
-    return (
-        ClockSkewGuard(database, policy, database.clock).check,
-        _once(partial(_probe_soon, database)),
-        _seldom(partial(_take_up, database, chat_id)),
-    )
-
-
-def _probes(database: Database, client: TelegramClient) -> tuple[Probe, ...]:
-    return (
-        _seldom(partial(prober.probe_bot, database, client, database.clock)),
-        _seldom(partial(prober.probe_chats, database, client, database.clock)),
-    )
-
-
 @dataclass(slots=True)
 class Running:
-    """A dispatcher, or where there is none a caretaker, in a thread of its own."""
+    """A dispatcher, or if there is none the lifecycle, in a thread of its own."""
 
     dispatcher: Dispatcher | Lifecycle
     thread: threading.Thread
@@ -131,42 +127,44 @@ class Running:
 
 
 def _run(dispatcher: Dispatcher | Lifecycle, on_crash: OnCrash) -> None:
-    """Until it is stopped. That the thread ends by itself is nowhere else to be seen."""
+    """Run until it is stopped."""
     try:
         dispatcher.run()
     except Exception as error:
+        # A thread that ends by itself takes no request down with it: without this row nobody would
+        # learn of it.
         on_crash("thread", error)
         raise
 
 
 def create_lifecycle(
-    part: str,
-    settings: Settings,
-    database: Database,
-    refusals: Throttle,
-    own: Sequence[Task] = (),
+    part: str, settings: Settings, database: Database, throttle: Throttle, uses: Uses | None = None
 ) -> Lifecycle:
-    """What a process sees to whether or not it delivers; `own` besides what all do."""
-    pruning = Pruner(database, timedelta(days=settings.outbox_retention_days), database.clock)
-    clock, shared = database.clock, (pruning,)
-    return Lifecycle(part, settings, database, clock, refusals, shared, own)
+    """Make what a process does beside its work, whether or not it delivers. `uses` are those of the
+    keys of its requests, if it serves any."""
+    parts = ProcessParts(
+        part=part,
+        settings=settings,
+        database=database,
+        clock=database.clock,
+        throttle=throttle,
+        uses=uses or Uses(),
+    )
+    return Lifecycle(parts, tasks.own_tasks(parts), tasks.shared_tasks(parts))
 
 
 def start_in_worker(worker: Any) -> None:
-    """gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
-    services = worker.wsgi.extensions["attendance"]
-    uses = partial(services.uses.write, services.database)
-    caretaker = create_lifecycle(
-        "worker", services.settings, services.database, services.throttle, (uses,)
-    )
-    caretaker.note_start()
-    worker.lifecycle = caretaker
-    dispatcher = _dispatcher(services, caretaker, lambda: worker.alive)
-    worker.dispatching = Running.start(dispatcher or caretaker, caretaker.note_failure)
+    """Run as gunicorn's `post_worker_init`: after the fork, and after privileges were dropped."""
+    made = worker.wsgi.extensions["attendance"]
+    lifecycle = create_lifecycle("worker", made.settings, made.database, made.throttle, made.uses)
+    lifecycle.note_start()
+    worker.lifecycle = lifecycle
+    dispatcher = _dispatcher(made, lifecycle, lambda: worker.alive)
+    worker.dispatching = Running.start(dispatcher or lifecycle, lifecycle.note_failure)
 
 
 def _dispatcher(
-    services: Any, caretaker: Lifecycle, is_alive: Callable[[], bool]
+    services: Any, lifecycle: Lifecycle, is_alive: Callable[[], bool]
 ) -> Dispatcher | None:
     if not services.settings.dispatcher:
         return None
@@ -176,17 +174,20 @@ def _dispatcher(
             services.database,
             services.wake,
             is_alive,
-            caretaker.tasks,
-            caretaker.note_failure,
+            lifecycle.tasks,
+            lifecycle.note_failure,
         )
     except DatabaseError as error:
+        # Whoever posts must not suffer for it: messages are kept, and another worker's dispatcher,
+        # or this one's after a restart, delivers them.
         logger.exception("The dispatcher could not be made; this worker serves HTTP only")
-        caretaker.note_failure("start", error)
+        lifecycle.note_failure("start", error)
         return None
 
 
 def stop_in_worker(worker: Any) -> None:
-    """gunicorn's `worker_exit`: requests are drained; wait for what is under way, then close."""
+    """Run as gunicorn's `worker_exit`, once requests are drained: wait for the deliveries that are
+    under way, then close the database."""
     running: Running | None = getattr(worker, "dispatching", None)
     app = getattr(worker, "wsgi", None)
     if running is None and app is None:
@@ -223,7 +224,7 @@ def _policy(settings: Settings) -> Policy:
 
 
 def rate_limits(settings: Settings) -> RateLimits:
-    """The limits that the operator sets, as the outbox keeps them."""
+    """Convert the limits that the operator sets into the outbox's own: it knows no settings."""
     overall, private, group = (
         None if rate is None else Rate(rate.count, rate.seconds)
         for rate in (
@@ -236,12 +237,12 @@ def rate_limits(settings: Settings) -> RateLimits:
 
 
 def _may_resend(database: Database, pace: RateLimits, message: Outgoing) -> bool:
-    """Whether the pace has room for one more request of this message's chat, at once."""
+    """Tell whether the pace has room for one more request to this message's chat, at once."""
     now = database.clock()
     try:
         return database.write(lambda c: rate_limiter.try_consume(c, pace, message.chat_id, now))
     except DatabaseError:
-        return False  # the message was refused for sure: it comes again, as plain text
+        return False  # the message was surely refused: it is sent again later, as plain text
 
 
 _DISPATCHER = service_context("dispatcher")
@@ -249,51 +250,3 @@ _DISPATCHER = service_context("dispatcher")
 
 def _audit_outcome(connection: Connection, now: Any, settled: Settled) -> None:
     record_outcome(connection, now, _DISPATCHER, settled)
-
-
-def _once(chore: Callable[[], object]) -> Callable[[], None]:
-    """A chore that is done when it has succeeded."""
-    done = False
-
-    def run() -> None:
-        nonlocal done
-        if not done:
-            chore()
-            done = True
-
-    return run
-
-
-def _seldom(look: Callable[[], T]) -> Callable[[], T | None]:
-    """What costs a look at the database: not one in each of the rounds that posts cause."""
-    done_at = float("-inf")
-
-    def run() -> T | None:
-        nonlocal done_at
-        if time.monotonic() - done_at < _SELDOM_SECONDS:
-            return None
-        answer = look()
-        done_at = time.monotonic()
-        return answer
-
-    return run
-
-
-def _probe_soon(database: Database) -> None:
-    now = database.clock()
-    database.write(lambda connection: circuit_breaker.probe_soon(connection, now))
-
-
-def _take_up(database: Database, chat_id: str) -> None:
-    """What another process wrote without a configuration is delivered with ours."""
-    with database.query() as connection:
-        if not queue.waits_for_configuration(connection):
-            return
-    now = database.clock()
-
-    def work(connection: Connection) -> int:
-        circuit_breaker.close(connection, now, "unconfigured")
-        return queue.adopt(connection, now, chat_id)
-
-    if adopted := database.write(work):
-        logger.info("%d messages that waited for a default chat go out now", adopted)

@@ -23,7 +23,7 @@ from attendance.db import Database, advisory_lock, read_all
 ACTION = "audit.anchored"
 TARGET = "audit_anchor"
 _LOOK_SECONDS = 60.0
-_FILE_EVERY_SECONDS = 3600.0
+FILE_EVERY_SECONDS = 3600.0
 _CHAT_EVERY = timedelta(days=1)
 _CONTEXT = service_context("anchor")
 logger = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ Enqueue = Callable[[Connection, datetime, str, Checkpoint], int]
 
 @dataclass(slots=True)
 class Anchors:
-    """A chore. Every hour the head goes to the log and to a file beside the database, and where
-    there is a `chat`, once a day to that, as the message that `enqueue` writes."""
+    """A background task. Every hour the head goes to the log and to a file beside the database,
+    and once a day to `chat`, if there is one, as the message that `enqueue` writes."""
 
     database: Database
     clock: Callable[[], datetime]
@@ -62,7 +62,7 @@ class Anchors:
             if self.chat is not None:
                 self._tell(self.chat)
         finally:
-            if not self.file.exists() or self._age_seconds() > _FILE_EVERY_SECONDS:
+            if not self.file.exists() or self._age_seconds() > FILE_EVERY_SECONDS:
                 self.publish()
 
     def publish(self) -> None:

@@ -44,6 +44,18 @@ def read(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[s
     return [{name: _text(value) for name, value in row._asdict().items()} for row in rows]
 
 
+def of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
+    """List the rows that one request has caused, the oldest first."""
+    query = select(*COLUMNS).where(AuditEntry.request_id == request_id)
+    return read(connection, query.order_by(AuditEntry.id))
+
+
+def of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+    """List the rows about any of these targets of one type, in no particular order."""
+    each = [and_(AuditEntry.target_type == kind, AuditEntry.target_id == one) for one in ids]
+    return read(connection, select(*COLUMNS).where(or_(*each))) if each else []
+
+
 def _text(value: Any) -> Any:
     return value.decode(errors="replace") if isinstance(value, bytes) else value
 
@@ -67,20 +79,6 @@ def oldest(
         *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
     )
     return read(connection, query.order_by(AuditEntry.id).limit(limit))
-
-
-def of_request(connection: Connection, request_id: str) -> list[dict[str, Any]]:
-    """The rows that one request wrote, the oldest first."""
-    query = select(*COLUMNS).where(AuditEntry.request_id == request_id)
-    return read(connection, query.order_by(AuditEntry.id))
-
-
-def of_targets(connection: Connection, kind: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows about these targets of one type, whichever request wrote them."""
-    each = [and_(AuditEntry.target_type == kind, AuditEntry.target_id == one) for one in ids]
-    if not each:
-        return []
-    return read(connection, select(*COLUMNS).where(or_(*each)))
 
 
 def last_id(connection: Connection) -> int:

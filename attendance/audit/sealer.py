@@ -15,12 +15,11 @@ from sqlalchemy.exc import IntegrityError
 from attendance.audit import seals
 from attendance.audit.canonical import time_of
 from attendance.config.secrets import Secret
-from attendance.db import Database
+from attendance.db import BRIEF_WRITE_SECONDS, Database
 
-_EVERY_SECONDS = 1.0
+EVERY_SECONDS = 1.0
 _ROWS_A_SEAL = 500
 _SEALS_A_ROUND = 4
-_WRITE_TIMEOUT_SECONDS = 2.0
 logger = logging.getLogger(__name__)
 
 
@@ -33,7 +32,7 @@ def seal_all(connection: Connection, now: datetime, key: Secret | None) -> None:
 
 
 class Sealer:
-    """A chore: call it often, it keeps its own pace."""
+    """A background task: call it often, it keeps its own pace."""
 
     def __init__(
         self, database: Database, clock: Callable[[], datetime], key: Secret | None
@@ -49,7 +48,7 @@ class Sealer:
         """Seal what has come in, about once a second and a few batches at a time."""
         if time.monotonic() < self._rests_until:
             return
-        self._rests_until = time.monotonic() + _EVERY_SECONDS
+        self._rests_until = time.monotonic() + EVERY_SECONDS
         if self._is_idle() or self._another_is_at_it():
             return
         for _ in range(_SEALS_A_ROUND):
@@ -71,7 +70,7 @@ class Sealer:
             return False
         try:
             won = self._database.write(
-                lambda connection: seals.append(connection, now, batch), _WRITE_TIMEOUT_SECONDS
+                lambda connection: seals.append(connection, now, batch), BRIEF_WRITE_SECONDS
             )
         except IntegrityError as error:
             # Two at once, where the database lets transactions overlap: the other has sealed.
@@ -115,4 +114,4 @@ class Sealer:
         sealed_at = time_of(newest["sealed_at"])
         if sealed_at is None:  # a stranger's, who may not keep the rest from being sealed
             return False
-        return timedelta() <= self._clock() - sealed_at < timedelta(seconds=_EVERY_SECONDS)
+        return timedelta() <= self._clock() - sealed_at < timedelta(seconds=EVERY_SECONDS)

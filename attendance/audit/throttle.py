@@ -7,18 +7,19 @@ are counted apart, so that no flood of refusals takes the rows of the first of t
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
 
 from attendance.audit.trail import ANONYMOUS, Actor, Context, append
+from attendance.db import Database
 
 CRASHED = 500
 """The status of what went wrong on our side; any other is that of a refusal."""
 
-_WINDOW = timedelta(minutes=1)
+WINDOW = timedelta(minutes=1)
 _ROWS_A_KIND = 10
 _ROWS_A_WINDOW = 60
 _KINDS_A_WINDOW = 50
@@ -99,7 +100,7 @@ class Throttle:
         """What was counted in a minute that is over (or until now): it is the caller's to write."""
         with self._lock:
             # A clock that was ahead, and is right again, must not keep the minute open.
-            if self._since is None or not (all_of_them or abs(now - self._since) >= _WINDOW):
+            if self._since is None or not (all_of_them or abs(now - self._since) >= WINDOW):
                 return ()
             taken = list(self._repeated.values())
             self._since = None
@@ -116,8 +117,26 @@ class Throttle:
                 since.count, since.first = since.count + one.count, min(since.first, one.first)
 
 
+def write_repeated(
+    database: Database,
+    clock: Callable[[], datetime],
+    throttle: Throttle,
+    *,
+    all_of_them: bool = False,
+) -> None:
+    """Write what was counted and has no row yet, if its minute is over or `all_of_them` is set.
+    What cannot be written now is counted on."""
+    now = clock()
+    if repeated := throttle.take_over(now, all_of_them=all_of_them):
+        try:
+            database.write(lambda connection: append_repeated(connection, now, repeated))
+        except Exception:
+            throttle.put_back(repeated)
+            raise
+
+
 def append_repeated(connection: Connection, now: datetime, repeated: Sequence[Repeated]) -> None:
-    """A row for each kind."""
+    """Append one row for each kind."""
     for one in repeated:
         append(
             connection,

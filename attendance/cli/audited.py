@@ -15,9 +15,8 @@ from attendance import audit
 from attendance.cli.common import opened_database, os_user
 from attendance.config import ConfigError
 from attendance.config.secrets import redact, without_passwords
-from attendance.db import DatabaseError
+from attendance.db import BRIEF_WRITE_SECONDS, DatabaseError
 
-_NOTE_TIMEOUT_SECONDS = 2.0
 _LONGEST_TARGET = 64
 _TARGETS = {"chat_id": "chat", "name_or_id": "api_key"}
 """What commands call the argument that says what to act on, and the type of that."""
@@ -57,7 +56,7 @@ def _note(action: str, outcome: str, reason: str, arguments: Mapping[str, Any]) 
     with suppress(ConfigError, DatabaseError, SQLAlchemyError), opened_database() as database:
         now = database.clock()
         entry = audit.entry(now, os_user(), action, kind, outcome=outcome, reason=reason)
-        database.write(lambda c: entry.append(c, asked_for), _NOTE_TIMEOUT_SECONDS)
+        database.write(lambda c: entry.append(c, asked_for), BRIEF_WRITE_SECONDS)
 
 
 def _target(arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:

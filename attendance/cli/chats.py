@@ -26,7 +26,7 @@ from attendance.models import EVENTS
 from attendance.notifications import routing
 from attendance.notifications.routing import EVERYTHING, Added, Conditions
 from attendance.outbox import admin, queries, quiet_hours
-from attendance.outbox.overview import state_of
+from attendance.outbox.queries import state_of
 
 _COLUMNS = {
     "chat_id": "CHAT",

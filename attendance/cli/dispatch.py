@@ -37,7 +37,7 @@ def dispatch() -> None:
             database,
             threading.Event(),
             is_alive=lambda: not stopped.is_set(),
-            chores=caretaker.tasks,
+            lifecycle_tasks=caretaker.tasks,
             on_crash=caretaker.note_failure,
         )
         assert dispatcher is not None  # noqa: S101 - it is configured

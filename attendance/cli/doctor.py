@@ -21,7 +21,7 @@ from attendance.config.typos import did_you_mean
 from attendance.db import Database, DatabaseError, PostgresDatabase, SqliteDatabase, schema, utc_now
 from attendance.notifications import routing
 from attendance.notifications.texts import Notices
-from attendance.outbox import at_work, queries
+from attendance.outbox import heartbeat, queries
 from attendance.telegram.client import ChatInfo, Identity, TelegramClient
 
 _SMALLEST_FREE_BYTES = 100 * 1024 * 1024
@@ -227,7 +227,7 @@ def _outbox(database: Database, _: Settings) -> Findings:
 
 
 def _dispatchers(database: Database, settings: Settings) -> Findings:
-    if lively := at_work.live_dispatchers(database, database.clock()):
+    if lively := heartbeat.live_dispatchers(database, database.clock()):
         yield Finding("ok", "dispatcher", f"{len(lively)} at work")
     elif settings.telegram_configured:
         yield Finding("warn", "dispatcher", "none at work", _START[settings.dispatcher])

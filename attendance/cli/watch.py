@@ -15,7 +15,7 @@ import click
 from attendance.cli.common import aligned, examples, load_settings, opened_database
 from attendance.config import RateSetting, Settings
 from attendance.db import Database
-from attendance.outbox.overview import Overview, overview
+from attendance.outbox.queries import Overview, overview
 from attendance.telegram.markdown.text import printable
 
 _EVERY_SECONDS = 1.0

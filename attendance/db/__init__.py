@@ -5,7 +5,7 @@ nothing of what is stored.
 """
 
 from attendance.db.base import Base, UtcTime, partial_index, utc_now
-from attendance.db.database import Database
+from attendance.db.database import BRIEF_WRITE_SECONDS, Database
 from attendance.db.disk import sync_directory
 from attendance.db.errors import (
     BadDatabaseUrl,
@@ -27,6 +27,7 @@ from attendance.db.sqlite import SqliteDatabase
 from attendance.db.text import format_utc, json_form, parse_utc
 
 __all__ = [
+    "BRIEF_WRITE_SECONDS",
     "BadDatabaseUrl",
     "Base",
     "Database",

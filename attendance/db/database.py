@@ -21,6 +21,10 @@ Work = Callable[[Connection], T]
 WRITE_TIMEOUT_SECONDS = 10.0
 """How long a caller waits for its unit of work to begin before it is told to come back later."""
 
+BRIEF_WRITE_SECONDS = 2.0
+"""The same, for what may be left out or comes again soon: a note in the trail, a seal, a look at
+whether the database can be written to. Nobody is to wait for long because of it."""
+
 
 class Database(ABC):
     """One database. Opens nothing until it is first used, and belongs to the process that uses it

@@ -1,142 +1,155 @@
-"""What every process of the service does beside its work: it notes its start, its stop and what
-fails in between in the audit trail, and sees to the trail's chores.
+"""What every process of the service does beside its work: it notes in the audit trail that it
+starts, that it stops and what fails in between, and runs its background tasks (`tasks.JOBS`).
 
-May import `notices`, `audit`, `outbox` and what lies below. Where there is a dispatcher, the chores
-are done between its polls; else the caretaker has a thread of its own.
+Where there is a dispatcher, it runs the tasks between its polls; elsewhere the lifecycle has a
+thread of its own for them.
 """
 
 import hashlib
 import json
 import logging
 import os
-import socket
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, field, fields
 from datetime import datetime
-from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import Connection
 
 from attendance import audit
+from attendance.api_keys import Uses
 from attendance.audit import anchors
-from attendance.audit.anchors import Anchors
 from attendance.audit.checkpoint import Checkpoint
-from attendance.audit.sealer import Sealer
-from attendance.audit.throttle import CRASHED, Kind, Throttle, append_repeated
+from attendance.audit.throttle import CRASHED, Kind, Throttle
 from attendance.audit.trail import service_context
 from attendance.config import Settings
 from attendance.config.secrets import Secret, without_passwords
-from attendance.db import Database, DatabaseError
+from attendance.db import BRIEF_WRITE_SECONDS, Database, DatabaseError
 from attendance.notifications.texts import anchor_message
 from attendance.outbox.queue import Draft, enqueue
 
-_NOTE_TIMEOUT_SECONDS = 2.0
 _EVERY_SECONDS = 1.0
 _UNAVAILABLE = 503
+
+# What the trail calls a task that failed. Auditors filter by it and FORMAT.md documents it, so it
+# keeps the name from when tasks were called chores.
+_CODE_OF_A_TASK = "chore"
+
 logger = logging.getLogger(__name__)
 
-Task = Callable[[], object]
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A background job of one process: call it often, it keeps its own pace. `at_stop` does what
+    is then left of it."""
+
+    run: Callable[[], object]
+    at_stop: Callable[[], object] = lambda: None
+
+    def __call__(self) -> object:
+        return self.run()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessParts:
+    """What the background jobs of a process work with. `part` is what it plays: `worker` or
+    `dispatcher`."""
+
+    part: str
+    settings: Settings
+    database: Database
+    clock: Callable[[], datetime]
+    throttle: Throttle
+    uses: Uses = field(default_factory=Uses)
+
+    @property
+    def works_for_all(self) -> bool:
+        """Whether it does what is done once for all processes, such as sealing the trail. A worker
+        with DISPATCHER=off leaves that to others; a dispatcher has no others to leave it to,
+        whatever DISPATCHER says in settings that it shares with such a worker."""
+        return self.settings.dispatcher or self.part == "dispatcher"
 
 
 class Lifecycle:
-    """Of one process, which plays `part` (`worker` or `dispatcher`). Workers with DISPATCHER=off
-    leave to others what is done for all: the sealing, and `shared`. `own` is this process's."""
+    """The life of one process. `own` is what it does for itself, `shared` what one process does for
+    all."""
 
     def __init__(
-        self,
-        part: str,
-        settings: Settings,
-        database: Database,
-        clock: Callable[[], datetime],
-        throttle: Throttle,
-        shared: Sequence[Task] = (),
-        own: Sequence[Task] = (),
+        self, parts: ProcessParts, own: Sequence[Task] = (), shared: Sequence[Task] = ()
     ) -> None:
-        self._part, self._settings = part, settings
-        self._database, self._clock = database, clock
-        self._throttle, self._own = throttle, own
+        self._parts = parts
+        self._own, self._shared = own, shared
         self._stopping = threading.Event()
-        self._sealer = Sealer(database, clock, settings.audit_hmac_key)
-        self._anchors = Anchors(
-            database, clock, socket.gethostname(), settings.audit_anchor_chat, enqueue_anchor
-        )
-        self._seals = settings.dispatcher or part == "dispatcher"
-        for_all: Sequence[Task] = (self._sealer, self._anchors, *shared) if self._seals else ()
-        self.tasks: Sequence[Task] = (self._write_throttled, *own, *for_all)
+
+    @property
+    def tasks(self) -> Sequence[Task]:
+        return (*self._own, *self._shared)
 
     def note_start(self) -> None:
-        """For once the process is ready to work."""
-        self._note("service.started", self._process())
+        """Note that the process is ready to work."""
+        self._note("service.started", self._description())
 
     def run(self) -> None:
-        """Do the chores about once a second until `stop` is called."""
+        """Run the tasks about once a second until `stop` is called."""
         while not self._stopping.wait(_EVERY_SECONDS):
-            for chore in self.tasks:
-                self._attempt(chore)
+            for task in self.tasks:
+                self._attempt(task.run)
 
     def stop(self, timeout_seconds: float) -> bool:  # noqa: ARG002 - as a dispatcher's
-        """End `run`; it has nothing under way."""
+        """End `run`; nothing of it is under way afterwards."""
         self._stopping.set()
         return True
 
     def finish(self) -> None:
         """Note the stop, and seal it with all that came before."""
-        self._attempt(partial(self._write_throttled, all_of_them=True))
-        for chore in self._own:
-            self._attempt(chore)
-        self._note("service.stopped", self._process())
-        if self._seals:
-            self._attempt(self._sealer.finish)
-            self._attempt(self._anchors.publish)
+        for task in self._own:
+            self._attempt(task.at_stop)
+        self._note("service.stopped", self._description())
+        # Last, so that the note of the stop is under the last seal, and that seal is anchored.
+        for task in self._shared:
+            self._attempt(task.at_stop)
 
     def note_failure(self, doing: str, error: Exception) -> None:
-        """Audit that a `round`, a `chore` or the like failed: crashed, or refused where it was the
-        database that took nothing. What cannot be written now is counted, and written later. Never
-        raises."""
-        now, refused = self._clock(), isinstance(error, DatabaseError)
+        """Audit that a `round`, a `task` or the like failed: as crashed, or as refused if it was
+        the database that took nothing. What cannot be written now is counted, and written later.
+        Never raises."""
+        code = _CODE_OF_A_TASK if doing == "task" else doing
+        now, refused = self._parts.clock(), isinstance(error, DatabaseError)
         status = _UNAVAILABLE if refused else CRASHED
-        kind = Kind("service.failed", status, doing, service_context(self._part).actor, None)
+        kind = Kind("service.failed", status, code, self._context().actor, None)
         if refused:
-            self._throttle.count(now, kind)
-        elif self._throttle.admit(now, kind):
-            what = {"status": status, "code": doing, "error": type(error).__name__}
+            self._parts.throttle.count(now, kind)
+        elif self._parts.throttle.admit(now, kind):
+            what = {"status": status, "code": code, "error": type(error).__name__}
             if not self._note(kind.action, what, kind.outcome):
-                self._throttle.count(now, kind)
+                self._parts.throttle.count(now, kind)
 
-    def _attempt(self, chore: Task) -> None:
+    def _attempt(self, run: Callable[[], object]) -> None:
         try:
-            chore()
+            run()
         except Exception as error:
-            logger.exception("A chore of the audit trail failed and will be tried again")
-            self.note_failure("chore", error)
+            logger.exception("A background task failed and will be tried again")
+            self.note_failure("task", error)
 
-    def _write_throttled(self, *, all_of_them: bool = False) -> None:
-        """Write what was counted and not written, where its minute is over."""
-        now = self._clock()
-        if repeated := self._throttle.take_over(now, all_of_them=all_of_them):
-            try:
-                self._database.write(lambda connection: append_repeated(connection, now, repeated))
-            except Exception:
-                self._throttle.put_back(repeated)
-                raise
-
-    def _process(self) -> dict[str, Any]:
+    def _description(self) -> dict[str, Any]:
         return {
             "version": version("attendance"),
-            "configuration": configuration_hash(self._settings),
+            "configuration": configuration_hash(self._parts.settings),
         }
 
+    def _context(self) -> audit.Context:
+        return service_context(self._parts.part)
+
     def _note(self, action: str, what: dict[str, Any], outcome: str = "success") -> bool:
-        """Whether it was written."""
+        """Write a row about this process; whether it was written."""
         after = {"pid": os.getpid(), **what}
         entry = audit.entry(
-            self._clock(), service_context(self._part), action, outcome=outcome, after=after
+            self._parts.clock(), self._context(), action, outcome=outcome, after=after
         )
         try:
-            self._database.write(entry.append, _NOTE_TIMEOUT_SECONDS)
+            self._parts.database.write(entry.append, BRIEF_WRITE_SECONDS)
         except Exception as error:  # noqa: BLE001 - a note keeps nothing from starting or stopping
             logger.warning("Not in the audit trail: %s (%s)", action, error)
             return False
@@ -144,13 +157,14 @@ class Lifecycle:
 
 
 def enqueue_anchor(connection: Connection, now: datetime, chat: str, checkpoint: Checkpoint) -> int:
+    """Write the message that tells a chat of a checkpoint: what `Anchors` gets handed in."""
     text = anchor_message(str(checkpoint))
     return enqueue(connection, now, Draft(chat, text, anchors.TARGET, str(checkpoint.size)))
 
 
 def configuration_hash(settings: Settings) -> str:
-    """SHA-256 over all settings, the same where they are the same. Of a secret it holds only
-    whether it is set: a hash of a weak one could be guessed."""
+    """Hash all settings with SHA-256: equal settings have equal hashes. Of a secret only whether it
+    is set goes in: a weak one could be guessed from its hash."""
     plain = {field.name: _plain(getattr(settings, field.name)) for field in fields(settings)}
     return hashlib.sha256(json.dumps(plain, sort_keys=True).encode()).hexdigest()
 

@@ -21,8 +21,8 @@ logger = logging.getLogger(__name__)
 
 KEYS_KEPT = timedelta(days=7)
 _STEP = 100
-_PAUSE = timedelta(seconds=1)
-_LOOK_AGAIN = timedelta(minutes=10)
+PAUSE = timedelta(seconds=1)
+LOOK_AGAIN = timedelta(minutes=10)
 _PATIENCE_SECONDS = 1.0
 _TURN = "prune"
 _CONTEXT = audit.service_context("retention")
@@ -44,8 +44,8 @@ class Pruner:
         # Either way: a clock that was wrong by years and set right must not stop this for years.
         if self._looked_at is not None and abs(now - self._looked_at) < self._wait:
             return
-        self._looked_at, self._wait = now, _PAUSE if self._has_something(now) else _LOOK_AGAIN
-        if self._wait == _PAUSE:
+        self._looked_at, self._wait = now, PAUSE if self._has_something(now) else LOOK_AGAIN
+        if self._wait == PAUSE:
             self._step(now)
 
     def _has_something(self, now: datetime) -> bool:
@@ -54,7 +54,7 @@ class Pruner:
 
     def _step(self, now: datetime) -> None:
         with self.database.snapshot() as connection:
-            if not schedule.is_due(connection, now, _TURN, _PAUSE):
+            if not schedule.is_due(connection, now, _TURN, PAUSE):
                 return
         try:
             self.database.write(lambda c: _prune(c, now, now - self.keep), _PATIENCE_SECONDS)
@@ -80,7 +80,7 @@ def prune_messages(
 
 
 def _prune(connection: Connection, now: datetime, before: datetime) -> None:
-    if schedule.claim_run(connection, now, _TURN, _PAUSE):
+    if schedule.claim_run(connection, now, _TURN, PAUSE):
         prune_messages(connection, now, before, _STEP, _CONTEXT)
         _forget_keys(connection, now)
 

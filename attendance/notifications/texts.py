@@ -1,12 +1,14 @@
-"""The words that people read: one sentence in answers, the message in MarkdownV2.
+"""The words that people read: a sentence in answers, a message to chats in MarkdownV2.
 
-May import `telegram.markdown`, through which every field of a record goes, `telegram.template`,
-and what lies below.
+A record is a mapping with the columns of `attendance`; what a chat is told is read from it here and
+nowhere else. Whatever comes from a record goes through `telegram.markdown`, so that none of it
+becomes markup.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
 
 from attendance.config import ConfigError
 from attendance.models import EVENTS, Event
@@ -38,25 +40,15 @@ _WORDS: dict[Event, tuple[str, str]] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Facts:
-    """What there is to say of one event. `local_time` is aware, in the zone where it happened."""
-
-    person: str
-    person_id: str
-    event: Event
-    local_time: datetime
-    site: str | None = None
-    group: str | None = None
-    device: str | None = None
-    note: str | None = None
+Record = Mapping[str, Any]
+"""The columns of `attendance`; the texts need no others."""
 
 
 class Notices:
-    """What chats are told of an event: in our words, or in those of the operator's templates."""
+    """What chats are told of a record: in our words, or in those of the operator's templates."""
 
     def __init__(self, templates: Mapping[str, str] | None = None) -> None:
-        """`templates` are texts by the name of their variable.
+        """Read `templates`, which are texts by the name of their variable.
 
         Raises:
             ConfigError: a variable names no event, or Telegram would refuse its text.
@@ -65,18 +57,15 @@ class Notices:
             variable: _template(variable, text) for variable, text in (templates or {}).items()
         }
 
-    def message(self, facts: Facts) -> str:
-        own = self._templates.get(f"{TEMPLATE}_{facts.event.upper()}")
+    def message(self, record: Record) -> str:
+        if not self._templates:
+            return attendance_message(record)
+        own = self._templates.get(f"{TEMPLATE}_{record['event'].upper()}")
         template = own or self._templates.get(TEMPLATE)
-        text = template.render(_values(facts)) if template else ""
-        return text or attendance_message(
-            facts.person,
-            facts.event,
-            facts.local_time,
-            site=facts.site,
-            group=facts.group,
-            note=facts.note,
-        )
+        text = template.render(_values(record)) if template else ""
+        # Fields may be empty, and a template may be made of nothing else: an empty message would be
+        # refused.
+        return text or attendance_message(record)
 
 
 def _template(variable: str, text: str) -> Template:
@@ -89,21 +78,32 @@ def _template(variable: str, text: str) -> Template:
         raise ConfigError(f"{variable} {error}") from None
 
 
-def _values(facts: Facts) -> dict[str, str | None]:
-    symbol, words = _WORDS[facts.event]
+def _values(record: Record) -> dict[str, str | None]:
+    symbol, words = _WORDS[record["event"]]
+    local_time = _local_time(record)
     return {
-        "person": facts.person,
-        "person_id": facts.person_id,
-        "event": facts.event,
+        "person": _person(record),
+        "person_id": record["person_id"],
+        "event": record["event"],
         "words": words,
         "symbol": symbol,
-        "time": _time(facts.local_time),
-        "date": _date(facts.local_time),
-        "site": facts.site,
-        "group": facts.group,
-        "device": facts.device,
-        "note": facts.note,
+        "time": _time(local_time),
+        "date": _date(local_time),
+        "site": record["site"],
+        "group": record["group_name"],
+        "device": record["device"],
+        "note": record["note"],
     }
+
+
+def _person(record: Record) -> str:
+    return str(record["person_name"] or record["person_id"])
+
+
+def _local_time(record: Record) -> datetime:
+    """Return when it happened, by the clock of where it happened."""
+    occurred_at: datetime = record["occurred_at"]
+    return occurred_at.astimezone(ZoneInfo(record["timezone"]))
 
 
 def _time(local_time: datetime) -> str:
@@ -111,7 +111,7 @@ def _time(local_time: datetime) -> str:
 
 
 def _date(local_time: datetime) -> str:
-    """In English whatever the locale, as the rest of the words."""
+    """Write the date in English, whatever the locale is, as the rest of the words are."""
     day, month = _DAYS[local_time.weekday()], _MONTHS[local_time.month - 1]
     return f"{day} {local_time.day} {month}"
 
@@ -126,70 +126,61 @@ def parked(chats: Mapping[str, bool]) -> list[str]:
 
 
 def sentence(person: str, event: Event) -> str:
-    """`Ada Lovelace checked in.`"""
+    """Say what happened in one sentence, as `Ada Lovelace checked in.`"""
     return f"{person} {_WORDS[event][1]}."
 
 
-def attendance_message(
-    person: str,
-    event: Event,
-    local_time: datetime,
-    *,
-    site: str | None = None,
-    group: str | None = None,
-    note: str | None = None,
-) -> str:
-    """What a chat is told of one event. `local_time` is aware, in the zone where it happened."""
-    symbol, words = _WORDS[event]
-    place = " · ".join(part for part in (site, group) if part)
+def attendance_message(record: Record) -> str:
+    """Write what a chat is told of a record, in our words."""
+    symbol, words = _WORDS[record["event"]]
+    local_time, note = _local_time(record), record["note"]
+    place = " · ".join(part for part in (record["site"], record["group_name"]) if part)
     when = f"{_time(local_time)} · {_date(local_time)}"
     lines = [
-        f"{symbol} {bold(person)} {escape(words)}",
+        f"{symbol} {bold(_person(record))} {escape(words)}",
         escape(" · ".join(part for part in (when, place) if part)),
         escape(f"“{note}”") if note else "",
     ]
     return "\n".join(line for line in lines if line)
 
 
-def attendance_line(
-    person: str,
-    event: Event,
-    local_time: datetime,
-    *,
-    site: str | None = None,
-    group: str | None = None,
-    note: str | None = None,
-) -> str:
-    """The same in one line, for a digest."""
-    symbol, words = _WORDS[event]
-    said = f"“{_unbroken(note)}”" if note else None
-    rest = " · ".join(part for part in (words, site, group, said) if part)
-    return f"{symbol} {_time(local_time)} {bold(person)} {escape(rest)}"
+def attendance_line(record: Record) -> str:
+    """Write the same in one line, for a digest."""
+    symbol, words = _WORDS[record["event"]]
+    parts = (words, record["site"], record["group_name"], _quoted(record))
+    rest = " · ".join(part for part in parts if part)
+    return f"{symbol} {_time(_local_time(record))} {bold(_person(record))} {escape(rest)}"
 
 
-def void_message(facts: Facts, reason: str) -> str:
-    """What a chat is told of a record that is void."""
-    return f"🚫 Void: {_brief(facts)}\n{_because(reason)}"
+def void_message(record: Record, reason: str) -> str:
+    """Write what a chat is told of a record that is void."""
+    return f"🚫 Void: {_brief(record)}\n{_because(reason)}"
 
 
-def amended_message(before: Facts, after: Facts, reason: str) -> str:
-    """What a chat is told of a record in whose place another stands; what it was before is left
-    out where people would see no difference."""
+def amended_message(before: Record, after: Record, reason: str) -> str:
+    """Write what a chat is told of a record in whose place another stands."""
     was, now = _brief(before), _brief(after)
+    # What changed may be nothing that people are shown, as the device: no before then.
     lines = [f"✏️ Corrected: {now}", "" if was == now else f"Before: {was}", _because(reason)]
     return "\n".join(line for line in lines if line)
 
 
 def in_one_line(message: str) -> str:
-    """A correction's message, for a digest."""
+    """Bring a correction's message into one line, for a digest."""
     return message.replace("\n", " · ")
 
 
-def _brief(facts: Facts) -> str:
-    when = (_time(facts.local_time), _date(facts.local_time))
-    said = f"“{_unbroken(facts.note)}”" if facts.note else None
-    parts = (_WORDS[facts.event][1], *when, facts.site, facts.group, said)
-    return f"{bold(facts.person)} {escape(' · '.join(part for part in parts if part))}"
+def _brief(record: Record) -> str:
+    local_time = _local_time(record)
+    when = (_time(local_time), _date(local_time))
+    place = (record["site"], record["group_name"])
+    parts = (_WORDS[record["event"]][1], *when, *place, _quoted(record))
+    return f"{bold(_person(record))} {escape(' · '.join(part for part in parts if part))}"
+
+
+def _quoted(record: Record) -> str | None:
+    note = record["note"]
+    return f"“{_unbroken(note)}”" if note else None
 
 
 def _because(reason: str) -> str:
@@ -201,8 +192,8 @@ def _unbroken(text: str) -> str:
 
 
 def crash_message(action: str, request_id: str, host: str) -> str:
-    """What the default chat is told when a request crashed: where to look, and nothing of what
-    the request held."""
+    """Write what the default chat is told of a request that crashed: where to look, and nothing of
+    what the request held."""
     return "\n".join(
         (
             f"🛑 {bold('A request crashed')}",
@@ -213,6 +204,6 @@ def crash_message(action: str, request_id: str, host: str) -> str:
 
 
 def anchor_message(checkpoint: str) -> str:
-    """The newest seal of the audit trail, for a chat that bears witness. The lines are code, which
-    Telegram shows as they are and copies at a touch."""
+    """Write the newest seal of the audit trail, for a chat that bears witness."""
+    # As code: Telegram shows the lines as they are, and copies them at a touch.
     return f"🔏 {bold('The audit trail is sealed up to here')}\n```\n{checkpoint}```"

@@ -1,4 +1,4 @@
-"""What a dispatcher is made of: everything that it does not do itself comes in here."""
+"""What a dispatcher works with: everything that it does not do itself is handed in here."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -12,22 +12,22 @@ from attendance.outbox.transport import Transport
 from attendance.outbox.types import Policy
 
 Task = Callable[[], object]
-"""Something to see to between polls, which keeps its own pace and takes no time but the database's.
-"""
+"""Something to run between polls. It keeps its own pace, and waits for nothing but the database."""
 
 Probe = Callable[[], Job | None]
-"""A question that may take long: what asks it, where it is due. One is under way at a time."""
+"""Returns what asks a question that may take long, if it is due. One is under way at a time."""
 
 
 OnCrash = Callable[[str, Exception], object]
-"""Told of what failed (`round`, `chore`, `probe`, `delivery`), and why. Must not raise."""
+"""Told of what failed (`round`, `task`, `probe`, `delivery`), and why. Must not raise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dependencies:
-    """What a dispatcher works with. `clock` gives UTC, `random` numbers in [0, 1), `new_token`
-    a fresh random text of 32 characters; `wake` is set by whoever has written a message; where
-    `is_alive` says no, the process ends and nothing more is begun."""
+    """`clock` gives UTC, `random` numbers in [0, 1), `new_token` a fresh random text of 32
+    characters. `senders` is how many requests may be under way at the same time. `wake` is set by
+    whoever has written a message. Once `is_alive` says no, the process ends and nothing more is
+    begun."""
 
     name: str
     database: Database
@@ -35,6 +35,7 @@ class Dependencies:
     policy: Policy
     total_seconds: float
     poll_seconds: float
+    senders: int
     wake: threading.Event
     clock: Callable[[], datetime]
     random: Callable[[], float]
@@ -45,4 +46,3 @@ class Dependencies:
     on_stop: Callable[[], object] = lambda: None
     on_crash: OnCrash = lambda *_: None
     is_alive: Callable[[], bool] = lambda: True
-    senders: int = 16

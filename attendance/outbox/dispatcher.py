@@ -51,7 +51,7 @@ class Dispatcher:
             self._deps.wake.clear()
 
     def run_once(self) -> float:
-        """See to the chores, start what is due and can start now; how long to wait, in seconds."""
+        """Run the tasks, start what is due and can start now, return how many seconds to wait."""
         self._run_tasks()
         self._probe()
         with self._deps.database.query() as connection:
@@ -104,12 +104,12 @@ class Dispatcher:
                 return _AFTER_ERROR_SECONDS
 
     def _run_tasks(self) -> None:
-        for chore in self._deps.tasks:
+        for task in self._deps.tasks:
             try:
-                chore()
+                task()
             except Exception as error:
-                logger.exception("A chore of the dispatcher failed and will be tried again")
-                self._deps.on_crash("chore", error)
+                logger.exception("A task of the dispatcher failed and will be tried again")
+                self._deps.on_crash("task", error)
 
     def _probe(self) -> None:
         for probe in self._deps.probes:

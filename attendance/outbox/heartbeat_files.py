@@ -5,7 +5,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-_BEAT_SECONDS = 5.0
+BEAT_SECONDS = 5.0
 _FORGET_AFTER_SECONDS = 86400.0
 
 
@@ -17,7 +17,7 @@ class FileHeartbeat:
         self._beaten_at = float("-inf")
 
     def beat(self) -> None:
-        if time.monotonic() - self._beaten_at < _BEAT_SECONDS:
+        if time.monotonic() - self._beaten_at < BEAT_SECONDS:
             return
         self._path.touch(mode=0o600)
         self._beaten_at = time.monotonic()

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, select, update
 from attendance.db import Database, DatabaseError, insert_or_ignore
 from attendance.outbox.models import Beat
 
-_BEAT_SECONDS = 15.0
+BEAT_SECONDS = 15.0
 _PATIENCE_SECONDS = 1.0
 _FORGET_AFTER = timedelta(days=1)
 
@@ -22,7 +22,7 @@ class RowHeartbeat:
         self._beaten_at = float("-inf")
 
     def beat(self) -> None:
-        if time.monotonic() - self._beaten_at < _BEAT_SECONDS:
+        if time.monotonic() - self._beaten_at < BEAT_SECONDS:
             return
         now = self._database.clock()
         self._database.write(lambda c: _beat(c, now, self._name), _PATIENCE_SECONDS)

@@ -75,7 +75,9 @@ class Message(Base):
     last_error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(UtcTime)
     settled_at: Mapped[datetime | None] = mapped_column(UtcTime)
-    telegram_message_id: Mapped[int | None] = mapped_column(BigInteger)
+    # Telegram's number for the message, under the name that the column has always had: the outbox
+    # itself does not know who carries its messages.
+    receipt: Mapped[int | None] = mapped_column("telegram_message_id", BigInteger)
 
     __table_args__ = (
         CheckConstraint(f"status IN ({_listed})", name="status"),

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, not_, select, update
 from attendance.db import Prepared
 from attendance.outbox.models import Chat, Message
 
-_FIRST_PROBE = timedelta(minutes=1)
+FIRST_PROBE = timedelta(minutes=1)
 LONGEST_PROBE = timedelta(hours=1)
 
 _told_to_wait = and_(Chat.hold_until.is_not(None), Chat.hold_until > bindparam("now"))
@@ -80,4 +80,4 @@ def is_probed(connection: Connection, chat_id: str) -> bool:
 
 
 def _next_probe(since: datetime, now: datetime) -> datetime:
-    return now + min(max(now - since, _FIRST_PROBE), LONGEST_PROBE)
+    return now + min(max(now - since, FIRST_PROBE), LONGEST_PROBE)

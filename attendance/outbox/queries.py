@@ -1,11 +1,15 @@
-"""What people read of the outbox. Plain dictionaries, with the columns' own names."""
+"""What people read of the outbox: lists, counts, and what holds each chat up.
+
+Rows are plain dictionaries with the columns' own names. Each function takes the caller's connection
+and only reads.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, or_, select, text
+from sqlalchemy import Connection, Row, Select, and_, func, or_, select, text
 
 from attendance.outbox import parking
 from attendance.outbox.models import (
@@ -20,17 +24,19 @@ from attendance.outbox.models import (
     literal_status,
 )
 
-# Each as the index on it is: SQLite uses a partial one only for a condition that it knows.
+# Each is written as the index on it is: SQLite uses a partial index only for a condition that it
+# recognizes word for word.
 _ATTENTION = Message.status.in_(literal_status("failed", "uncertain", "cancelled"))
 _DONE = Message.status.in_(literal_status("sent", "cancelled"))
 _OPEN = text(READY)
 _SHOWN = [column for column in Message.__table__.columns if column.name != "token"]
+_LATEST_ATTEMPTS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
     """Counts by status, the age in seconds of the oldest message that may go out, the chats that
-    are parked, those of them that a person has paused, and whether the bot is stopped
+    are parked, those among them that a person has paused, and why the bot is stopped, if it is
     (`unconfigured misconfigured unreachable flooded`)."""
 
     counts: Mapping[str, int]
@@ -45,6 +51,18 @@ class Stats:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What somebody who watches sees: `counts` of what is not sent, `stopped` why nothing goes out
+    to anybody, and `chats` as `chats` lists them, each with its `state`."""
+
+    counts: Mapping[str, int]
+    sent_last_minute: int
+    oldest_due_age_seconds: float | None
+    stopped: str | None
+    chats: list[dict[str, Any]]
+
+
 def messages(
     connection: Connection,
     *,
@@ -53,7 +71,7 @@ def messages(
     before_id: int | None = None,
     limit: int = 100,
 ) -> list[dict[str, Any]]:
-    """Messages, the newest first, from below `before_id`."""
+    """List messages, the newest first, from below `before_id`."""
     query = select(*_SHOWN).order_by(Message.id.desc()).limit(limit)
     if status is not None:
         query = query.where(Message.status.in_(literal_status(status)))
@@ -65,7 +83,8 @@ def messages(
 
 
 def message(connection: Connection, message_id: int) -> dict[str, Any] | None:
-    """One message with its `attempt_list`, the oldest first; None where there is none."""
+    """Return one message with its `attempt_list`, the oldest first; None if there is no such
+    message."""
     row = connection.execute(select(*_SHOWN).where(Message.id == message_id)).mappings().first()
     if row is None:
         return None
@@ -76,7 +95,7 @@ def message(connection: Connection, message_id: int) -> dict[str, Any] | None:
 
 
 def about(connection: Connection, subject_type: str, subject_id: str) -> list[dict[str, Any]]:
-    """The messages that speak of one thing: `id`, `chat_id` and `status` of each."""
+    """List the messages that speak of one thing: `id`, `chat_id` and `status` of each."""
     query = select(Message.id, Message.chat_id, Message.status).where(
         Message.subject_type == subject_type, Message.subject_id == subject_id
     )
@@ -84,7 +103,7 @@ def about(connection: Connection, subject_type: str, subject_id: str) -> list[di
 
 
 def chats(connection: Connection) -> list[dict[str, Any]]:
-    """Every chat with its state and the number of messages that wait for it."""
+    """List every chat with its columns and the number of messages that wait for it."""
     waiting = select(func.count()).where(Message.lane == Chat.chat_id, IS_UNSETTLED)
     query = select(Chat.__table__, waiting.scalar_subquery().label("waiting"))
     return [dict(row) for row in connection.execute(query.order_by(Chat.created_at)).mappings()]
@@ -97,9 +116,7 @@ def stats(connection: Connection, now: datetime) -> Stats:
     )
     parked = select(func.count()).select_from(Chat).where(Chat.parked_at.is_not(None))
     paused = select(func.count()).select_from(Chat).where(parking.IS_PAUSED)
-    stopped = select(Stoppage.reason).where(
-        or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > now)
-    )
+    stopped = _newest_stoppage(connection, now)
     return Stats(
         counts=_counts(connection),
         without_chat=connection.scalar(
@@ -110,35 +127,53 @@ def stats(connection: Connection, now: datetime) -> Stats:
         sent_last_hour=connection.scalar(sent) or 0,
         parked_chats=connection.scalar(parked) or 0,
         paused_chats=connection.scalar(paused) or 0,
-        stopped=connection.scalar(stopped.order_by(Stoppage.id.desc()).limit(1)),
+        stopped=None if stopped is None else stopped.reason,
     )
 
 
+def overview(connection: Connection, now: datetime) -> Overview:
+    """Describe the outbox for somebody who asks every second: reads what waits and the latest
+    attempts, never the history."""
+    stopped = _newest_stoppage(connection, now)
+    return Overview(
+        counts=_unsent_counts(connection),
+        sent_last_minute=_sent_since(connection, now - timedelta(minutes=1)),
+        oldest_due_age_seconds=oldest_due_age(connection, now),
+        stopped=None if stopped is None else _described(stopped),
+        chats=[{**chat, "state": state_of(chat, now)} for chat in chats(connection)],
+    )
+
+
+def state_of(chat: Mapping[str, Any], now: datetime) -> str:
+    """Say in words whether messages go out to this chat, and if not, why not; for a chat that was
+    paused, the reason that was given."""
+    if chat["migrated_to"]:
+        return f"moved to {chat['migrated_to']}"
+    if chat["parked_at"]:
+        return _parked_state(chat)
+    if chat["hold_until"] and chat["hold_until"] > now:
+        return f"told to wait {_seconds(chat['hold_until'], now)} s: {chat['hold_reason']}"
+    if chat["waiting"] and chat["next_at"] and chat["next_at"] > now:
+        return f"held {_seconds(chat['next_at'], now)} s by its rate"
+    return "open"
+
+
 def oldest_due_age(connection: Connection, now: datetime) -> float | None:
-    """How long, in seconds, the oldest message has waited that its chat does not hold up: none of
-    a chat that is parked or told to wait. None where nothing waits but those."""
+    """Return for how many seconds the oldest message has waited that its chat does not hold up.
+    Messages to a chat that is parked or told to wait do not count; None if no others wait."""
     first = select(func.min(Message.due_at)).where(
         Message.lane == Chat.chat_id, IS_UNSETTLED, Message.status == "pending"
     )
     may_go_out = or_(Chat.hold_until.is_(None), Chat.hold_until <= now)
-    # By the chat, so that what waits in the others is not even read.
+    # Chat by chat, so that what waits for a chat that is held up is not even read.
     firsts = select(first.scalar_subquery().label("due_at")).where(_OPEN, may_go_out).subquery()
     oldest = connection.scalar(select(func.min(firsts.c.due_at)))
     return None if oldest is None else max(0.0, (now - oldest).total_seconds())
 
 
-def _counts(connection: Connection) -> dict[str, int]:
-    """By status: what was sent is not read, but is all that is left."""
-    counts: dict[str, int] = dict.fromkeys(STATUSES, 0)
-    for condition in (IS_UNSETTLED, _ATTENTION):
-        grouped = select(Message.status, func.count()).where(condition).group_by(Message.status)
-        counts |= dict(connection.execute(grouped).all())
-    total = connection.scalar(select(func.count()).select_from(Message)) or 0
-    return counts | {"sent": total - sum(counts.values())}
-
-
 def newest_about(connection: Connection, subject_type: str) -> datetime | None:
-    """When the newest message was written that speaks of no particular thing of this type."""
+    """Return when the newest message of this type was written that speaks of no particular
+    thing."""
     return connection.scalar(
         select(Message.created_at)
         .where(Message.subject_type == subject_type, Message.subject_id.is_(None))
@@ -148,14 +183,14 @@ def newest_about(connection: Connection, subject_type: str) -> datetime | None:
 
 
 def parked_chats_of(connection: Connection, message_ids: list[int]) -> dict[str, bool]:
-    """As `parked_chats`, of those that some of these messages are addressed to."""
+    """The same as `parked_chats`, among the chats that these messages are addressed to."""
     return parked_chats(connection, select(Message.lane).where(Message.id.in_(message_ids[:1000])))
 
 
 def parked_chats(
     connection: Connection, among: Sequence[str] | Select[str | None]
 ) -> dict[str, bool]:
-    """Those of the chats to which nothing goes out, and whether it is a person who paused each."""
+    """Return the chats to which nothing goes out, each with whether a person has paused it."""
     query = select(Chat.chat_id, parking.IS_PAUSED).where(
         Chat.parked_at.is_not(None), Chat.chat_id.in_(among)
     )
@@ -163,6 +198,63 @@ def parked_chats(
 
 
 def waiting_for_others(connection: Connection, chat_id: str) -> int:
-    """How many messages are not settled and are for another chat than this, or for none yet."""
+    """Count the messages that are not settled and are for another chat, or for none yet."""
     elsewhere = or_(Message.chat_id.is_(None), Message.chat_id != chat_id)
     return connection.scalar(select(func.count()).where(IS_UNSETTLED, elsewhere)) or 0
+
+
+def last_lease_ends(connection: Connection, now: datetime) -> datetime | None:
+    """Return when the last of the live claims ends; None if there are none."""
+    live = Message.status.in_(literal_status("sending")), Message.due_at > now
+    return connection.scalar(select(func.max(Message.due_at)).where(*live))
+
+
+def _counts(connection: Connection) -> dict[str, int]:
+    """Count by status, of every status."""
+    unsent = _unsent_counts(connection)
+    # The many that were sent are never read by status: they are what is left of the total.
+    total = connection.scalar(select(func.count()).select_from(Message)) or 0
+    sent = total - sum(unsent.values())
+    return {status: unsent.get(status, sent) for status in STATUSES}
+
+
+def _unsent_counts(connection: Connection) -> dict[str, int]:
+    """Count by status what is not sent: what waits, and what a person has to look at."""
+    counts: dict[str, int] = {status: 0 for status in STATUSES if status != "sent"}
+    for condition in (IS_UNSETTLED, _ATTENTION):
+        grouped = select(Message.status, func.count()).where(condition).group_by(Message.status)
+        counts |= dict(connection.execute(grouped).all())
+    return counts
+
+
+def _sent_since(connection: Connection, since: datetime) -> int:
+    latest = (
+        select(Attempt.ended_at, Attempt.outcome)
+        .order_by(Attempt.id.desc())
+        .limit(_LATEST_ATTEMPTS)
+    ).subquery()
+    sent = select(func.count()).where(latest.c.outcome == "delivered", latest.c.ended_at >= since)
+    return connection.scalar(sent) or 0
+
+
+def _newest_stoppage(connection: Connection, now: datetime) -> Row[*tuple[Any, ...]] | None:
+    """The `reason` and `error` of the stoppage that began last, of those that last still."""
+    lasting = or_(Stoppage.ended_at.is_(None), Stoppage.ended_at > now)
+    newest = select(Stoppage.reason, Stoppage.error).where(lasting).order_by(Stoppage.id.desc())
+    return connection.execute(newest.limit(1)).first()
+
+
+def _described(stopped: Row[*tuple[Any, ...]]) -> str:
+    return f"{stopped.reason}: {stopped.error}" if stopped.error else str(stopped.reason)
+
+
+def _parked_state(chat: Mapping[str, Any]) -> str:
+    """Tell the two kinds of parked apart as `parking.IS_PAUSED` does."""
+    reason: str = chat["park_reason"]
+    if chat["probe_at"] or chat["refused_since"]:
+        return f"refuses us: {reason}"
+    return reason if reason.startswith("paused") else f"paused: {reason}"
+
+
+def _seconds(until: datetime, now: datetime) -> int:
+    return round((until - now).total_seconds()) or 1

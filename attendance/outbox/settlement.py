@@ -50,7 +50,7 @@ _change_one = Prepared(
         due_at=func.coalesce(bindparam("due", type_=UtcTime), Message.due_at),
         settled_at=bindparam("settled"),
         sent_at=bindparam("sent"),
-        telegram_message_id=bindparam("receipt"),
+        receipt=bindparam("receipt"),
         attempts=Message.attempts - bindparam("uncounted"),
         uncertain_attempts=Message.uncertain_attempts + bindparam("uncertain"),
         digest_id=case((bindparam("tied", type_=Boolean), Message.digest_id)),

@@ -24,7 +24,7 @@ from attendance.notifications.routing import (
     told_of,
 )
 from attendance.records import queries as attendance_queries
-from attendance.records.recording import Entry, Reporter, Rules, as_said, facts_of, row_of
+from attendance.records.recording import Entry, Reporter, Rules, as_said, row_of
 
 OWN_WITHIN = timedelta(seconds=60)
 """For so long after it was received, who reported a record may void it."""
@@ -88,7 +88,7 @@ def void(connection: Connection, order: Order, *, only_own: bool) -> Corrected:
     _correct(connection, order, replaced_by=None)
     after = _read(connection, order.attendance_id)
     _audit(connection, order, "attendance.voided", found, after)
-    text = texts.void_message(facts_of(after), order.reason)
+    text = texts.void_message(after, order.reason)
     return Corrected(after, _tell(connection, order, text, after, [after]))
 
 
@@ -107,7 +107,7 @@ def amend(connection: Connection, order: Order, changes: Mapping[str, Any]) -> C
     _correct(connection, order, replaced_by=new_id)
     after = _read(connection, new_id)
     _audit(connection, order, "attendance.amended", found, after)
-    text = texts.amended_message(facts_of(found), facts_of(after), order.reason)
+    text = texts.amended_message(found, after, order.reason)
     return Corrected(after, _tell(connection, order, text, after, [found, after]))
 
 

@@ -15,7 +15,7 @@ from attendance import audit
 from attendance.db import Prepared, advisory_lock
 from attendance.models import Attendance, ClientEvent, Event
 from attendance.notifications.routing import Notification, destinations, tell
-from attendance.notifications.texts import Facts, Notices, attendance_line
+from attendance.notifications.texts import Notices, attendance_line
 from attendance.records import queries as attendance_queries
 
 _table = Attendance.__table__
@@ -100,8 +100,7 @@ class Recording:
         rules: Rules,
     ) -> "Recording":
         row = row_of(entry, reporter, now, context, rules)
-        facts = facts_of(row)
-        text, line = rules.notices.message(facts), _line(facts)
+        text, line = rules.notices.message(row), attendance_line(row)
         audited = audit.entry(now, context, _ACTION, _TARGET, after=as_said(row))
         return cls(now, entry, context, rules, row, text, line, audited)
 
@@ -252,24 +251,6 @@ def _notify(
     )
     subject = (_TARGET, str(attendance_id), row["request_id"])
     return tell(connection, recording.now, places, recording.text, recording.line, subject)
-
-
-def facts_of(row: dict[str, Any]) -> Facts:
-    return Facts(
-        person_id=row["person_id"],
-        person=row["person_name"] or row["person_id"],
-        event=row["event"],
-        local_time=row["occurred_at"].astimezone(ZoneInfo(row["timezone"])),
-        site=row["site"],
-        group=row["group_name"],
-        device=row["device"],
-        note=row["note"],
-    )
-
-
-def _line(facts: Facts) -> str:
-    place = {"site": facts.site, "group": facts.group}
-    return attendance_line(facts.person, facts.event, facts.local_time, **place, note=facts.note)
 
 
 def as_said(row: dict[str, Any]) -> dict[str, Any]:

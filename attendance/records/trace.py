@@ -1,4 +1,4 @@
-"""One request, from the trail to the record, its messages, each attempt and what Telegram said."""
+"""Follow one request from the trail to its record, its messages, each attempt and the receipts."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -13,9 +13,12 @@ _ATTENDANCE, _OUTBOX = "attendance", "outbox"
 
 
 def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
-    """`attendance` that the request recorded, found, corrected or may not correct, and what stands
-    in its place, the `messages` about it, each with its `attempt_list`, and the `audit` rows of the
-    request and of all these; None where the trail knows no such request."""
+    """Collect what one request led to; None if the trail knows no such request.
+
+    `attendance` is what it recorded, found, corrected or may not correct, and what stands in its
+    place; `messages` are those about it, each with its `attempt_list`; `audit` the rows of the
+    request and of these messages.
+    """
     rows = listing.of_request(connection, request_id)
     if not rows:
         return None
@@ -26,6 +29,7 @@ def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
         for message in queries.about(connection, _ATTENDANCE, record_id)
     ]
     message_ids = sorted({*about, *map(int, _targets(rows, _OUTBOX))})
+    # Under other requests: a retry by hand, and what came of it.
     later = listing.of_targets(connection, _OUTBOX, [str(one) for one in message_ids])
     by_id = {row["id"]: row for row in [*rows, *later]}
     found = (queries.message(connection, message_id) for message_id in message_ids)
@@ -38,13 +42,15 @@ def follow(connection: Connection, request_id: str) -> dict[str, Any] | None:
 
 
 def _targets(rows: Sequence[dict[str, Any]], kind: str) -> list[str]:
-    """The ids of one kind that these rows are about; a refusal may be about none."""
+    """Return the ids of one type that these rows are about."""
+    # A refusal may be about a type and no id.
     about = (row["target_id"] for row in rows if row["target_type"] == kind)
     return sorted({one for one in about if one is not None})
 
 
 def _with_successors(connection: Connection, ids: Sequence[str]) -> list[str]:
-    """An amendment's row is about the record that was wrong; its message about the new one."""
+    """Add the records that stand in the place of these."""
+    # The row of an amendment is about the record that was wrong, its message about the new one.
     found = [int(one) for one in ids]
     query = select(Correction.replaced_by).where(
         Correction.attendance_id.in_(found), Correction.replaced_by.is_not(None)

@@ -12,7 +12,7 @@ from attendance.audit.sealer import Sealer, seal_all
 from attendance.config.secrets import Secret
 from attendance.db import Database, format_utc, relocation, schema
 from attendance.db.relocation import Mark, Relocation
-from attendance.outbox import at_work
+from attendance.outbox import heartbeat, queries
 from attendance.relocation.errors import CannotMove
 
 
@@ -91,10 +91,10 @@ def reopen(
 
 
 def _refuse_while_in_use(source: Database, now: datetime, key: Secret | None) -> None:
-    if names := at_work.live_dispatchers(source, now):
+    if names := heartbeat.live_dispatchers(source, now):
         raise CannotMove(
             f"A dispatcher is at work ({names[0]}): stop the service. One that was killed counts "
-            f"for {at_work.SILENT_AFTER.total_seconds():.0f} s."
+            f"for {heartbeat.SILENT_AFTER.total_seconds():.0f} s."
         )
     with source.snapshot() as connection:
         newest = seals.head(connection)
@@ -117,7 +117,7 @@ def _close(
     mark = relocation.mark_on(connection)
     if mark is not None:  # of somebody who was faster
         return mark
-    if (ends := at_work.last_lease_ends(connection, now)) is not None:
+    if (ends := queries.last_lease_ends(connection, now)) is not None:
         raise CannotMove(
             f"A message is being delivered until {format_utc(ends)} at most: stop the service, or "
             "where it was killed wait until then."

@@ -47,12 +47,12 @@ def test_the_head_is_in_a_file_beside_the_database_and_in_the_log(
 ) -> None:
     caplog.set_level(logging.INFO)
     trail.grow(2)
-    chore = anchors(trail)
-    chore()
+    anchoring = anchors(trail)
+    anchoring()
 
-    assert chore.file == trail.database.sidecar(".checkpoint")
-    assert read(chore.file.read_text()) == [head(trail)]
-    assert stat.S_IMODE(chore.file.stat().st_mode) == 0o600
+    assert anchoring.file == trail.database.sidecar(".checkpoint")
+    assert read(anchoring.file.read_text()) == [head(trail)]
+    assert stat.S_IMODE(anchoring.file.stat().st_mode) == 0o600
     assert str(head(trail)).split()[2] in caplog.text
 
 
@@ -128,12 +128,12 @@ def test_a_stranger_s_row_keeps_nobody_from_being_told(trail: Trail, time: str) 
 def test_a_chat_is_told_also_where_the_file_cannot_be_written(trail: Trail) -> None:
     """On PostgreSQL it lies in the working directory, which may be `/`."""
     trail.grow(2)
-    chore = anchors(trail)
-    chore.file.mkdir()
-    os.utime(chore.file, (0, 0))
+    anchoring = anchors(trail)
+    anchoring.file.mkdir()
+    os.utime(anchoring.file, (0, 0))
 
     with pytest.raises(OSError, match=r"\.checkpoint"):
-        chore()
+        anchoring()
 
     assert len(trail.rows("SELECT 1 FROM outbox WHERE chat_id = '-1001'")) == 1
 

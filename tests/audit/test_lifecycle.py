@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ import requests
 from service_process import Process, wait_until
 from trails import NINE
 
+from attendance.api_keys import Uses
 from attendance.audit import ANONYMOUS
 from attendance.audit.sealer import Sealer
-from attendance.audit.throttle import Kind, Throttle
+from attendance.audit.throttle import Kind, Throttle, write_repeated
 from attendance.config import Settings
-from attendance.db import SqliteDatabase, Unavailable
-from attendance.maintenance.lifecycle import Lifecycle, configuration_hash
+from attendance.db import Database, SqliteDatabase, Unavailable
+from attendance.maintenance import tasks
+from attendance.maintenance.lifecycle import Lifecycle, ProcessParts, Task, configuration_hash
 from attendance.maintenance.pruner import Pruner
 from attendance.worker import Running, create_lifecycle
 
@@ -29,6 +32,16 @@ TELEGRAM = {
     "TELEGRAM_CHAT_ID": "1000",
     "TELEGRAM_API_BASE": "http://127.0.0.1:1",
 }
+
+
+def parts_of(database: SqliteDatabase, part: str = "worker") -> ProcessParts:
+    return ProcessParts(
+        part=part,
+        settings=Settings.from_env({}),
+        database=database,
+        clock=lambda: NINE,
+        throttle=Throttle(),
+    )
 
 
 def rows(path: Path, query: str) -> list[dict[str, Any]]:
@@ -87,10 +100,10 @@ def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str, set
 def test_a_database_that_cannot_be_written_keeps_nothing_from_starting(
     database: SqliteDatabase, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caretaker = Lifecycle("worker", Settings.from_env({}), database, lambda: NINE, Throttle())
+    lifecycle = Lifecycle(parts_of(database))
     with closing(sqlite3.connect(database.path, isolation_level=None)) as stranger:
         stranger.execute("BEGIN IMMEDIATE")
-        caretaker.note_start()
+        lifecycle.note_start()
         stranger.execute("ROLLBACK")
 
     assert "Not in the audit trail: service.started" in caplog.text
@@ -101,7 +114,7 @@ def test_a_database_that_is_broken_keeps_nothing_from_starting(
 ) -> None:
     with closing(sqlite3.connect(database.path)) as stranger, stranger:
         stranger.execute("ALTER TABLE audit RENAME TO elsewhere")
-    Lifecycle("worker", Settings.from_env({}), database, lambda: NINE, Throttle()).note_start()
+    Lifecycle(parts_of(database)).note_start()
 
     assert "Not in the audit trail: service.started" in caplog.text
 
@@ -110,30 +123,30 @@ def test_refusals_that_could_not_be_written_are_counted_on(database: SqliteDatab
     refusals, clock = Throttle(), iter([NINE + MINUTE, NINE + 2 * MINUTE])
     for _ in range(15):
         refusals.admit(NINE, STRANGER)
-    caretaker = Lifecycle("worker", Settings.from_env({}), database, lambda: next(clock), refusals)
-    write_refusals = caretaker.tasks[0]
+    write = partial(write_repeated, database, lambda: next(clock), refusals)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(database), "write", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
-            write_refusals()
-    write_refusals()
+            write()
+    write()
 
     [row] = rows(database.path, "SELECT reason FROM audit")
     assert row["reason"] == "5 more like those before"
 
 
 @pytest.fixture
-def caretaker(database: SqliteDatabase) -> Lifecycle:
-    return Lifecycle("dispatcher", Settings.from_env({}), database, lambda: NINE, Throttle())
+def lifecycle(database: SqliteDatabase) -> Lifecycle:
+    parts = parts_of(database, "dispatcher")
+    return Lifecycle(parts, tasks.own_tasks(parts))
 
 
 FAILED = "SELECT * FROM audit WHERE action = 'service.failed' ORDER BY id"
 
 
 def test_what_fails_is_a_row_that_says_no_more_than_the_error_s_name(
-    database: SqliteDatabase, caretaker: Lifecycle
+    database: SqliteDatabase, lifecycle: Lifecycle
 ) -> None:
-    caretaker.note_failure("round", LookupError("a secret"))
+    lifecycle.note_failure("round", LookupError("a secret"))
 
     [row] = rows(database.path, FAILED)
     assert (row["actor_id"], row["outcome"], row["reason"]) == ("dispatcher", "crashed", None)
@@ -142,10 +155,10 @@ def test_what_fails_is_a_row_that_says_no_more_than_the_error_s_name(
     assert after == {"status": 500, "code": "round", "error": "LookupError"}
 
 
-def test_what_fails_for_ever_fills_no_disk(database: SqliteDatabase, caretaker: Lifecycle) -> None:
+def test_what_fails_for_ever_fills_no_disk(database: SqliteDatabase, lifecycle: Lifecycle) -> None:
     for _ in range(1000):
-        caretaker.note_failure("round", LookupError())
-    caretaker.finish()
+        lifecycle.note_failure("round", LookupError())
+    lifecycle.finish()
 
     found = rows(database.path, FAILED)
     assert len(found) == 11
@@ -156,27 +169,27 @@ def test_what_fails_for_ever_fills_no_disk(database: SqliteDatabase, caretaker: 
     ("error", "outcome"), [(Unavailable(), "refused"), (LookupError(), "crashed")]
 )
 def test_what_fails_while_nothing_can_be_written_is_told_afterwards(
-    database: SqliteDatabase, caretaker: Lifecycle, error: Exception, outcome: str
+    database: SqliteDatabase, lifecycle: Lifecycle, error: Exception, outcome: str
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(type(database), "write", lambda *_: 1 / 0)
-        caretaker.note_failure("chore", error)
+        lifecycle.note_failure("task", error)
     assert rows(database.path, FAILED) == []
-    caretaker.finish()
+    lifecycle.finish()
 
     [row] = rows(database.path, FAILED)
     assert (row["outcome"], json.loads(row["after_json"])["repeated"]) == (outcome, 1)
 
 
-def test_the_end_of_a_thread_is_a_row(database: SqliteDatabase, caretaker: Lifecycle) -> None:
+def test_the_end_of_a_thread_is_a_row(database: SqliteDatabase, lifecycle: Lifecycle) -> None:
     class Ending(Lifecycle):
         def run(self) -> None:
             raise LookupError
 
-    ending = Ending("worker", Settings.from_env({}), database, lambda: NINE, Throttle())
+    ending = Ending(parts_of(database))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(threading, "excepthook", lambda _: None)
-        Running.start(ending, caretaker.note_failure).stop(1)
+        Running.start(ending, lifecycle.note_failure).stop(1)
 
     [row] = rows(database.path, FAILED)
     assert json.loads(row["after_json"])["code"] == "thread"
@@ -206,14 +219,15 @@ def test_what_is_done_for_all_is_left_to_those_who_deliver(
     database: SqliteDatabase, part: str
 ) -> None:
     settings = Settings.from_env({"DISPATCHER": "off"})
-    kinds = [type(chore) for chore in create_lifecycle(part, settings, database, Throttle()).tasks]
+    lifecycle = create_lifecycle(part, settings, database, Throttle())
+    kinds = [type(task.run) for task in lifecycle.tasks]
     for done_for_all in (Sealer, Pruner):
         assert (done_for_all in kinds) is (part == "dispatcher")
 
 
 def test_a_service_without_a_bot_seals_and_prunes_all_the_same(database: SqliteDatabase) -> None:
-    caretaker = create_lifecycle("worker", Settings.from_env({}), database, Throttle())
-    assert {Sealer, Pruner} <= {type(chore) for chore in caretaker.tasks}
+    lifecycle = create_lifecycle("worker", Settings.from_env({}), database, Throttle())
+    assert {Sealer, Pruner} <= {type(task.run) for task in lifecycle.tasks}
 
 
 @pytest.mark.parametrize("dispatcher", ["on", "off"])
@@ -230,16 +244,49 @@ def test_the_key_of_one_who_only_reads_is_seen_to_be_in_use(
         wait_until(lambda: rows(service.database, used))
 
 
-def test_a_process_does_its_own_chores_and_once_more_at_the_end(database: SqliteDatabase) -> None:
-    settings, done = Settings.from_env({"DISPATCHER": "off"}), list[str]()
+def test_a_task_that_fails_stops_no_other_and_is_a_chore_in_the_trail(
+    database: SqliteDatabase,
+) -> None:
+    """Auditors filter by that code."""
+    done: list[str] = []
 
-    def chore() -> None:
-        done.append("chore")
+    def end() -> None:
+        done.append("second")
+        process.stop(0)
 
-    caretaker = create_lifecycle("worker", settings, database, Throttle(), (chore,))
-    assert chore in caretaker.tasks
-    caretaker.finish()
-    assert done == ["chore"]
+    process = Lifecycle(parts_of(database), (Task(lambda: 1 / 0), Task(end)))
+    process.run()
+
+    assert done == ["second"]
+    [row] = rows(database.path, FAILED)
+    assert json.loads(row["after_json"])["code"] == "chore"
+
+
+def test_at_the_stop_own_tasks_come_before_the_note_and_shared_ones_after_it(
+    database: SqliteDatabase,
+) -> None:
+    noted: list[int] = []
+
+    def look() -> None:
+        noted.append(len(rows(database.path, "SELECT 1 FROM audit")))
+
+    looking = Task(lambda: None, at_stop=look)
+    Lifecycle(parts_of(database), (looking,), (looking,)).finish()
+
+    assert noted == [0, 1]
+
+
+def test_the_uses_of_keys_are_stored_once_more_at_the_stop(database: SqliteDatabase) -> None:
+    written: list[Database] = []
+
+    class RecordingUses(Uses):
+        def write(self, database: Database) -> None:
+            written.append(database)
+
+    settings = Settings.from_env({"DISPATCHER": "off"})
+    create_lifecycle("worker", settings, database, Throttle(), RecordingUses()).finish()
+
+    assert written == [database]
 
 
 CHANGED = {"TIMEZONE": "Europe/Berlin", "SECRET_KEY": "a-secret-of-some-length"}

@@ -104,7 +104,7 @@ def test_a_fork_is_an_error_in_the_database_itself(trail: Trail) -> None:
         trail.database.write(work)
 
 
-def test_as_a_chore_it_seals_about_once_a_second(trail: Trail) -> None:
+def test_as_a_task_it_seals_about_once_a_second(trail: Trail) -> None:
     trail.record()
     trail.sealer()
     trail.record()
@@ -130,7 +130,7 @@ def test_another_s_fresh_seal_is_enough(trail: Trail) -> None:
 def test_where_all_is_sealed_and_settled_it_asks_for_the_newest_row_only(
     trail: Trail, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sealer, "_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(sealer, "EVERY_SECONDS", 0.0)
     trail.grow(3)
     trail.sealer()  # ten minutes later: nothing can become visible below any more
     asked = Mock(wraps=seals.head)

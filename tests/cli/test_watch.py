@@ -17,7 +17,7 @@ from commands import Desk
 from attendance.cli.watch import lines_of
 from attendance.config import RateSetting
 from attendance.db import format_utc, utc_now
-from attendance.outbox.overview import Overview, overview
+from attendance.outbox.queries import Overview, overview
 
 
 def _lines(desk: Desk) -> list[str]:

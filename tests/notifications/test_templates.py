@@ -3,29 +3,26 @@ holds can break one. The judge is Telegram's own parser."""
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 import tdjson
+from ada import record
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from attendance.app import create_app
 from attendance.config import ConfigError, Settings
 from attendance.models import EVENTS
-from attendance.notifications.texts import FIELDS, Facts, Notices, attendance_message
+from attendance.notifications.texts import FIELDS, Notices, attendance_message
 from attendance.telegram.markdown.template import LONGEST, BadTemplate, Template
 from attendance.telegram.markdown.text import clean
 
-MORNING = datetime(2026, 11, 3, 9, 4, 59, tzinfo=ZoneInfo("Europe/Berlin"))
 SPECIALS = "_*[]()~`>#+-=|{}.!\\"
 
 
-def _facts(**values: Any) -> Facts:
-    given = {"person": "Ada", "person_id": "ada", "event": "late", "local_time": MORNING}
-    return Facts(**{**given, **values})
+def _late(**values: Any) -> dict[str, Any]:
+    return record(**{"event": "late", **values})
 
 
 def _shown(text: str) -> dict[str, Any] | None:
@@ -38,7 +35,7 @@ def _shown(text: str) -> dict[str, Any] | None:
 
 def _text(template: str, **values: Any) -> str:
     """The plain text that a chat sees."""
-    shown = _shown(Notices({"NOTICE_TEMPLATE": template}).message(_facts(**values)))
+    shown = _shown(Notices({"NOTICE_TEMPLATE": template}).message(_late(**values)))
     assert shown is not None
     return str(shown["text"])
 
@@ -52,7 +49,7 @@ class TestWhatIsShown:
     def test_each_field_has_its_content(self) -> None:
         template = " ".join(f"{{{name}}}" for name in FIELDS)
 
-        assert _text(template, site="HQ", group="Engines", device="door", note="the bus") == (
+        assert _text(template, site="HQ", group_name="Engines", device="door", note="the bus") == (
             "Ada ada late is late ⏰ 09:04 Tue 3 Nov HQ Engines door the bus"
         )
 
@@ -74,7 +71,7 @@ class TestWhatIsShown:
 
     def test_markup_stays_markup(self) -> None:
         template = ">*{person}* _{words}_\\n[{site}](https://x.org/{site})"
-        shown = _shown(Notices({"NOTICE_TEMPLATE": template}).message(_facts(site="H_Q")))
+        shown = _shown(Notices({"NOTICE_TEMPLATE": template}).message(_late(site="H_Q")))
 
         assert shown is not None
         kinds = {
@@ -95,14 +92,14 @@ class TestWhatIsShown:
         ],
     )
     def test_a_line_of_empty_fields_is_left_out(self, template: str, shown: str) -> None:
-        assert _text(template, note=None, site="", group=" \u202e") == shown
+        assert _text(template, note=None, site="", group_name=" \u202e") == shown
 
     def test_where_no_line_is_left_our_own_text_is_shown(self) -> None:
         assert _text("{note}") == "⏰ Ada is late\n09:04 · Tue 3 Nov"
 
     def test_a_note_of_several_lines_stays_in_its_quotation(self) -> None:
         shown = _shown(
-            Notices({"NOTICE_TEMPLATE": ">*{note}*\\nend"}).message(_facts(note="a\n> b\n"))
+            Notices({"NOTICE_TEMPLATE": ">*{note}*\\nend"}).message(_late(note="a\n> b\n"))
         )
 
         assert shown is not None
@@ -115,26 +112,26 @@ class TestWhatIsShown:
 
 class TestWhichTemplate:
     def test_unset_the_texts_are_ours(self) -> None:
-        assert Notices().message(_facts(site="HQ", note="n")) == attendance_message(
-            "Ada", "late", MORNING, site="HQ", note="n"
+        assert Notices().message(_late(site="HQ", note="n")) == attendance_message(
+            _late(site="HQ", note="n")
         )
 
     def test_an_event_s_own_goes_before_the_one_for_all(self) -> None:
         notices = Notices({"NOTICE_TEMPLATE": "all", "NOTICE_TEMPLATE_CHECK_IN": "in"})
 
-        assert notices.message(_facts(event="check_in")) == "in"
-        assert notices.message(_facts(event="late")) == "all"
+        assert notices.message(_late(event="check_in")) == "in"
+        assert notices.message(_late(event="late")) == "all"
 
     def test_an_event_s_own_leaves_the_others_alone(self) -> None:
         notices = Notices({"NOTICE_TEMPLATE_CHECK_IN": "in"})
 
-        assert notices.message(_facts()) == Notices().message(_facts())
+        assert notices.message(_late()) == Notices().message(_late())
 
     @pytest.mark.parametrize("event", EVENTS)
     def test_each_event_may_have_its_own(self, event: str) -> None:
         notices = Notices({f"NOTICE_TEMPLATE_{event.upper()}": "own {event}"})
 
-        assert notices.message(_facts(event=event)).startswith("own ")
+        assert notices.message(_late(event=event)).startswith("own ")
 
 
 BAD: list[tuple[str, str]] = [

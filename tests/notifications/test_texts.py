@@ -1,16 +1,13 @@
 """The words that people read. A message is fixed here letter by letter: people see it."""
 
-from dataclasses import replace
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
 import pytest
+from ada import record
 
 from attendance.models import EVENTS, Event
 from attendance.notifications.texts import (
-    Facts,
     amended_message,
     anchor_message,
+    attendance_line,
     attendance_message,
     crash_message,
     in_one_line,
@@ -20,8 +17,6 @@ from attendance.notifications.texts import (
 from attendance.telegram.digest import LONGEST_TEXT
 from attendance.telegram.markdown.text import plain
 
-BERLIN = ZoneInfo("Europe/Berlin")
-MORNING = datetime(2026, 11, 3, 9, 4, 59, tzinfo=BERLIN)
 SPECIALS = "_*[]()~`>#+-=|{}.!\\"
 
 MESSAGES: dict[Event, tuple[str, str]] = {
@@ -41,27 +36,27 @@ def test_each_event_has_a_sentence_and_a_message(event: Event) -> None:
     said, first_line = MESSAGES[event]
 
     assert sentence("Ada", event) == said
-    assert attendance_message("Ada", event, MORNING) == f"{first_line}\n09:04 · Tue 3 Nov"
+    assert attendance_message(record(event=event)) == f"{first_line}\n09:04 · Tue 3 Nov"
 
 
 def test_place_and_note_have_lines_of_their_own() -> None:
-    text = attendance_message(
-        "Ada", "late", MORNING, site="HQ", group="Engines & Co", note="the bus\nwas late"
-    )
+    late = record(event="late", site="HQ", group_name="Engines & Co", note="the bus\nwas late")
+
+    text = attendance_message(late)
 
     assert text == "⏰ *Ada* is late\n09:04 · Tue 3 Nov · HQ · Engines & Co\n“the bus\nwas late”"
 
 
 @pytest.mark.parametrize(("site", "group"), [("HQ", None), (None, "HQ")])
 def test_a_site_or_a_group_alone_stands_alone(site: str | None, group: str | None) -> None:
-    text = attendance_message("Ada", "late", MORNING, site=site, group=group)
+    text = attendance_message(record(event="late", site=site, group_name=group))
 
     assert text.splitlines()[1] == "09:04 · Tue 3 Nov · HQ"
 
 
 def test_nothing_of_a_record_becomes_markup() -> None:
     text = attendance_message(
-        SPECIALS, "check_in", MORNING, site=SPECIALS, group=SPECIALS, note=SPECIALS
+        record(person_name=SPECIALS, site=SPECIALS, group_name=SPECIALS, note=SPECIALS)
     )
 
     assert plain(text) == (
@@ -71,13 +66,40 @@ def test_nothing_of_a_record_becomes_markup() -> None:
     assert text.count(escaped) == 4
 
 
-ADA = Facts(person="Ada", person_id="ada", event="check_in", local_time=MORNING)
+def test_who_has_no_name_is_called_by_their_id() -> None:
+    assert attendance_message(record(person_name=None)).startswith("✅ *ada* checked in")
+
+
+@pytest.mark.parametrize(
+    ("timezone", "when"),
+    [
+        ("UTC", "08:04 · Tue 3 Nov"),
+        ("America/New_York", "03:04 · Tue 3 Nov"),
+        ("Pacific/Auckland", "21:04 · Tue 3 Nov"),
+        ("Pacific/Kiritimati", "22:04 · Tue 3 Nov"),
+        ("Pacific/Honolulu", "22:04 · Mon 2 Nov"),
+    ],
+)
+def test_a_time_is_told_by_the_clock_of_the_place(timezone: str, when: str) -> None:
+    told = record(timezone=timezone)
+
+    assert attendance_message(told).splitlines()[1] == when
+    assert attendance_line(told).startswith(f"✅ {when[:5]} *Ada* checked in")
+
+
+def test_a_line_of_a_digest_has_place_and_note_and_no_break() -> None:
+    late = record(event="late", site="HQ", group_name="Engines", note="the bus\nwas late")
+
+    assert attendance_line(late) == "⏰ 09:04 *Ada* is late · HQ · Engines · “the bus was late”"
+
+
+ADA = record()
 
 
 def test_a_void_record_is_told_with_its_reason() -> None:
-    facts = replace(ADA, site="HQ", group="Engines & Co", note="the bus\nwas late")
+    told = record(site="HQ", group_name="Engines & Co", note="the bus\nwas late")
 
-    text = void_message(facts, "by\nmistake")
+    text = void_message(told, "by\nmistake")
 
     assert text == (
         "🚫 Void: *Ada* checked in · 09:04 · Tue 3 Nov · HQ · Engines & Co · “the bus was late”\n"
@@ -86,7 +108,7 @@ def test_a_void_record_is_told_with_its_reason() -> None:
 
 
 def test_an_amended_record_is_told_as_it_is_and_as_it_was() -> None:
-    text = amended_message(ADA, replace(ADA, event="late", person="Ben"), "a mix-up")
+    text = amended_message(ADA, record(event="late", person_name="Ben"), "a mix-up")
 
     assert text == (
         "✏️ Corrected: *Ben* is late · 09:04 · Tue 3 Nov\n"
@@ -96,13 +118,13 @@ def test_an_amended_record_is_told_as_it_is_and_as_it_was() -> None:
 
 
 def test_what_people_do_not_see_has_no_before() -> None:
-    text = amended_message(ADA, replace(ADA, device="kiosk-2"), "moved")
+    text = amended_message(ADA, record(device="kiosk-2"), "moved")
 
     assert text == "✏️ Corrected: *Ada* checked in · 09:04 · Tue 3 Nov\nReason: moved"
 
 
 def test_a_correction_fits_into_a_line_of_a_digest() -> None:
-    text = in_one_line(amended_message(ADA, replace(ADA, event="late"), "late\nafter all"))
+    text = in_one_line(amended_message(ADA, record(event="late"), "late\nafter all"))
 
     assert text == (
         "✏️ Corrected: *Ada* is late · 09:04 · Tue 3 Nov · "
@@ -111,18 +133,18 @@ def test_a_correction_fits_into_a_line_of_a_digest() -> None:
 
 
 def test_nothing_of_a_correction_becomes_markup() -> None:
-    facts = replace(ADA, person=SPECIALS, site=SPECIALS, group=SPECIALS, note=SPECIALS)
-    after = replace(facts, event="late")
+    before = record(person_name=SPECIALS, site=SPECIALS, group_name=SPECIALS, note=SPECIALS)
+    after = {**before, "event": "late"}
 
-    assert plain(void_message(facts, SPECIALS)).count(SPECIALS) == 5
-    assert plain(amended_message(facts, after, SPECIALS)).count(SPECIALS) == 9
+    assert plain(void_message(before, SPECIALS)).count(SPECIALS) == 5
+    assert plain(amended_message(before, after, SPECIALS)).count(SPECIALS) == 9
 
 
 def test_the_longest_correction_fits_into_a_message() -> None:
     name, note = "x" * 128, "x" * 1000
-    before = replace(ADA, person="x" * 200, site=name, group=name, note=note)
+    before = record(person_name="x" * 200, site=name, group_name=name, note=note)
 
-    text = amended_message(before, replace(before, event="break_end"), "x" * 500)
+    text = amended_message(before, {**before, "event": "break_end"}, "x" * 500)
 
     assert len(plain(text)) < LONGEST_TEXT
 

@@ -201,6 +201,7 @@ def workings(bench: Bench, transport: Any, **changes: Any) -> Dependencies:
         "policy": bench.policy,
         "total_seconds": 25.0,
         "poll_seconds": PATIENCE_SECONDS * 10,
+        "senders": 16,
         "wake": threading.Event(),
         "clock": bench.clock,
         "random": lambda: 0.5,

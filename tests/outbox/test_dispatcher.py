@@ -1,4 +1,4 @@
-"""One round of the dispatcher: see to the chores, claim what is due, send it, write the end."""
+"""One round of the dispatcher: run the tasks, claim what is due, send it, write the end."""
 
 import logging
 import sqlite3
@@ -246,7 +246,7 @@ def test_a_transport_that_raises_has_told_us_nothing(bench: Bench, make: Make) -
     assert bench.outcomes(message) == ["uncertain", "delivered"]
 
 
-def test_a_chore_that_raises_stops_neither_the_others_nor_the_messages(
+def test_a_task_that_raises_stops_neither_the_others_nor_the_messages(
     bench: Bench, make: Make, transport: RecordingTransport
 ) -> None:
     done: list[str] = []

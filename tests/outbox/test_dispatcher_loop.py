@@ -155,7 +155,7 @@ def fail(*_: object) -> None:
     ("changes", "doing"),
     [
         ({"clock": fail}, "round"),
-        ({"tasks": [fail]}, "chore"),
+        ({"tasks": [fail]}, "task"),
         ({"probes": [fail]}, "probe"),
         ({"probes": [lambda: fail]}, "probe"),
         ({"random": fail}, "delivery"),

@@ -8,8 +8,7 @@ from bench import NINE, Bench
 
 from attendance.outbox import admin, circuit_breaker, lanes, parking, queries
 from attendance.outbox.models import STATUSES
-from attendance.outbox.overview import overview
-from attendance.outbox.queries import Stats
+from attendance.outbox.queries import Stats, overview
 from attendance.outbox.transport import Delivered, Rejected
 
 pytestmark = pytest.mark.both_databases

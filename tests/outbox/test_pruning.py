@@ -26,7 +26,7 @@ DAY = 86400.0
 
 
 @pytest.fixture
-def chore(bench: Bench) -> Pruner:
+def pruner(bench: Bench) -> Pruner:
     return Pruner(bench.database, KEEP, bench.clock)
 
 
@@ -74,41 +74,43 @@ def count(bench: Bench, table: Any) -> int:
         return connection.scalar(select(func.count()).select_from(table)) or 0
 
 
-def run(bench: Bench, chore: Pruner, seconds: int = 60) -> None:
+def run(bench: Bench, pruner: Pruner, seconds: int = 60) -> None:
     """Let time pass, with a round in each second."""
     for _ in range(seconds):
-        chore()
+        pruner()
         bench.clock.forward(1)
 
 
 @pytest.mark.parametrize("become", [sent, cancelled])
 def test_what_is_done_with_is_forgotten_when_its_time_is_over(
-    bench: Bench, chore: Pruner, become: Any
+    bench: Bench, pruner: Pruner, become: Any
 ) -> None:
     message = become(bench)
     bench.clock.forward(90 * DAY - 60)
-    run(bench, chore, 50)
+    run(bench, pruner, 50)
     assert kept(bench) == [message]
     bench.clock.forward(700)
-    chore()
+    pruner()
     assert (kept(bench), count(bench, Attempt)) == ([], 0)
 
 
 @pytest.mark.parametrize("become", [failed, uncertain, pending, under_way])
-def test_what_is_not_done_with_is_never_forgotten(bench: Bench, chore: Pruner, become: Any) -> None:
+def test_what_is_not_done_with_is_never_forgotten(
+    bench: Bench, pruner: Pruner, become: Any
+) -> None:
     message = become(bench)
     bench.clock.forward(10_000 * DAY)
-    run(bench, chore)
+    run(bench, pruner)
     assert kept(bench) == [message]
 
 
-def test_a_step_is_small_and_the_next_follows_soon(bench: Bench, chore: Pruner) -> None:
+def test_a_step_is_small_and_the_next_follows_soon(bench: Bench, pruner: Pruner) -> None:
     bench.database.write(lambda c: settled(c, 250))
     bench.clock.forward(90 * DAY)
-    chore()
-    chore()
+    pruner()
+    pruner()
     assert len(kept(bench)) == 150
-    run(bench, chore, 3)
+    run(bench, pruner, 3)
     assert kept(bench) == []
 
 
@@ -121,22 +123,22 @@ def test_all_workers_together_do_no_more_than_one_alone(bench: Bench) -> None:
 
 
 @pytest.mark.sqlite_only
-def test_nothing_to_prune_costs_no_write(bench: Bench, chore: Pruner) -> None:
+def test_nothing_to_prune_costs_no_write(bench: Bench, pruner: Pruner) -> None:
     sent(bench)
     with turnstile_held(bench):
-        run(bench, chore, 2000)
+        run(bench, pruner, 2000)
     assert count(bench, schedule.ScheduledTask) == 0
 
 
 @pytest.mark.sqlite_only
-def test_what_there_is_to_prune_does_take_a_write(bench: Bench, chore: Pruner) -> None:
+def test_what_there_is_to_prune_does_take_a_write(bench: Bench, pruner: Pruner) -> None:
     """The control of the test above; a database that is busy makes it wait, and no noise."""
     message = sent(bench)
     bench.clock.forward(91 * DAY)
     with turnstile_held(bench):
-        chore()
+        pruner()
     assert kept(bench) == [message]
-    run(bench, chore, 3)
+    run(bench, pruner, 3)
     assert kept(bench) == []
 
 
@@ -149,10 +151,10 @@ def turnstile_held(bench: Bench) -> Iterator[None]:
     turnstile.close()
 
 
-def test_the_trail_tells_what_was_pruned(bench: Bench, chore: Pruner) -> None:
+def test_the_trail_tells_what_was_pruned(bench: Bench, pruner: Pruner) -> None:
     first, last = sent(bench), sent(bench)
     bench.clock.forward(91 * DAY)
-    run(bench, chore)
+    run(bench, pruner)
     with bench.database.snapshot() as connection:
         rows = connection.execute(select(AuditEntry.__table__)).mappings().all()
     [entry] = [row for row in rows if row["action"] == "outbox.pruned"]
@@ -160,15 +162,15 @@ def test_the_trail_tells_what_was_pruned(bench: Bench, chore: Pruner) -> None:
     assert f'"messages":2,"first_id":{first},"last_id":{last}' in entry["after_json"]
 
 
-def test_keys_are_forgotten_after_seven_days(bench: Bench, chore: Pruner) -> None:
+def test_keys_are_forgotten_after_seven_days(bench: Bench, pruner: Pruner) -> None:
     row = {"key_lineage": 1, "fingerprint": "f", "status": 201, "body": "{}", "created_at": NINE}
     rows = [row | {"key": str(number)} for number in range(150)]
     bench.database.write(lambda c: _insert(c, rows))
     bench.clock.forward(KEYS_KEPT.total_seconds())
-    chore()
+    pruner()
     assert count(bench, IdempotencyKey) == 150
     bench.clock.forward(700)
-    run(bench, chore, 3)
+    run(bench, pruner, 3)
     assert count(bench, IdempotencyKey) == 0
 
 
@@ -176,10 +178,10 @@ def _insert(connection: Connection, rows: list[dict[str, Any]]) -> None:
     connection.execute(insert(IdempotencyKey), rows)
 
 
-def test_a_clock_that_was_years_ahead_does_not_stop_it(bench: Bench, chore: Pruner) -> None:
+def test_a_clock_that_was_years_ahead_does_not_stop_it(bench: Bench, pruner: Pruner) -> None:
     bench.clock.forward(4000 * DAY)
     bench.database.write(lambda c: settled(c, 150))
-    chore()
+    pruner()
     bench.clock.forward(-3900 * DAY)
-    run(bench, chore, 3)
+    run(bench, pruner, 3)
     assert kept(bench) == []

@@ -33,7 +33,7 @@ def _beat(api: Api, name: str = "host-1") -> None:
 
 @pytest.fixture
 def impatient(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
-    monkeypatch.setattr(health, "_WRITE_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(health, "BRIEF_WRITE_SECONDS", 0.05)
     return api
 
 

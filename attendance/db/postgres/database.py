@@ -11,12 +11,13 @@ from pathlib import Path
 from sqlalchemy import URL, Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
+from attendance.config.capacity import CONNECTIONS
 from attendance.config.secrets import Secret
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
 from attendance.db.errors import DatabaseError, Denied, TooBusy, Unavailable
 from attendance.db.postgres import checks, privileges
 from attendance.db.postgres.clock import ClockSample, ServerClock, seconds
-from attendance.db.postgres.engine import CONNECTIONS, connected, pooled_engine, single_engine
+from attendance.db.postgres.engine import connected, pooled_engine, single_engine
 from attendance.db.postgres.failures import reason_of
 from attendance.db.postgres.listening import Listener
 from attendance.db.postgres.unit import RetryTransaction, Unit

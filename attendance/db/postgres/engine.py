@@ -9,13 +9,10 @@ from sqlalchemy import URL, Connection, Engine, ExceptionContext, create_engine,
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool, QueuePool
 
+from attendance.config.capacity import CONNECTIONS
 from attendance.db.errors import BadDatabaseUrl, without_values
 from attendance.db.forks import keep_from_forks
 from attendance.db.postgres.clock import ClockSample, seconds
-
-CONNECTIONS = 28
-"""Of one process at most: 8 threads that serve, 16 that send, the dispatcher and its prober; a few
-are kept open, for no transaction is open during a request to Telegram."""
 
 LOCK_SECONDS = 5.0
 _KEPT = 8

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import URL, Connection
 
+from attendance.config.capacity import READERS
 from attendance.db.base import utc_now
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
 from attendance.db.errors import NoDatabase
@@ -32,7 +33,7 @@ def _rewrite_header(connection: Connection) -> None:
 class SqliteDatabase(Database, scheme="sqlite"):
     """One file at `path`."""
 
-    def __init__(self, path: Path, *, readers: int = 24) -> None:
+    def __init__(self, path: Path, *, readers: int = READERS) -> None:
         super().__init__()
         self.path = path
         self.name = str(path)

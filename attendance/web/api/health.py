@@ -5,8 +5,8 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from attendance.db import DatabaseError
-from attendance.outbox import at_work, heartbeat, queries
+from attendance.db import BRIEF_WRITE_SECONDS, DatabaseError
+from attendance.outbox import heartbeat, queries
 from attendance.web.auth import reader
 from attendance.web.pagination import respond
 from attendance.web.problems import Problem
@@ -14,7 +14,6 @@ from attendance.web.services import Services, services
 
 blueprint = Blueprint("health", __name__)
 
-_WRITE_TIMEOUT_SECONDS = 2.0
 _LATE_AFTER_SECONDS = 120.0
 _SHOWN_FOR_SECONDS = 600.0
 """How long a dispatcher that was killed is shown with its age."""
@@ -35,7 +34,7 @@ def readyz() -> Response:
     says `degraded` and why."""
     made = services()
     try:
-        made.database.check_writable(_WRITE_TIMEOUT_SECONDS)
+        made.database.check_writable(BRIEF_WRITE_SECONDS)
     except DatabaseError as error:
         raise Problem(503, "not_ready", str(error), headers={"Retry-After": "5"}) from None
     if "verbose" not in request.args:
@@ -66,7 +65,7 @@ def _ages(made: Services, now: datetime) -> dict[str, float]:
 
 def _reasons(made: Services, stats: queries.Stats, ages: list[float]) -> list[str]:
     """Why messages may not be going out, in words for an operator."""
-    reasons, silent = [], at_work.SILENT_AFTER.total_seconds()
+    reasons, silent = [], heartbeat.SILENT_AFTER.total_seconds()
     if not made.settings.telegram_configured:
         reasons.append("Telegram is not configured: messages wait.")
     elif stats.stopped is not None:
