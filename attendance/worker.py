@@ -25,7 +25,7 @@ from attendance.config.secrets import Secret
 from attendance.db import Database, DatabaseError
 from attendance.maintenance import tasks
 from attendance.maintenance.lifecycle import Lifecycle, ProcessParts, Task
-from attendance.notifications.operations import record_outcome
+from attendance.notifications.outcomes import record_outcome
 from attendance.outbox import circuit_breaker, rate_limiter
 from attendance.outbox.dependencies import Dependencies, OnCrash
 from attendance.outbox.dispatcher import Dispatcher

@@ -145,6 +145,62 @@ def test_only_the_database_s_own_code_begins_or_ends_a_transaction() -> None:
     assert found <= {"db"}
 
 
+ACTS = {
+    "attendance.outbox.admin": {"retry", "cancel", "pause", "resume"},
+    "attendance.outbox.parking": {"pause", "park", "unpark", "forget_refusals"},
+    "attendance.notifications.routing": {"add", "remove", "set_up"},
+}
+"""What changes messages and chats, and is called, with its audit row, by the operations alone."""
+
+
+def _imports(path: Path) -> Iterator[str]:
+    """The dotted names that the module imports, and those that it reads of them."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    called = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            above = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            for alias in node.names:
+                called[alias.asname or alias.name] = above + alias.name
+    yield from called.values()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and (module := called.get(ast.unparse(node.value))):
+            yield f"{module}.{node.attr}"
+
+
+def _imported_by(folder: str) -> set[str]:
+    paths = sorted((ROOT / "attendance" / folder).rglob("*.py"))
+    return {name for path in paths for name in _imports(path)}
+
+
+@pytest.mark.parametrize("folder", ["cli", "web"])
+def test_an_act_on_messages_or_chats_goes_through_the_operations(folder: str) -> None:
+    acts = {f"{module}.{name}" for module, names in ACTS.items() for name in names}
+    imported = _imported_by(folder)
+
+    assert not imported & acts
+    assert any(name.startswith("attendance.notifications.operations.") for name in imported)
+
+
+def test_the_operations_are_where_those_acts_are_called() -> None:
+    acts = {
+        "attendance.outbox.admin": ACTS["attendance.outbox.admin"],
+        "attendance.notifications.routing": ACTS["attendance.notifications.routing"],
+    }
+    called = set(_imports(ROOT / "attendance" / "notifications" / "operations.py"))
+
+    assert {f"{module}.{name}" for module, names in acts.items() for name in names} <= called
+
+
+@pytest.mark.parametrize(("folder", "other"), [("cli", "web"), ("web", "cli")])
+def test_the_command_line_and_the_api_know_nothing_of_each_other(folder: str, other: str) -> None:
+    strange = f"attendance.{other}"
+
+    assert not [
+        name for name in _imported_by(folder) if name == strange or name.startswith(f"{strange}.")
+    ]
+
+
 def test_gunicorn_knows_every_setting_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     """It ignores a misspelt one without a word."""
     for variable in _variables():

@@ -1,23 +1,15 @@
 """The command line: `manage.py`, and the same as the installed command `attendance`.
 
-One module for each group of commands. A command parses, calls and prints; its docstring is its
-help. Exit 0: done. 1: refused, or something wrong was found. 2: wrong usage.
+A folder for each group of commands, and in it a file for each command; a command without a group
+is a file, or a folder where it has several parts. A command parses, calls and prints; its
+docstring is its help. Exit 0: done. 1: refused, or something wrong was found. 2: wrong usage.
 """
 
 import click
 
-from attendance.cli.audit import audit
-from attendance.cli.chats import chats
-from attendance.cli.common import Errors
-from attendance.cli.db import db
-from attendance.cli.dispatch import dispatch
-from attendance.cli.doctor import doctor
-from attendance.cli.keys import keys
-from attendance.cli.move import move
-from attendance.cli.outbox import outbox
-from attendance.cli.sandbox import sandbox
-from attendance.cli.serve import serve
-from attendance.cli.tryout import run as tryout
+from attendance.cli import audit, chats, db, dispatch, doctor, keys, outbox, sandbox, serve
+from attendance.cli.errors import Errors
+from attendance.cli.serve import demo
 
 
 @click.group(cls=Errors, context_settings={"help_option_names": ["-h", "--help"]})
@@ -30,7 +22,16 @@ def main() -> None:
     """
 
 
-for command in (serve, dispatch, sandbox, db, keys, chats, outbox, audit, doctor):
+for command in (
+    serve.serve,
+    dispatch.dispatch,
+    sandbox.sandbox,
+    db.group,
+    keys.group,
+    chats.group,
+    outbox.group,
+    audit.group,
+    doctor.doctor,
+    demo.tryout,
+):
     main.add_command(command)
-db.add_command(move)
-main.add_command(tryout, "tryout")

@@ -1,6 +1,6 @@
-"""What a command refuses, and where it crashes, in the audit trail: as `writes` does for a route.
+"""Put into the audit trail what a command refuses, and where it crashes.
 
-What it does it audits itself, in the transaction of the act.
+As `audited_write` does for a route. What a command does it audits itself, in the act's transaction.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ import click
 from sqlalchemy.exc import SQLAlchemyError
 
 from attendance import audit
-from attendance.cli.common import opened_database, os_user
+from attendance.cli.context import opened_database, os_user
 from attendance.config import ConfigError
 from attendance.config.secrets import redact, without_passwords
 from attendance.db import BRIEF_WRITE_SECONDS, DatabaseError
@@ -25,8 +25,10 @@ Command = Callable[..., None]
 
 
 def audited(action: str) -> Callable[[Command], Command]:
-    """A command, or one of the acts of which it has several, that changes something, or gives the
-    trail out. Wrong usage that was found before it began is no act."""
+    """Decorate a command, or one of its acts, that changes something or gives the trail out.
+
+    Wrong usage that is found before it begins is no act.
+    """
 
     def decorate(command: Command) -> Command:
         @wraps(command)
@@ -51,7 +53,7 @@ def audited(action: str) -> Callable[[Command], Command]:
 
 
 def _note(action: str, outcome: str, reason: str, arguments: Mapping[str, Any]) -> None:
-    """Where there is no database to write to, what is printed says so."""
+    """Append the row; where there is no database to write to, what is printed says so."""
     kind, asked_for = _target(arguments)
     with suppress(ConfigError, DatabaseError, SQLAlchemyError), opened_database() as database:
         now = database.clock()
@@ -60,7 +62,7 @@ def _note(action: str, outcome: str, reason: str, arguments: Mapping[str, Any]) 
 
 
 def _target(arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The type and the id, or the name, of what was asked for; it may be none of ours."""
+    """Return the type, and the id or name, of what was asked for, which need not exist."""
     for argument, kind in _TARGETS.items():
         if argument in arguments:
             return kind, redact(arguments[argument])[:_LONGEST_TARGET]

@@ -8,7 +8,8 @@ import threading
 import click
 
 from attendance.audit.throttle import Throttle
-from attendance.cli.common import examples, load_settings, opened_database
+from attendance.cli.context import load_settings, opened_database
+from attendance.cli.options import examples
 from attendance.config import typos
 from attendance.config.logs import logging_config
 from attendance.db import schema

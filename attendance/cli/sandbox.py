@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-from attendance.cli.common import examples
+from attendance.cli.options import examples
 from attendance.sandbox import Sandbox
 
 DEFAULT_PORT = 8081
@@ -35,7 +35,7 @@ def sandbox(port: int) -> None:
 
 @contextmanager
 def listening(port: int) -> Iterator[Sandbox]:
-    """A running sandbox. Raises ClickException where the port is taken."""
+    """Run a sandbox. Raises ClickException where the port is taken."""
     running = Sandbox(port)
     try:
         running.start()
@@ -50,7 +50,7 @@ def listening(port: int) -> Iterator[Sandbox]:
 
 
 def environment_for(running: Sandbox) -> dict[str, str]:
-    """The settings with which a service sends to the sandbox."""
+    """Return the settings with which a service sends to the sandbox."""
     return {
         "TELEGRAM_API_BASE": running.url,
         "TELEGRAM_BOT_TOKEN": running.token,

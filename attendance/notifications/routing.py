@@ -33,6 +33,10 @@ Destination = tuple[str | None, int | None]
 """A chat's id, None for the default chat that is still to be configured, and a topic of it."""
 
 
+GENERAL_TOPIC = 1
+"""By which people see the topic that has no number for those who write to it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """What must hold of an attendance; where none is given, everything is taken.
@@ -119,6 +123,11 @@ def destinations(
         lane = rows[0].default_migrated_to if rows else None
         places.setdefault((lane or default_chat, None), (default_chat, None))
     return list(places.values())
+
+
+def thread_of(topic: int | None) -> int | None:
+    """The number by which a message names the topic that people see as `topic`."""
+    return None if topic == GENERAL_TOPIC else topic
 
 
 def told_of(

@@ -125,6 +125,17 @@ def parked(chats: Mapping[str, bool]) -> list[str]:
     ]
 
 
+def route(found: Mapping[str, Any]) -> str:
+    """What a route tells a chat of: `site HQ, late (topic 5)`, or `everything`."""
+    parts = (
+        found["site"] and f"site {found['site']}",
+        found["group"] and f"group {found['group']}",
+        found["event"],
+    )
+    what = ", ".join(part for part in parts if part) or "everything"
+    return f"{what} (topic {found['thread_id']})" if found["thread_id"] else what
+
+
 def sentence(person: str, event: Event) -> str:
     """Say what happened in one sentence, as `Ada Lovelace checked in.`"""
     return f"{person} {_WORDS[event][1]}."

@@ -136,7 +136,7 @@ class TestTesting:
     def test_where_the_rate_is_used_up_nothing_is_sent(
         self, configured: Desk, telegram: Sandbox, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("attendance.cli.reaching._PACE_PATIENCE_SECONDS", 0.0)
+        monkeypatch.setattr("attendance.cli.chats.test._RATE_PATIENCE_SECONDS", 0.0)
         configured.done("chats", "test", GROUP, OUTBOX_RATE_GROUP="1/60s")
 
         result = configured.run("chats", "test", GROUP, OUTBOX_RATE_GROUP="1/60s")

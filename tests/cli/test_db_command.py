@@ -3,7 +3,6 @@
 import json
 import sqlite3
 import stat
-import sys
 import threading
 from contextlib import closing
 from pathlib import Path
@@ -38,8 +37,7 @@ def test_upgrade_makes_the_database_for_its_owner_alone(empty_desk: Desk) -> Non
 def test_serve_says_where_it_made_a_database_and_nothing_where_there_was_one(
     empty_desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = sys.modules["attendance.cli.serve"]  # by whose name the package has the command
-    monkeypatch.setattr(module, "_become_gunicorn", lambda: None)
+    monkeypatch.setattr("attendance.cli.serve._become_gunicorn", lambda: None)
     first, second = empty_desk.done("serve"), empty_desk.done("serve")
 
     assert first.startswith(f"A new database was made: {empty_desk.path} (DATABASE_URL), at ")

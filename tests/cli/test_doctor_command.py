@@ -6,7 +6,6 @@ from collections import namedtuple
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import timedelta
-from importlib import import_module
 from typing import Any
 
 import pytest
@@ -14,10 +13,10 @@ from commands import TOKEN, Desk
 
 from attendance.audit import ANONYMOUS, Context, append
 from attendance.audit.sealer import Sealer
+from attendance.cli.doctor import storage
 from attendance.db import utc_now
 from attendance.sandbox import Sandbox
 
-doctor_module = import_module("attendance.cli.doctor")
 Usage = namedtuple("Usage", ["total", "used", "free"])
 
 
@@ -249,7 +248,7 @@ def test_a_bot_that_telegram_refuses_or_that_cannot_reach_it_is_a_failure(
 def test_the_versions_of_sqlite_that_can_corrupt_a_wal(
     version: tuple[int, ...], *, at_fault: bool
 ) -> None:
-    assert doctor_module._has_wal_reset_fault(version) is at_fault
+    assert storage._has_wal_reset_fault(version) is at_fault
 
 
 def test_a_trail_that_nobody_seals_is_warned_of(configured: Desk) -> None:

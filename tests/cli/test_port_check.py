@@ -7,7 +7,7 @@ import click
 import pytest
 from commands import Desk
 
-from attendance.cli.bind import refuse_unusable
+from attendance.cli.serve.port_check import refuse_unusable
 
 
 @pytest.fixture(autouse=True)

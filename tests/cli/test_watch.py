@@ -14,7 +14,7 @@ from datetime import timedelta
 import pytest
 from commands import Desk
 
-from attendance.cli.watch import lines_of
+from attendance.cli.outbox.watch import lines_of
 from attendance.config import RateSetting
 from attendance.db import format_utc, utc_now
 from attendance.outbox.queries import Overview, overview

@@ -1,14 +1,16 @@
 """`/outbox`: what waits, what failed, and an admin's hand on it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from flask import Blueprint, Response
 from sqlalchemy import Connection
 
 from attendance import api_keys
-from attendance.notifications import operations, texts
-from attendance.outbox import admin, queries
+from attendance.notifications import left_alone, operations
+from attendance.outbox import queries
+from attendance.outbox.admin import Changes, Filter
 from attendance.web.auth import AuthenticatedRequest, audited_write, reader
 from attendance.web.body import optional_json_body, query
 from attendance.web.pagination import page, position, respond
@@ -17,17 +19,6 @@ from attendance.web.schemas import ChangeIn, OutboxQuery, RetryIn
 from attendance.web.services import services
 
 blueprint = Blueprint("outbox", __name__)
-
-_NOT_RETRIED = {
-    "pending": " already: it goes out by itself.",
-    "sending": ": it is on its way already.",
-    "sent": ": only what is failed, uncertain or cancelled can be retried.",
-}
-_NOT_CANCELLED = {
-    "sending": ", on its way to Telegram: try again once that has ended.",
-    "sent": " already: it cannot be called back.",
-    "cancelled": " already.",
-}
 
 
 @blueprint.get("/outbox")
@@ -49,18 +40,18 @@ def list_() -> Response:
 @blueprint.get("/outbox/<id:message_id>")
 @reader("admin", "auditor")
 def one(message_id: int) -> Response:
-    return _shown(message_id)
+    return respond(_message(message_id))
 
 
 @blueprint.post("/outbox/<id:message_id>/retry")
 @audited_write("outbox.retried", "admin")
 def retry_one(call: AuthenticatedRequest, message_id: int) -> Response:
     """Put one message back to `pending`."""
-    changes = _retry(call, admin.Filter(ids=[message_id]), optional_json_body(ChangeIn).reason)
-    parked = _parked_chats(changes)
-    waits = {"pending": " ".join([" already.", *parked])} if parked else {}
-    _refuse_unchanged(changes, message_id, {**_NOT_RETRIED, **waits})
-    return respond({**_message(message_id), "message": _went_back(changes, parked)})
+    reason = optional_json_body(ChangeIn).reason
+    changes = _retry(call, Filter(ids=[message_id]), reason, audit_refused=False)
+    to_resume = _chats_to_resume(changes)
+    _refuse_unchanged(changes, message_id, partial(left_alone.not_retried, to_resume=to_resume))
+    return respond({**_message(message_id), "message": _went_back(changes, to_resume)})
 
 
 @blueprint.post("/outbox/retry")
@@ -68,12 +59,12 @@ def retry_one(call: AuthenticatedRequest, message_id: int) -> Response:
 def retry_matching(call: AuthenticatedRequest) -> Response:
     """Put every failed and uncertain message that matches back to `pending`."""
     asked = optional_json_body(RetryIn)
-    chosen = admin.Filter(asked.ids, asked.error, asked.chat_id, asked.since)
-    changes = _retry(call, chosen, asked.reason, note_refused=True)
+    chosen = Filter(asked.ids, asked.error, asked.chat_id, asked.since)
+    changes = _retry(call, chosen, asked.reason, audit_refused=True)
     return respond(
         {
             "status": "SUCCESS",
-            "message": _went_back(changes, _parked_chats(changes)),
+            "message": _went_back(changes, _chats_to_resume(changes)),
             "retried": list(changes.before),
             "refused": [{"id": key, "status": was} for key, was in changes.refused.items()],
         }
@@ -83,23 +74,32 @@ def retry_matching(call: AuthenticatedRequest) -> Response:
 @blueprint.post("/outbox/<id:message_id>/cancel")
 @audited_write("outbox.cancelled", "admin")
 def cancel(call: AuthenticatedRequest, message_id: int) -> Response:
+    """Give one message up."""
     reason = optional_json_body(ChangeIn).reason
 
-    def work(connection: Connection) -> admin.Changes:
+    def work(connection: Connection) -> Changes:
         api_keys.note_use(connection, call.now, call.key)
-        changes = admin.cancel(connection, call.now, [message_id])
-        operations.record_changes(
-            connection, call.now, call.context, "outbox.cancelled", changes, "cancelled", reason
+        return operations.cancel(
+            connection, call.now, call.context, [message_id], reason, audit_refused=False
         )
-        return changes
 
     changes = services().database.write(work)
-    _refuse_unchanged(changes, message_id, _NOT_CANCELLED)
-    return _shown(message_id)
-
-
-def _shown(message_id: int) -> Response:
+    _refuse_unchanged(changes, message_id, left_alone.not_cancelled)
     return respond(_message(message_id))
+
+
+def _retry(
+    call: AuthenticatedRequest, chosen: Filter, reason: str | None, *, audit_refused: bool
+) -> Changes:
+    def work(connection: Connection) -> Changes:
+        api_keys.note_use(connection, call.now, call.key)
+        return operations.retry(
+            connection, call.now, call.context, chosen, reason, audit_refused=audit_refused
+        )
+
+    changes = services().database.write(work)
+    services().wake.set()
+    return changes
 
 
 def _message(message_id: int) -> dict[str, Any]:
@@ -110,49 +110,25 @@ def _message(message_id: int) -> dict[str, Any]:
     return found
 
 
-def _parked_chats(changes: admin.Changes) -> list[str]:
-    """A sentence for each chat that has to be resumed before what waits now goes out."""
+def _chats_to_resume(changes: Changes) -> list[str]:
     with services().database.snapshot() as connection:
-        return texts.parked(queries.parked_chats_of(connection, changes.waiting))
+        return operations.chats_to_resume(connection, changes)
 
 
-def _went_back(changes: admin.Changes, parked: list[str]) -> str:
-    return " ".join([f"{len(changes.before)} went back to pending.", *parked])
+def _went_back(changes: Changes, to_resume: list[str]) -> str:
+    return " ".join([f"{len(changes.before)} went back to pending.", *to_resume])
 
 
-def _retry(
-    call: AuthenticatedRequest,
-    chosen: admin.Filter,
-    reason: str | None,
-    *,
-    note_refused: bool = False,
-) -> admin.Changes:
-    """With `note_refused` what is left alone is audited, too, and need not be refused."""
-
-    def work(connection: Connection) -> admin.Changes:
-        api_keys.note_use(connection, call.now, call.key)
-        changes = admin.retry(connection, call.now, chosen)
-        operations.record_changes(
-            connection, call.now, call.context, "outbox.retried", changes, "pending", reason
-        )
-        if note_refused:
-            operations.record_refused(connection, call.now, call.context, "outbox.retried", changes)
-        return changes
-
-    changes = services().database.write(work)
-    services().wake.set()
-    return changes
-
-
-def _refuse_unchanged(changes: admin.Changes, message_id: int, why: Mapping[str, str]) -> None:
-    refused: Mapping[int, str | None] = changes.refused
-    if message_id not in refused:
+def _refuse_unchanged(
+    changes: Changes, message_id: int, sentence: Callable[[int, str], str]
+) -> None:
+    """Refuse with 404 or 409 where the message was left alone; `sentence` says why it was."""
+    if message_id not in changes.refused:
         return
-    status = refused[message_id]
+    status = changes.refused[message_id]
     if status is None:
         raise _unknown(message_id)
-    said = why.get(status, " now: try again.")  # it came to be between two looks
-    raise Problem(409, "wrong_status", f"Message {message_id} is {status}{said}")
+    raise Problem(409, "wrong_status", sentence(message_id, status))
 
 
 def _unknown(message_id: int) -> Problem:
