@@ -1,14 +1,18 @@
 """What every test may use: a fresh, migrated database of its own.
 
 Tests that speak of what both databases promise are marked `both_databases`, and run on each; those
-among them that speak of SQLite alone, `sqlite_only`. Tests that measure are marked `alone`.
+among them that speak of SQLite alone, `sqlite_only`. Tests that measure are marked `alone`. The
+marks that choose what runs are given by `choosing`, and told of in README.md.
 """
 
+import gc
 import os
+import shutil
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
+from choosing import MARKS, in_order, marks_of, processes, spread
 from hypothesis import settings
 from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from taking_turns import turn
@@ -29,9 +33,30 @@ def close_what_was_opened() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "both_databases: runs on SQLite and on PostgreSQL")
-    config.addinivalue_line("markers", "sqlite_only: not on PostgreSQL, though its module is")
-    config.addinivalue_line("markers", "alone: measures, with no other test beside it")
+    for mark in MARKS:
+        config.addinivalue_line("markers", mark)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_cmdline_main(config: pytest.Config) -> None:
+    """Use all cores for whole folders, unless the command says how many processes it wants."""
+    spread(config)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """More than there are cores: the tests wait more than they work."""
+    return processes()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Mark the tests before some are chosen by their marks, and put all in order."""
+    for item in items:
+        for mark in marks_of(item):
+            item.add_marker(mark)
+    yield
+    items[:] = in_order(items)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -39,6 +64,12 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """Outside the test's timeout: to wait for a turn is no fault of the test."""
     with turn(alone=_is_for(item, "alone")):
         return (yield)
+
+
+def pytest_collection_finish() -> None:
+    """The tests themselves stay until the end: the collector need not look at them again."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -77,12 +108,19 @@ def postgres_url(postgres: PostgresServer, postgres_template: str) -> Iterator[s
         yield url
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that nobody has open: it may be copied, which takes a thousandth of
+    the time of the migrations."""
+    path = tmp_path_factory.mktemp("migrated") / "attendance.db"
+    schema.upgrade(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-def sqlite_url(tmp_path: Path) -> str:
+def sqlite_url(migrated: Path, tmp_path: Path) -> str:
     """The URL of a migrated SQLite file, opened by nobody."""
-    url = f"sqlite:///{tmp_path}/attendance.db"
-    schema.upgrade(url)
-    return url
+    return f"sqlite:///{shutil.copy(migrated, tmp_path)}"
 
 
 @pytest.fixture

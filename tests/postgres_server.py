@@ -26,6 +26,9 @@ HOW_TO_GET_IT = (
 # Made to be thrown away: what only durability needs is off, unless a test asks for it.
 _FAST = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off", "shared_buffers": "32MB"}
 _START_SECONDS = 30.0
+_FIRST_WITH_STRATEGIES = 150000
+_COPIED = "STRATEGY FILE_COPY"
+"""Takes half the time of the usual way, which is through the log, where nothing is synced."""
 
 
 def binaries() -> Path | None:
@@ -47,6 +50,7 @@ class PostgresServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._helper = ThreadPoolExecutor(1)
         self._ahead: dict[str, Future[str]] = {}
+        self._strategy = ""
         self._run("initdb", "-A", "trust", "-U", "postgres", "-N", "-E", "UTF8", "--locale=C")
 
     def start(self) -> None:
@@ -62,6 +66,8 @@ class PostgresServer:
         while not self._answers():
             assert time.monotonic() < ends, (self.place / "log").read_text()
             time.sleep(0.01)
+        ((version,),) = self.execute("SHOW server_version_num")
+        self._strategy = _COPIED if int(version) >= _FIRST_WITH_STRATEGIES else ""
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """SIGINT ends it at once and in order; SIGQUIT as a crash would."""
@@ -105,7 +111,7 @@ class PostgresServer:
 
     def _create(self, template: str) -> str:
         name = f"test_{next(self._numbers)}"
-        self.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.execute(f"CREATE DATABASE {name} TEMPLATE {template} {self._strategy}")
         return name
 
     def _answers(self) -> bool:

@@ -10,10 +10,11 @@ import click
 from attendance.cli import audit, chats, db, dispatch, doctor, keys, outbox, sandbox, serve
 from attendance.cli.errors import Errors
 from attendance.cli.serve import demo
+from attendance.config.version import version
 
 
 @click.group(cls=Errors, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="attendance", message="%(prog)s %(version)s")
+@click.version_option(version(), message="%(prog)s %(version)s")
 def main() -> None:
     """Record attendance and tell people about it on Telegram, with nothing lost.
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import closing, suppress
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ def bring_up(connection: Connection) -> None:
 
 def head_revision() -> str:
     """The revision that this version of the code needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
+    head = _scripts(_place()).get_current_head()
     assert head is not None  # noqa: S101 - there is a first migration
     return head
 
@@ -110,7 +111,7 @@ def current_revision(connection: Connection) -> str | None:
 def is_outdated(connection: Connection) -> bool:
     """Whether the database lacks what this version needs. A newer one does not: old and new
     versions run side by side for the length of a rolling restart."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in _scripts(_place()).walk_revisions()}
     return current_revision(connection) in {None, *known} - {head_revision()}
 
 
@@ -153,8 +154,17 @@ def differences(connection: Connection) -> list[Any]:
     return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
+@cache
+def _scripts(place: Path) -> ScriptDirectory:
+    """The migrations there: reading them takes longer than all else that a start asks of them."""
+    return ScriptDirectory(place)
+
+
+def _place() -> Path:
+    return next((place for place in _PLACES if (place / "env.py").exists()), _PLACES[0])
+
+
 def _config() -> Config:
-    place = next((place for place in _PLACES if (place / "env.py").exists()), _PLACES[0])
     config = Config()
-    config.set_main_option("script_location", str(place).replace("%", "%%"))
+    config.set_main_option("script_location", str(_place()).replace("%", "%%"))
     return config

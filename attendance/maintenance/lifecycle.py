@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from importlib.metadata import version
 from typing import Any
 
 from sqlalchemy import Connection
@@ -26,6 +25,7 @@ from attendance.audit.throttle import CRASHED, Kind, Throttle
 from attendance.audit.trail import service_context
 from attendance.config import Settings
 from attendance.config.secrets import Secret, without_passwords
+from attendance.config.version import version
 from attendance.db import BRIEF_WRITE_SECONDS, Database, DatabaseError
 from attendance.notifications.texts import anchor_message
 from attendance.outbox.queue import Draft, enqueue
@@ -135,7 +135,7 @@ class Lifecycle:
 
     def _description(self) -> dict[str, Any]:
         return {
-            "version": version("attendance"),
+            "version": version(),
             "configuration": configuration_hash(self._parts.settings),
         }
 

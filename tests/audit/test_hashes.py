@@ -52,6 +52,7 @@ def by_the_definition(leaves: list[bytes]) -> bytes:
     return hashlib.sha256(b"\1" + left + right).digest()
 
 
+@pytest.mark.slow
 @given(st.lists(HASHES, min_size=1, max_size=70))
 def test_a_tree_of_any_size_follows_the_definition(leaves: list[bytes]) -> None:
     assert merkle.root(leaves) == by_the_definition(leaves)
@@ -72,6 +73,7 @@ def test_the_canonical_form(row: dict[str, object], text: str) -> None:
     assert canonical(row) == text.encode()
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])  # the first text takes its time
 @given(st.dictionaries(st.sampled_from("abc"), st.text() | st.integers() | st.booleans()))
 def test_it_is_what_any_encoder_of_json_makes(row: dict[str, object]) -> None:
@@ -84,6 +86,7 @@ VALUES = st.none() | st.integers(-(2**63), 2**63 - 1) | st.text() | st.binary()
 ROWS = st.dictionaries(st.sampled_from(["a", "b", "c"]), VALUES)
 
 
+@pytest.mark.slow
 @settings(suppress_health_check=[HealthCheck.too_slow])  # the first text takes its time
 @given(st.lists(ROWS, min_size=2, max_size=2))
 def test_two_rows_have_one_hash_only_where_they_say_the_same(rows: list[dict[str, object]]) -> None:

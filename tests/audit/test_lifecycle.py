@@ -50,6 +50,7 @@ def rows(path: Path, query: str) -> list[dict[str, Any]]:
         return [dict(row) for row in connection.execute(query)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("telegram", [{}, TELEGRAM], ids=["unconfigured", "configured"])
 def test_a_service_notes_its_start_and_stop_and_seals_them(
     tmp_path: Path, telegram: dict[str, str]
@@ -73,6 +74,7 @@ def test_a_service_notes_its_start_and_stop_and_seals_them(
     assert counts["rows"] == counts["leaves"]
 
 
+@pytest.mark.slow
 def test_a_service_without_a_dispatcher_leaves_the_sealing_to_others(tmp_path: Path) -> None:
     with Process(tmp_path, "serve", DISPATCHER="off", WEB_CONCURRENCY="1") as service:
         service.await_ready()
@@ -82,6 +84,7 @@ def test_a_service_without_a_dispatcher_leaves_the_sealing_to_others(tmp_path: P
     assert rows(service.database, "SELECT * FROM audit_seal") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["on", "off"])
 def test_a_dispatcher_alone_does_the_same(tmp_path: Path, database_url: str, setting: str) -> None:
     """Beside a service with DISPATCHER=off, whose settings it may share."""
@@ -195,6 +198,7 @@ def test_the_end_of_a_thread_is_a_row(database: SqliteDatabase, lifecycle: Lifec
     assert json.loads(row["after_json"])["code"] == "thread"
 
 
+@pytest.mark.slow
 def test_a_dispatcher_whose_rounds_fail_says_so_in_the_trail(
     tmp_path: Path, database_url: str
 ) -> None:
@@ -230,6 +234,7 @@ def test_a_service_without_a_bot_seals_and_prunes_all_the_same(database: SqliteD
     assert {Sealer, Pruner} <= {type(task.run) for task in lifecycle.tasks}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dispatcher", ["on", "off"])
 def test_the_key_of_one_who_only_reads_is_seen_to_be_in_use(
     tmp_path: Path, dispatcher: str

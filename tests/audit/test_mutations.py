@@ -34,14 +34,13 @@ from attendance.audit import seals
 from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.report import Report
 from attendance.audit.verify import Scope, verify
-from attendance.db import Database, SqliteDatabase, parse_utc, schema
+from attendance.db import Database, SqliteDatabase, parse_utc
 
 
 @pytest.fixture(scope="module")
-def sealed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Checkpoint]:
+def sealed(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Checkpoint]:
     """A sealed trail that nobody has open, and its head."""
-    path = tmp_path_factory.mktemp("sealed") / "attendance.db"
-    schema.upgrade(f"sqlite:///{path}")
+    path = Path(shutil.copy(migrated, tmp_path_factory.mktemp("sealed")))
     with closing(SqliteDatabase(path)) as database:
         Trail(database).grow(*BATCHES)
         with database.snapshot() as connection:
@@ -127,6 +126,7 @@ def test_an_untouched_copy_passes(sealed: tuple[Path, Checkpoint], tmp_path: Pat
     assert (report.anchors_matched, report.macs_checked) == (1, len(BATCHES))
 
 
+@pytest.mark.slow
 def test_every_mutant_is_found_and_named(sealed: tuple[Path, Checkpoint], tmp_path: Path) -> None:
     path, anchor = sealed
     killed, made = 0, 0
@@ -193,6 +193,7 @@ def test_rows_that_wait_for_their_seal_are_no_tampering(
     assert (report.findings, names, report.unsealed) == ([], [], 3)
 
 
+@pytest.mark.slow
 def test_a_backlog_that_was_not_sealed_to_its_end_is_no_tampering(database: Database) -> None:
     """Rows that waited long for a sealer, which was then killed between two seals."""
     trail = Trail(database)

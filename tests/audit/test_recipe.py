@@ -1,6 +1,5 @@
 """The auditor's recipe for reading the live file: with SQLite, and with Datasette itself."""
 
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -12,10 +11,13 @@ from typing import Any
 
 import pytest
 import requests
+from ports import free_port
 from service_process import wait_until
 from trails import ADA, Trail
 
 from attendance.audit import append
+
+pytestmark = pytest.mark.slow
 
 PAGE = (Path(__file__).parents[2] / "docs" / "auditor.md").read_text(encoding="utf-8")
 METADATA = PAGE.partition("```yaml\n")[2].partition("```")[0]
@@ -42,9 +44,7 @@ def by_datasette(path: Path) -> list[dict[str, Any]]:
 @contextmanager
 def datasette(path: Path, metadata: str, *options: str) -> Iterator[str]:
     """The address of the database in a browser."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
+    port = str(free_port())
     file = path.with_name("metadata.yaml")
     file.write_text(metadata, encoding="utf-8")
     url = f"http://127.0.0.1:{port}"

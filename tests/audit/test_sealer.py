@@ -22,6 +22,7 @@ EVERY_ROW = "SELECT id FROM audit ORDER BY id"
 SEALED_ROWS = "SELECT audit_id AS id FROM audit_leaf ORDER BY seq"
 
 
+@pytest.mark.slow
 def test_every_row_gets_a_leaf_and_a_number_without_gaps(trail: Trail) -> None:
     trail.grow(3, 1, 700)
 
@@ -29,6 +30,7 @@ def test_every_row_gets_a_leaf_and_a_number_without_gaps(trail: Trail) -> None:
     assert [row["seq"] for row in trail.rows("SELECT seq FROM audit_leaf")] == [*range(1, 705)]
 
 
+@pytest.mark.slow
 def test_a_seal_holds_500_rows_at_most_and_says_whether_more_wait(trail: Trail) -> None:
     trail.record(1001)
     trail.seal()
@@ -144,6 +146,7 @@ def test_where_all_is_sealed_and_settled_it_asks_for_the_newest_row_only(
     assert trail.rows(SEALED_ROWS) == trail.rows(EVERY_ROW)
 
 
+@pytest.mark.slow
 def test_a_backlog_is_not_left_to_others(trail: Trail) -> None:
     trail.record(2600)
     for _ in range(2):
@@ -250,6 +253,7 @@ def test_after_a_restart_the_whole_trail_is_looked_at(trail: Trail) -> None:
     assert trail.value("SELECT count(*) FROM audit_leaf WHERE audit_id = 500") == 1
 
 
+@pytest.mark.slow
 def test_a_row_that_becomes_visible_below_a_backlog_is_sealed(trail: Trail) -> None:
     insert_late(trail, 5000)
     trail.record(1200)

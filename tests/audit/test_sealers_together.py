@@ -48,6 +48,7 @@ def wait_for(logs: list[Path], count: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_each_row_is_sealed_exactly_once_and_nothing_forks(
     trail: Trail, database_url: str, tmp_path: Path
 ) -> None:

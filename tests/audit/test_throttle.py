@@ -76,6 +76,7 @@ def test_what_could_not_be_written_is_counted_with_the_next(refusals: Throttle) 
     assert (told.count, told.first, told.last) == (4, NINE, later)
 
 
+@pytest.mark.slow
 def test_many_callers_cannot_make_many_rows(refusals: Throttle) -> None:
     admitted = sum(refusals.admit(NINE, from_address(number)) for number in range(10_000))
     told = refusals.take_over(NINE, all_of_them=True)
@@ -85,6 +86,7 @@ def test_many_callers_cannot_make_many_rows(refusals: Throttle) -> None:
     assert admitted + sum(one.count for one in told) == 10_000
 
 
+@pytest.mark.slow
 def test_one_who_is_loud_does_not_hide_another(refusals: Throttle) -> None:
     for _ in range(100_000):
         refusals.admit(NINE, STRANGER)
@@ -92,6 +94,7 @@ def test_one_who_is_loud_does_not_hide_another(refusals: Throttle) -> None:
     assert refusals.admit(NINE, from_address(1))
 
 
+@pytest.mark.slow
 def test_however_much_is_refused_the_first_crash_has_a_row_of_its_own(refusals: Throttle) -> None:
     for number in range(10_000):
         refusals.admit(NINE, from_address(number))
@@ -99,6 +102,7 @@ def test_however_much_is_refused_the_first_crash_has_a_row_of_its_own(refusals: 
     assert [refusals.admit(NINE, CRASH) for _ in range(11)] == [True] * 10 + [False]
 
 
+@pytest.mark.slow
 def test_however_much_crashes_the_first_refusal_has_one(refusals: Throttle) -> None:
     crashes = [replace(CRASH, source_ip=f"2001:db8::{number:x}") for number in range(10_000)]
     admitted = sum(refusals.admit(NINE, crash) for crash in crashes)

@@ -42,6 +42,7 @@ def with_a_gap(trail: Trail) -> Trail:
     return trail
 
 
+@pytest.mark.slow
 def test_a_clock_set_back_and_a_kill_before_the_seal_are_no_tampering(
     database_url: str, tmp_path: Path
 ) -> None:
@@ -84,6 +85,7 @@ def test_rows_that_wait_too_long_are_told_by_the_wall_clock(
     assert (report.findings, report.unsealed, report.overdue) == ([], 1, overdue)
 
 
+@pytest.mark.slow
 def test_a_row_slipped_in_behind_the_seals_is_found_once_one_has_passed_it(trail: Trail) -> None:
     with_a_gap(trail).now += 2 * A_MINUTE
     trail.record()
@@ -111,6 +113,7 @@ def test_where_a_cut_has_left_room_nothing_can_be_slipped_in(trail: Trail) -> No
     assert "unsealed_old" in verified(trail).counts
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("later", "names"), [(A_MINUTE, {}), (A_MINUTE + A_MOMENT, {"unsealed_old": 1})]
 )
@@ -127,6 +130,7 @@ def test_a_row_has_a_minute_to_become_visible_after_one_with_a_greater_id(
     assert verified(trail).counts == names
 
 
+@pytest.mark.slow
 def test_the_last_seal_of_a_backlog_leaves_nothing_below_it(trail: Trail) -> None:
     """Else it could not say, by `backlog`, that all that was there is sealed."""
     slip_in(trail, 5000)

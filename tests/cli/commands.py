@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,7 +19,7 @@ from sqlalchemy import Connection
 from attendance.audit.sealer import Sealer
 from attendance.cli import main
 from attendance.config import Settings
-from attendance.db import Database, SqliteDatabase, format_utc, schema, utc_now
+from attendance.db import Database, SqliteDatabase, format_utc, utc_now
 from attendance.outbox.queue import Draft, enqueue
 
 ROOT = Path(__file__).parent.parent.parent
@@ -148,12 +149,12 @@ def _logging_kept() -> Iterator[None]:
             logging.getLogger(name).setLevel(level)
 
 
-def make_desk(directory: Path, *, migrated: bool = True) -> Desk:
+def make_desk(directory: Path, original: Path | None = None) -> Desk:
+    """With a copy of the database `original`, which nobody has open; or with none."""
     settings = {
         "DATABASE_URL": f"sqlite:///{directory}/attendance.db",
         "BIND": f"unix:{directory}/http",  # whoever listens at the usual port
     }
-    desk = Desk(directory, settings)
-    if migrated:
-        schema.upgrade(desk.environ["DATABASE_URL"])
-    return desk
+    if original is not None:
+        shutil.copy(original, directory / "attendance.db")
+    return Desk(directory, settings)

@@ -10,14 +10,14 @@ from postgres_server import PostgresServer
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return make_desk(tmp_path)
+def desk(tmp_path: Path, migrated: Path) -> Desk:
+    return make_desk(tmp_path, migrated)
 
 
 @pytest.fixture
 def empty_desk(tmp_path: Path) -> Desk:
     """Where nobody has made a database yet."""
-    return make_desk(tmp_path, migrated=False)
+    return make_desk(tmp_path)
 
 
 @pytest.fixture
@@ -29,10 +29,10 @@ def target(postgres: PostgresServer) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def moved(
-    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+    postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory, migrated: Path
 ) -> Iterator[MovedDesk]:
     """A database of everything that was moved, with a password on the command line."""
-    desk = make_desk(tmp_path_factory.mktemp("moved"))
+    desk = make_desk(tmp_path_factory.mktemp("moved"), migrated)
     fill(desk)
     with postgres.fresh() as url:
         typed = url.replace("postgres@", f"postgres:{PASSWORD}@")

@@ -3,6 +3,8 @@
 import pytest
 from commands import TOKEN, Desk
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def trail(desk: Desk) -> Desk:

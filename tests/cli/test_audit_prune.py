@@ -19,6 +19,8 @@ from attendance.audit.checkpoint import Checkpoint
 from attendance.audit.sealer import Sealer
 from attendance.db import TooBusy, Unavailable
 
+pytestmark = pytest.mark.slow
+
 COMMAND = ("audit", "prune", "--older-than")
 OLD = datetime(2024, 1, 1, tzinfo=UTC)
 

@@ -16,6 +16,8 @@ from attendance.outbox.types import Policy, Settled
 from attendance.records.corrections import Order, amend
 from attendance.records.recording import Entry, Recording, Reporter, Rules, record_attendance
 
+pytestmark = pytest.mark.slow
+
 DAY = timedelta(days=1)
 
 

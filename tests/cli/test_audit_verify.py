@@ -13,6 +13,8 @@ from attendance.audit.sealer import Sealer
 from attendance.config.secrets import Secret
 from attendance.db import utc_now
 
+pytestmark = pytest.mark.slow
+
 SIGNED = {"AUDIT_HMAC_KEY": "a-key-that-is-kept-elsewhere"}
 
 

@@ -85,6 +85,7 @@ def test_the_first_conditions_end_that_it_is_told_of_everything(desk: Desk) -> N
     assert _routes(desk) == [("HQ", None, None, None)]
 
 
+@pytest.mark.slow
 def test_settings_alone_leave_a_chat_s_conditions(desk: Desk) -> None:
     desk.done("chats", "add", "--site", "HQ", "--title", "Office", "--", GROUP)
 
@@ -106,6 +107,7 @@ def test_the_change_is_audited_with_the_user(desk: Desk) -> None:
     assert json.loads(entry["after_json"]) == {"routes": ["site HQ"], "title": "Office"}
 
 
+@pytest.mark.slow
 def test_a_chat_is_removed_and_what_waits_for_it_stays(desk: Desk) -> None:
     desk.done("chats", "add", "--site", "HQ", "--site", "Berlin", "--", GROUP)
     desk.message(chat=GROUP)
@@ -120,6 +122,7 @@ def test_a_chat_is_removed_and_what_waits_for_it_stays(desk: Desk) -> None:
     assert json.loads(entry["before_json"]) == {"routes": ["site HQ", "site Berlin"]}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "left"),
     [
@@ -157,6 +160,7 @@ def test_of_the_default_chat_it_is_said_that_it_stays_one(desk: Desk) -> None:
     assert "TELEGRAM_CHAT_ID" in desk.done("chats", "remove", "1000")
 
 
+@pytest.mark.slow
 def test_the_list_says_what_each_is_told_of_and_what_holds_it_up(desk: Desk) -> None:
     desk.environ["TELEGRAM_CHAT_ID"] = "1000"
     desk.message(chat="1000")

@@ -35,6 +35,7 @@ class TestTesting:
         assert message.thread_id == 5
         assert configured.rows("SELECT * FROM outbox") == []
 
+    @pytest.mark.slow
     def test_it_reaches_a_paused_chat_too_and_says_so(
         self, configured: Desk, telegram: Sandbox
     ) -> None:
@@ -63,6 +64,7 @@ class TestTesting:
         )
         assert [row["lane"] for row in configured.rows("SELECT lane FROM outbox_start")] == [GROUP]
 
+    @pytest.mark.slow
     def test_it_learns_what_a_known_chat_is_called(
         self, configured: Desk, telegram: Sandbox
     ) -> None:
@@ -123,6 +125,7 @@ class TestTesting:
         assert result.exit_code == 1
         assert remedy in result.stderr
 
+    @pytest.mark.slow
     def test_a_group_that_moved_is_tested_where_it_lives(
         self, configured: Desk, telegram: Sandbox
     ) -> None:
@@ -225,6 +228,7 @@ class TestTheDoctor:
         assert result.exit_code == code, result.stdout
         return {one["subject"]: one for one in json.loads(result.stdout)}
 
+    @pytest.mark.slow
     def test_it_asks_after_the_default_chat_and_each_destination_without_a_message(
         self, configured: Desk, telegram: Sandbox
     ) -> None:
@@ -236,6 +240,7 @@ class TestTheDoctor:
         assert found[f"chat {GROUP}"]["state"] == "ok"
         assert telegram.messages() == []
 
+    @pytest.mark.slow
     @pytest.mark.parametrize(
         ("status", "words"),
         [("unknown", "not seen: 400"), ("no_rights", "supergroup Group 1234567890: 400")],
@@ -270,10 +275,11 @@ class TestTheDoctor:
     def test_a_slower_pace_is_fine(self, configured: Desk) -> None:
         assert self._findings(configured, 0, OUTBOX_RATE_GROUP="10/60s")["pace"]["state"] == "ok"
 
+    @pytest.mark.slow
     def test_a_wrong_template_stops_the_service_before_it_makes_a_database(
         self, tmp_path: Path
     ) -> None:
-        desk = make_desk(tmp_path, migrated=False)
+        desk = make_desk(tmp_path)
 
         result = desk.process("serve", NOTICE_TEMPLATE_LATE="*{person}")
 

@@ -12,6 +12,8 @@ from commands import Desk
 
 from attendance import audit
 
+pytestmark = pytest.mark.slow
+
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)

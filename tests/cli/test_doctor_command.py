@@ -106,6 +106,7 @@ def test_a_file_that_is_no_database_does_not_hide_the_rest(empty_desk: Desk) -> 
     assert "telegram" in found
 
 
+@pytest.mark.slow
 def test_a_database_that_others_may_read_is_a_warning(configured: Desk) -> None:
     configured.path.chmod(0o644)
 
@@ -129,6 +130,7 @@ def test_a_full_disk_is_a_failure(configured: Desk, monkeypatch: pytest.MonkeyPa
     assert "free some space" in found["remedy"]
 
 
+@pytest.mark.slow
 def test_a_journal_of_another_kind_is_a_failure(configured: Desk) -> None:
     with closing(sqlite3.connect(configured.path)) as stranger:
         assert stranger.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
@@ -170,6 +172,7 @@ def test_no_key_is_a_warning(configured: Desk) -> None:
     assert found["remedy"].startswith("manage.py keys create")
 
 
+@pytest.mark.slow
 def test_failed_messages_and_parked_chats_are_warnings(configured: Desk) -> None:
     configured.message("failed")
     configured.message("uncertain")
@@ -251,6 +254,7 @@ def test_the_versions_of_sqlite_that_can_corrupt_a_wal(
     assert storage._has_wal_reset_fault(version) is at_fault
 
 
+@pytest.mark.slow
 def test_a_trail_that_nobody_seals_is_warned_of(configured: Desk) -> None:
     an_hour_ago = utc_now() - timedelta(hours=1)
     configured.write(lambda c: append(c, an_hour_ago, Context(ANONYMOUS), "test.happened"))

@@ -244,6 +244,7 @@ def test_an_argument_that_is_no_text_is_refused_in_a_sentence(desk: Desk) -> Non
     assert (result.exit_code, result.stderr) == (1, "Error: An argument is not text in UTF-8.\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(("keys", "list"), 0), (("keys", "revoke", "nobody"), 1), (("keys", "nonsense"), 2)],
@@ -277,6 +278,7 @@ REFUSED: dict[str, tuple[str, ...]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("action", REFUSED)
 def test_a_command_that_refuses_an_act_is_in_the_trail(desk: Desk, action: str) -> None:
     desk.run("audit", "export")
@@ -332,6 +334,7 @@ def test_a_reader_that_goes_away_is_no_crash(desk: Desk, monkeypatch: pytest.Mon
     assert [entry["outcome"] for entry in desk.audited("audit.exported")] == ["success"]
 
 
+@pytest.mark.slow
 def test_a_process_without_a_database_ends_with_a_sentence(empty_desk: Desk) -> None:
     result = empty_desk.process("outbox", "retry", DATABASE_URL="")
 
@@ -340,6 +343,7 @@ def test_a_process_without_a_database_ends_with_a_sentence(empty_desk: Desk) -> 
     assert result.stderr.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_a_token_in_the_settings_is_in_no_output(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:

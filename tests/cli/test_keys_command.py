@@ -41,6 +41,7 @@ def test_the_key_stands_alone_on_the_last_line(desk: Desk) -> None:
     assert "shown once" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_process_prints_the_key_alone_on_standard_output(desk: Desk) -> None:
     result = desk.process("keys", "create", "door", "--role", "frontend")
 
@@ -119,6 +120,7 @@ def test_a_name_is_unique_among_live_keys(desk: Desk) -> None:
     assert len(desk.rows("SELECT * FROM api_key")) == 1
 
 
+@pytest.mark.slow
 def test_a_revoked_key_s_name_is_free_again(desk: Desk) -> None:
     first = _create(desk)
     desk.done("keys", "revoke", "door")
@@ -129,6 +131,7 @@ def test_a_revoked_key_s_name_is_free_again(desk: Desk) -> None:
     assert (_status(desk, first), _status(desk, second)) == (401, 201)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name_or_id", ["door", "1"])
 def test_a_key_is_revoked_by_name_or_id(desk: Desk, name_or_id: str) -> None:
     key = _create(desk)
@@ -141,6 +144,7 @@ def test_a_key_is_revoked_by_name_or_id(desk: Desk, name_or_id: str) -> None:
     assert desk.audited("key.revoked")[0]["target_id"] == "1"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name_or_id", ["door", "1"])
 def test_a_key_is_rotated_by_name_or_id(desk: Desk, name_or_id: str) -> None:
     old = _create(desk)
@@ -189,6 +193,7 @@ def test_a_refusal_notes_which_key_was_asked_for(
     assert entry["target_id"] == noted
 
 
+@pytest.mark.slow
 def test_a_revoked_key_cannot_be_revoked_again(desk: Desk) -> None:
     _create(desk)
     desk.done("keys", "revoke", "door")
@@ -197,6 +202,7 @@ def test_a_revoked_key_cannot_be_revoked_again(desk: Desk) -> None:
     assert desk.run("keys", "rotate", "1").exit_code == 1
 
 
+@pytest.mark.slow
 def test_the_list_shows_all_keys_and_no_hash(desk: Desk) -> None:
     _create(desk, "door")
     _create(desk, "ines", "auditor")

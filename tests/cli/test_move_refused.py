@@ -54,6 +54,7 @@ def test_a_target_that_is_not_empty(desk: Desk, target: str, make: Callable[[str
     assert _is_open(desk)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_not_there(desk: Desk, tmp_path: Path) -> None:
     url = f"postgresql+psycopg://me:pw-1@/a?host={tmp_path}"
     told = _refused(desk.run("db", "move", "--to-file", str(_written(tmp_path, url))))

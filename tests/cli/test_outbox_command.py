@@ -16,6 +16,7 @@ def messages(desk: Desk) -> dict[str, int]:
     return {status: desk.message(status, error=f"{status} 50%") for status in (*SETTLED, "pending")}
 
 
+@pytest.mark.slow
 def test_without_arguments_every_failed_and_uncertain_message_goes_back(
     desk: Desk, messages: dict[str, int]
 ) -> None:
@@ -31,6 +32,7 @@ def test_without_arguments_every_failed_and_uncertain_message_goes_back(
     }
 
 
+@pytest.mark.slow
 def test_a_message_that_goes_back_keeps_its_history(desk: Desk, messages: dict[str, int]) -> None:
     before = desk.json("outbox", "show", str(messages["failed"]))
 
@@ -60,6 +62,7 @@ def test_a_retry_is_audited_with_the_os_user_and_the_reason(
         assert json.loads(entry["after_json"]) == {"status": "pending"}
 
 
+@pytest.mark.slow
 def test_a_dry_run_counts_and_changes_nothing(desk: Desk, messages: dict[str, int]) -> None:
     before = desk.rows("SELECT * FROM outbox"), desk.rows("SELECT * FROM audit")
 
@@ -96,6 +99,7 @@ def test_filters_choose(
     assert len(messages) == 5
 
 
+@pytest.mark.slow
 def test_messages_may_be_named_cancelled_ones_too(desk: Desk, messages: dict[str, int]) -> None:
     named = [str(messages[status]) for status in ("failed", "cancelled")]
 
@@ -118,6 +122,7 @@ def test_a_message_of_another_status_is_left_alone_and_the_exit_code_says_so(
     assert desk.rows("SELECT * FROM outbox") == before
 
 
+@pytest.mark.slow
 def test_what_can_be_retried_is_although_the_rest_is_refused(
     desk: Desk, messages: dict[str, int]
 ) -> None:
@@ -143,6 +148,7 @@ def test_a_named_message_that_the_filter_leaves_out_is_not_denied(
     assert "is failed, but not what the options ask for" in result.stderr
 
 
+@pytest.mark.slow
 def test_a_paused_chat_is_pointed_out(desk: Desk, messages: dict[str, int]) -> None:
     desk.done("chats", "pause", "1000")
 
@@ -169,6 +175,7 @@ def test_what_is_over_is_not_cancelled(desk: Desk, messages: dict[str, int], sta
     assert [row["outcome"] for row in desk.audited("outbox.cancelled")] == ["refused"]
 
 
+@pytest.mark.slow
 def test_the_list_is_filtered_and_the_newest_comes_first(
     desk: Desk, messages: dict[str, int]
 ) -> None:
@@ -217,6 +224,7 @@ def test_a_message_that_there_is_not_is_refused(desk: Desk) -> None:
     assert (result.exit_code, result.stderr) == (1, "Error: There is no message 17.\n")
 
 
+@pytest.mark.slow
 def test_stats_count_by_status(desk: Desk, messages: dict[str, int]) -> None:
     found = desk.json("outbox", "stats")
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import click
 import pytest
 from commands import Desk
+from ports import free_port
 
 from attendance.cli.serve.port_check import refuse_unusable
 
@@ -29,6 +30,7 @@ def _refusal(bind: str) -> str:
     return caught.value.message
 
 
+@pytest.mark.slow
 def test_an_address_that_is_taken_ends_the_start_in_one_line(empty_desk: Desk, taken: str) -> None:
     result = empty_desk.process("serve", BIND=taken)
 
@@ -59,9 +61,7 @@ def test_a_name_that_is_no_machine_s_is_refused() -> None:
 
 
 def test_a_free_address_is_left_free() -> None:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
+    port = free_port()
 
     for _ in range(2):
         refuse_unusable(f"127.0.0.1:{port}")

@@ -5,6 +5,8 @@ import json
 import pytest
 from commands import Desk
 
+pytestmark = pytest.mark.slow
+
 STATUSES = ("sent", "failed", "uncertain", "cancelled", "pending")
 
 

@@ -61,6 +61,7 @@ def test_chats_that_need_a_look_are_listed_and_the_others_counted(desk: Desk) ->
     assert rest == "1 more chats are open, and nothing waits for them"
 
 
+@pytest.mark.slow
 def test_it_says_why_each_chat_is_held(desk: Desk) -> None:
     desk.message(chat="1000")
 
@@ -85,6 +86,7 @@ def test_a_bot_that_is_stopped_is_told_first(desk: Desk) -> None:
     assert "Nothing goes out, the bot is misconfigured: 401 Unauthorized" in _lines(desk)
 
 
+@pytest.mark.slow
 def test_what_was_sent_in_the_last_minute_is_counted(desk: Desk) -> None:
     now = utc_now()
     for seconds, outcome in ((5, "delivered"), (59, "delivered"), (61, "delivered"), (1, "retry")):
@@ -142,6 +144,7 @@ def _read_until(end: int, wanted: str, seconds: float = 20.0) -> str:
     return read
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["q", "Ctrl-C"])
 def test_on_a_terminal_it_follows_what_happens_until_it_is_told_to_end(
     desk: Desk, way: str

@@ -134,6 +134,7 @@ def test_text_is_for_terminals_where_nothing_is_asked(
     assert told == {"text": "DEBUG", "json": "INFO"}[chosen]
 
 
+@pytest.mark.slow
 def test_the_configuration_is_one_that_python_takes_and_quietens_the_talkative() -> None:
     """In a process of its own: it is for a whole process."""
     script = """

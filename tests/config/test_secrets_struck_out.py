@@ -24,6 +24,7 @@ def test_a_text_without_a_secret_stays_as_it_is() -> None:
     assert redact(text) == text
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(PIECES), max_size=12).map("".join))
 def test_no_look_ahead_misses_what_the_patterns_would_find(text: str) -> None:
     assert redact(text) == secrets._PATTERNS.sub("[secret]", text)

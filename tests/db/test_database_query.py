@@ -60,6 +60,7 @@ def test_two_looks_at_once_have_a_connection_each(database: SqliteDatabase) -> N
     assert len(database._query_connections) == 2
 
 
+@pytest.mark.slow
 def test_a_look_ends_the_statement_that_it_did_not_read_to_its_end(
     database: SqliteDatabase, kept_alive: list[object]
 ) -> None:
@@ -80,6 +81,7 @@ def test_a_look_with_an_ordinary_query_leaves_no_transaction_open(database: Sqli
     assert log_can_be_cut(database)
 
 
+@pytest.mark.slow
 def test_a_look_that_fails_leaves_nothing_open(
     database: SqliteDatabase, kept_alive: list[object]
 ) -> None:

@@ -53,6 +53,7 @@ NOBODY, OTHER_GROUP = 65534, 1
 FILES = ("attendance.db", "attendance.db-wal", "attendance.db-shm", "attendance.db.turnstile")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("umask")
 def test_every_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
     """TRAP 12."""
@@ -61,6 +62,7 @@ def test_every_file_is_its_owners_alone_whatever_the_umask(tmp_path: Path) -> No
     assert modes(in_use(url)) == dict.fromkeys(FILES, 0o600)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("umask")
 def test_a_group_may_be_let_in(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/attendance.db"
@@ -68,6 +70,7 @@ def test_a_group_may_be_let_in(tmp_path: Path) -> None:
     assert modes(in_use(url)) == dict.fromkeys(FILES, 0o660)
 
 
+@pytest.mark.slow
 def test_a_group_may_be_let_in_later(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/attendance.db"
     schema.upgrade(url)
@@ -83,6 +86,7 @@ def open_place() -> Iterator[Path]:
         yield Path(place)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 def test_every_file_has_the_group_also_where_the_service_is_not_root(open_place: Path) -> None:
     """SQLite gives the side files the database's group only for root; its members could not read

@@ -11,6 +11,8 @@ from sqlalchemy.types import String, TypeDecorator
 from attendance.db import Prepared, SqliteDatabase, Unavailable
 from attendance.db.sqlite.engines import driver_connection
 
+pytestmark = pytest.mark.slow
+
 
 class _Refused(TypeDecorator[str]):
     """A type that cannot read what is stored, as UtcTime cannot read what is no time."""

@@ -14,9 +14,12 @@ from contextlib import closing
 from pathlib import Path
 from typing import TypeVar
 
+import pytest
 from notes import add, make_notes, notes, processes
 
 from attendance.db import SqliteDatabase, assert_no_connections
+
+pytestmark = pytest.mark.slow
 
 ROWS = 6
 _VISIT = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute('SELECT * FROM note').fetchall(); c.close()"  # noqa: E501

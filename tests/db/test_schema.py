@@ -57,11 +57,13 @@ def migrate(engine: Engine, command: Callable[[Config, str], None], revision: st
         engine.dispose()
 
 
+@pytest.mark.slow
 def test_an_empty_place_becomes_a_database_of_this_version(url: str, tmp_path: Path) -> None:
     assert schema.upgrade(url) == (None, schema.head_revision())
     assert tables(tmp_path / "attendance.db") == {*Base.metadata.tables, "alembic_version"}
 
 
+@pytest.mark.slow
 def test_a_second_time_there_is_nothing_to_do(url: str, tmp_path: Path) -> None:
     schema.upgrade(url)
     before = definitions(tmp_path / "attendance.db")
@@ -69,6 +71,7 @@ def test_a_second_time_there_is_nothing_to_do(url: str, tmp_path: Path) -> None:
     assert definitions(tmp_path / "attendance.db") == before
 
 
+@pytest.mark.slow
 def test_four_that_start_at_once_upgrade_once(url: str) -> None:
     with processes(4) as pool:
         befores = [pool.submit(schema.upgrade, url) for _ in range(4)]
@@ -81,6 +84,7 @@ def test_the_models_and_the_migrations_agree(database: Database) -> None:
         assert schema.differences(connection) == []
 
 
+@pytest.mark.slow
 def test_a_difference_would_be_seen(database: Database) -> None:
     """The control."""
     database.write(lambda c: c.exec_driver_sql("ALTER TABLE chat ADD COLUMN x").rowcount)
@@ -123,6 +127,7 @@ def test_an_empty_file_is_refused_with_a_sentence(tmp_path: Path) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_the_way_down_leads_up_again(url: str, tmp_path: Path) -> None:
     path = tmp_path / "attendance.db"
     schema.upgrade(url)
@@ -133,6 +138,7 @@ def test_the_way_down_leads_up_again(url: str, tmp_path: Path) -> None:
     assert definitions(path) == before
 
 
+@pytest.mark.slow
 def test_an_upgrade_finds_out_what_waits_already(url: str, tmp_path: Path) -> None:
     path = tmp_path / "attendance.db"
     schema.upgrade(url)
@@ -165,6 +171,7 @@ def failing_at(table: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.slow
 def test_a_migration_that_fails_leaves_nothing(url: str, tmp_path: Path) -> None:
     with failing_at("audit"), pytest.raises(LookupError):
         schema.upgrade(url)

@@ -16,17 +16,20 @@ ZONES = st.integers(-14 * 60, 14 * 60).map(lambda m: timezone(timedelta(minutes=
 TIMES = st.datetimes(datetime(2, 1, 1), datetime(9998, 12, 31), timezones=ZONES)  # noqa: DTZ001 - the bounds of a strategy are naive
 
 
+@pytest.mark.slow
 @given(TIMES)
 def test_a_time_comes_back_as_it_went_in(time: datetime) -> None:
     assert parse_utc(format_utc(time)) == time
     assert parse_utc(format_utc(time)).tzinfo == UTC
 
 
+@pytest.mark.slow
 @given(TIMES)
 def test_every_time_has_the_same_width(time: datetime) -> None:
     assert len(format_utc(time)) == 27
 
 
+@pytest.mark.slow
 @given(TIMES, TIMES)
 def test_text_sorts_as_time_does(one: datetime, other: datetime) -> None:
     """TRAP 8."""

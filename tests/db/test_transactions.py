@@ -33,6 +33,7 @@ def count_up(path: Path) -> None:
     database.close()
 
 
+@pytest.mark.slow
 def test_read_then_write_in_two_processes_never_fails_nor_loses_a_count(
     database: SqliteDatabase,
 ) -> None:

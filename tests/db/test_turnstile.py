@@ -48,10 +48,12 @@ def _meet(place: Path, *, guarded: bool) -> int:
         return sum(run.result() for run in runs)
 
 
+@pytest.mark.slow
 def test_two_processes_with_many_threads_are_never_inside_together(tmp_path: Path) -> None:
     assert _meet(tmp_path, guarded=True) == 0
 
 
+@pytest.mark.slow
 def test_without_it_they_are(tmp_path: Path) -> None:
     """The control: the same dance with nobody at the door."""
     assert _meet(tmp_path, guarded=False) > 0

@@ -22,6 +22,7 @@ def note_table(database: SqliteDatabase) -> None:
     make_notes(database.path)
 
 
+@pytest.mark.slow
 def test_a_commit_is_visible_to_another_process(database: SqliteDatabase) -> None:
     assert database.write(add("a")) == "a"
     with processes(1) as pool:

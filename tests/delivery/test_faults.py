@@ -18,6 +18,8 @@ from attendance.outbox import queries, queue
 from attendance.sandbox import Sandbox
 from attendance.worker import Running, create_dispatcher
 
+pytestmark = pytest.mark.slow
+
 HTML = "<html><body>502 Bad Gateway</body></html>"
 CHAT = "7"
 

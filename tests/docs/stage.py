@@ -25,7 +25,7 @@ from typing import Any, Self
 import requests
 from click.testing import CliRunner
 from pages import ROOT, Block
-from service import free_port
+from ports import free_port
 
 from attendance.cli import main
 from attendance.config import Settings

@@ -14,6 +14,8 @@ from pages import Block, Page, page, pages
 from postgres_server import PostgresServer
 from stage import Answer, Stage, lines_of, post, wait_until
 
+pytestmark = pytest.mark.slow
+
 SERVES = "serve --sandbox"
 FAILED = 17
 """The number of the message that failed, on the pages that show what to do about it."""

@@ -4,7 +4,6 @@ import json
 import os
 import secrets
 import signal
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 import requests
+from ports import free_port
 
 from attendance import api_keys, audit
 from attendance.db import Database, utc_now
@@ -188,9 +188,3 @@ class Client:
 
     def __exit__(self, *_: object) -> None:
         self.session.close()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from service import NO_LIMITS, Client, Service, free_port
+from ports import free_port
+from service import NO_LIMITS, Client, Service
 
 from attendance.sandbox import Sandbox
 

@@ -19,8 +19,8 @@ from attendance.sandbox import Sandbox
 
 
 @pytest.fixture(scope="session")
-def seed(tmp_path_factory: pytest.TempPathFactory) -> Seed:
-    return Seed(tmp_path_factory.mktemp("seed"))
+def seed(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Seed:
+    return Seed(migrated, tmp_path_factory.mktemp("seed"))
 
 
 @pytest.fixture

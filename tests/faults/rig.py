@@ -1,21 +1,27 @@
 """A service under load with a fault, and the verdict on what came of it."""
 
 import os
+import secrets
 import shutil
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from checker import Verdict, check
 from clients import Load
 from history import Ledger, arrivals, read_database
 from service import NO_LIMITS, Service
+from sqlalchemy import Connection
 
+from attendance import api_keys
+from attendance.audit import service_context
 from attendance.audit.verify import Scope, verify
-from attendance.db import Database
+from attendance.db import Database, SqliteDatabase, utc_now
+from attendance.notifications import routing
 from attendance.sandbox import Sandbox
 
 HERE = Path(__file__).parent
@@ -48,13 +54,10 @@ BEGIN DELETE FROM outbox_attempt WHERE id = NEW.id; END
 class Seed:
     """A database with a key and a chat for each site, to begin with."""
 
-    def __init__(self, folder: Path) -> None:
-        service = Service(folder)
-        for command in (("db", "upgrade"), *(_route(site) for site in CHATS)):
-            made = service.manage(*command)
-            assert made.returncode == 0, made.stderr
-        self.key = service.make_key("frontend")
-        self._database = service.database
+    def __init__(self, migrated: Path, folder: Path) -> None:
+        self._database = Path(shutil.copy(migrated, folder))
+        with closing(SqliteDatabase(self._database)) as database:
+            self.key = database.write(lambda connection: set_up(connection, CHATS))
 
     def copy_to(self, folder: Path) -> None:
         assert not self._database.with_name("attendance.db-wal").exists()
@@ -62,8 +65,15 @@ class Seed:
             os.fsync(copy.fileno())
 
 
-def _route(site: str) -> tuple[str, ...]:
-    return ("chats", "add", CHATS[site], "--site", site)
+def set_up(connection: Connection, chats: Mapping[str, str]) -> str:
+    """A route for each site to its chat; the key of a frontend, which is made with them."""
+    now = utc_now()
+    for site, chat in chats.items():
+        routing.add(connection, now, chat, None, [routing.Conditions(site=site)])
+    context, token = service_context("test"), partial(secrets.token_hex, 32)
+    return api_keys.create(
+        connection, now, context, name="front", role="frontend", random_token=token
+    )
 
 
 class Rig:

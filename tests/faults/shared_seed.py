@@ -1,19 +1,13 @@
 """A database on a PostgreSQL server, for hosts to begin with."""
 
 import itertools
-import secrets
 from contextlib import closing
-from functools import partial
 
 from history import WITNESS
 from postgres_server import PostgresServer
-from rig import CHATS
-from sqlalchemy import Connection
+from rig import CHATS, set_up
 
-from attendance import api_keys
-from attendance.audit import service_context
-from attendance.db import Database, schema, utc_now
-from attendance.notifications import routing
+from attendance.db import Database, schema
 
 DURABLE = {
     "fsync": "on",
@@ -39,21 +33,10 @@ class SharedSeed:
         schema.upgrade(server.url("seed"))
         server.execute(WITNESS, "seed")
         with closing(Database.at(server.url("seed"))) as database:
-            self.key = database.write(_set_up)
+            self.key = database.write(lambda one: set_up(one, {**CHATS, **MANY}))
 
     def copy(self) -> str:
         """The name of a new database, like it."""
         name = f"hosts_{next(self._numbers)}"
         self.server.execute(f"CREATE DATABASE {name} TEMPLATE seed")
         return name
-
-
-def _set_up(connection: Connection) -> str:
-    """The chats of all sites, and a frontend's key."""
-    now = utc_now()
-    for site, chat in {**CHATS, **MANY}.items():
-        routing.add(connection, now, chat, None, [routing.Conditions(site=site)])
-    context, token = service_context("test"), partial(secrets.token_hex, 32)
-    return api_keys.create(
-        connection, now, context, name="front", role="frontend", random_token=token
-    )

@@ -166,6 +166,7 @@ def test_a_new_process_does_not_forget_that_a_probe_is_to_wait(database: Databas
     assert client.asked == 1
 
 
+@pytest.mark.slow
 def test_of_many_chats_that_are_due_few_are_asked_at_once(parked: Database) -> None:
     def refuse(connection: Connection) -> None:
         for chat_id in "23456":

@@ -193,7 +193,7 @@ def test_the_chosen_routes_are_removed_and_the_others_stay(database: Database) -
     wanted = [HQ, Conditions(site="Berlin"), Conditions(site="HQ", event="late")]
     database.write(lambda c: routing.add(c, NOW, "2000", None, wanted))
 
-    chosen = {"site": ["HQ", "Rome"], "event": [None]}
+    chosen: dict[str, list[str | None]] = {"site": ["HQ", "Rome"], "event": [None]}
     gone = database.write(lambda c: operations.remove(c, NOW, INES, "2000", chosen))
 
     assert gone == ["site HQ"]

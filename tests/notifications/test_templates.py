@@ -46,6 +46,7 @@ def quiet_tdlib() -> None:
 
 
 class TestWhatIsShown:
+    @pytest.mark.slow
     def test_each_field_has_its_content(self) -> None:
         template = " ".join(f"{{{name}}}" for name in FIELDS)
 
@@ -224,6 +225,7 @@ def _accepted(template: str) -> Template | None:
         return None
 
 
+@pytest.mark.slow
 @settings(max_examples=1500, deadline=None)
 @given(TEMPLATES, st.fixed_dictionaries(dict.fromkeys(FIELDS, CONTENTS)))
 def test_no_content_of_a_field_breaks_a_template(template: str, values: Mapping[str, str]) -> None:
@@ -237,6 +239,7 @@ def test_no_content_of_a_field_breaks_a_template(template: str, values: Mapping[
     assert not markup or _shown(markup) is not None, markup
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(CONTENTS)
 def test_a_field_shows_its_content_and_nothing_else(content: str) -> None:

@@ -35,6 +35,7 @@ def test_the_bounds(attempts: int, bound: int) -> None:
     )
 
 
+@pytest.mark.slow
 @given(st.integers(0, 200), st.floats(0, 1, exclude_max=True))
 def test_a_wait_is_never_negative_nor_longer_than_a_minute(attempts: int, jitter: float) -> None:
     assert timedelta() <= delay(attempts, jitter) <= timedelta(seconds=60)

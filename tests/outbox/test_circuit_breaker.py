@@ -104,6 +104,7 @@ def probe_from_afar(url: str, place: Path, now: datetime) -> bool:
     return taken
 
 
+@pytest.mark.slow
 def test_one_of_two_processes_makes_the_probe(
     refused: Bench, database_url: str, tmp_path: Path
 ) -> None:
@@ -128,6 +129,7 @@ def probe_times(bench: Bench, seconds: int) -> list[float]:
     return asked
 
 
+@pytest.mark.slow
 def test_a_bot_that_is_well_but_for_its_messages_is_asked_ever_less_often(refused: Bench) -> None:
     times = probe_times(refused, 600)
     assert times[:5] == [1, 2, 4, 8, 16]

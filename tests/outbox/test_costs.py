@@ -19,6 +19,8 @@ from attendance.outbox.rate_limits import Rate, RateLimits
 from attendance.outbox.transport import Delivered
 from attendance.telegram.digest import merge
 
+pytestmark = pytest.mark.slow
+
 PACE = RateLimits(Rate(30, 1), Rate(1, 1), Rate(20, 60))
 UNMERGED = replace(POLICY, rate_limits=PACE)
 MERGED = replace(UNMERGED, merge=merge)

@@ -142,6 +142,7 @@ def test_an_end_is_written_for_the_messages_that_are_still_the_claims(group: Ben
     assert [group.status(message) for message in (1, 2, 3)] == ["sent", "cancelled", "sent"]
 
 
+@pytest.mark.slow
 def test_a_claim_of_one_message_of_many_costs_one_start(group: Bench) -> None:
     write(group, *map(str, range(250)))
     claim = group.claim_one()
@@ -167,6 +168,7 @@ NAMES = st.text(max_size=120)
 LINES = st.lists(st.tuples(NAMES, NAMES, NAMES), min_size=1, max_size=120)
 
 
+@pytest.mark.slow
 @given(LINES)
 def test_a_digest_is_within_what_telegram_takes(parts: list[tuple[str, str, str]]) -> None:
     lines = [f"✅ {bold(a)} {escape(b)} {bold(c)}".replace("\n", " ") for a, b, c in parts]
@@ -182,6 +184,7 @@ def test_a_digest_is_within_what_telegram_takes(parts: list[tuple[str, str, str]
     assert text == "\n".join(lines[:fits])
 
 
+@pytest.mark.slow
 @given(st.lists(st.sampled_from(["@someone", "#room", "/start", "$USD", "x.org", "a@b.org"])))
 def test_what_telegram_finds_by_itself_counts_too(words: list[str]) -> None:
     lines = [f"{bold('Ada')} {escape(' '.join(words))}"] * 90

@@ -79,6 +79,7 @@ def now(bench: Bench) -> Bench:
     return bench
 
 
+@pytest.mark.slow
 def test_each_message_is_delivered_once_and_in_order(
     now: Bench, database_url: str, tmp_path: Path
 ) -> None:
@@ -95,6 +96,7 @@ def test_each_message_is_delivered_once_and_in_order(
     assert {now.status(message) for message in written} == {"sent"}
 
 
+@pytest.mark.slow
 def test_what_a_killed_process_had_under_way_is_taken_up_after_its_lease(
     now: Bench, database_url: str, tmp_path: Path
 ) -> None:

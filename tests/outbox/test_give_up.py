@@ -185,6 +185,7 @@ def tables() -> Iterator[Engine]:
     engine.dispose()
 
 
+@pytest.mark.slow
 @given(spans=SPANS, since=SECONDS, lasting=SECONDS)
 def test_overlapping_stoppages_count_once(
     tables: Engine, spans: list[tuple[int, int | None]], since: int, lasting: int

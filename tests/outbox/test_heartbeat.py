@@ -63,6 +63,7 @@ def beat_and_die(place: Path) -> None:
     FileHeartbeat(place, dispatcher_name("host")).beat()
 
 
+@pytest.mark.slow
 def test_one_that_was_killed_is_remembered_for_a_day(place: Path) -> None:
     in_processes(beat_and_die, [(place,)])
     [file] = place.parent.iterdir()

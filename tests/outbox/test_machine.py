@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -143,7 +144,7 @@ def waiting(model: Model) -> list[int]:
     ]
 
 
-TestOutbox = Outbox.TestCase
+TestOutbox = pytest.mark.slow(Outbox.TestCase)
 TestOutbox.settings = settings(
     max_examples=40,
     stateful_step_count=50,

@@ -66,6 +66,7 @@ def test_a_failing_chat_beside_one_that_answers_does_not_stop_the_bot(
         assert bench.stopped() is None
 
 
+@pytest.mark.slow
 def test_probes_come_at_growing_intervals(bench: Bench) -> None:
     bench.enqueue()
     fail(bench, 3)
@@ -147,6 +148,7 @@ class Hour:
         self.bench.clock.now = max(min(times, default=soon), soon)
 
 
+@pytest.mark.slow
 def test_an_hour_without_telegram_costs_few_attempts_and_no_message(bench: Bench) -> None:
     hour = Hour(bench)
     hour.run(hour.up_at)

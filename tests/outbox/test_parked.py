@@ -42,6 +42,7 @@ def test_the_message_at_hand_fails_and_what_follows_waits(parked: Bench) -> None
         assert parked.claim() == []
 
 
+@pytest.mark.slow
 def test_probes_come_at_growing_intervals_up_to_an_hour(parked: Bench) -> None:
     probed = []
     for _ in range(8 * 60):
@@ -86,6 +87,7 @@ def test_a_pause_by_hand_outlasts_a_refusal(bench: Bench, *, pause_first: bool) 
     assert take_probe(bench) is None
 
 
+@pytest.mark.slow
 def test_what_waits_too_long_is_given_up_all_at_once(parked: Bench) -> None:
     for _ in range(50):
         parked.enqueue()
@@ -98,6 +100,7 @@ def test_what_waits_too_long_is_given_up_all_at_once(parked: Bench) -> None:
     assert parked.claim_one().id == last
 
 
+@pytest.mark.slow
 def test_after_an_outage_what_is_too_old_does_not_hold_up_the_rest(bench: Bench) -> None:
     for _ in range(50):
         bench.enqueue()
@@ -134,6 +137,7 @@ def test_a_topic_that_refuses_us_waits_for_a_person(bench: Bench) -> None:
     assert take_probe(bench) is None
 
 
+@pytest.mark.slow
 def test_a_chat_that_is_well_but_for_its_messages_is_asked_ever_less_often(bench: Bench) -> None:
     """A probe tells that somebody may type there, which need not be true of messages."""
     for _ in range(20):

@@ -155,6 +155,7 @@ def claim_all(url: str, place: Path, by: str) -> list[int]:
     return taken
 
 
+@pytest.mark.slow
 def test_two_processes_never_take_the_same_message(
     bench: Bench, database_url: str, tmp_path: Path
 ) -> None:

@@ -54,6 +54,7 @@ def claim_for(bench: Bench, seconds: float) -> list[Claim]:
     return claims
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("chat", "rate"), [("1", Rate(1, 1)), ("-1", Rate(3, 20))])
 def test_several_claimers_keep_the_rate_of_a_chat(paced: Bench, chat: str, rate: Rate) -> None:
     for _ in range(60):
@@ -65,6 +66,7 @@ def test_several_claimers_keep_the_rate_of_a_chat(paced: Bench, chat: str, rate:
     assert {claim.claimed_by for claim in claims} == set(LEADS)
 
 
+@pytest.mark.slow
 def test_several_claimers_keep_the_rate_over_all_chats(paced: Bench) -> None:
     for chat in range(60):
         paced.enqueue(str(chat))
@@ -117,6 +119,7 @@ def deliver_all(url: str, notebook: Path, seconds: float) -> None:
     bench.database.close()
 
 
+@pytest.mark.slow
 def test_several_processes_keep_one_pace(bench: Bench, database_url: str, tmp_path: Path) -> None:
     bench.clock.now = utc_now()
     for chat in range(25):
@@ -247,6 +250,7 @@ def test_a_restart_does_not_give_the_rate_anew(paced: Bench) -> None:
     assert again.claim_one().debit.starts_at == NINE + timedelta(seconds=1) + MARGIN
 
 
+@pytest.mark.slow
 def test_without_rates_nothing_waits_and_nothing_is_written_down(bench: Bench) -> None:
     for _ in range(50):
         bench.enqueue()

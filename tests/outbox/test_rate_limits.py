@@ -71,6 +71,7 @@ def test_starts_are_spent_freely_at_first_and_then_spread(
     assert plan(waiting, 100, starts, rate, NOW) == expected
 
 
+@pytest.mark.slow
 @given(
     st.integers(1, 5),
     st.floats(0.5, 10),
@@ -93,6 +94,7 @@ def test_no_window_ever_has_more_starts_than_the_rate_allows(
         assert one_too_many - first >= timedelta(seconds=seconds) - timedelta(microseconds=2)
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(-2, 2), max_size=29), st.floats(0, 0.2))
 def test_a_start_keeps_clear_of_all_others_and_is_hardly_later(
     others: list[float], ahead: float

@@ -1,6 +1,7 @@
 """What a record costs does not grow with what was recorded before: counted in SQLite's own steps,
 for all that a POST does in its transaction."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,10 +14,12 @@ from sqlalchemy import Connection
 
 from attendance import api_keys
 from attendance.audit import Actor, Context, service_context
-from attendance.db import Database, format_utc, schema
+from attendance.db import Database, format_utc
 from attendance.models import Event
 from attendance.records.idempotency import Answer, Ticket, once
 from attendance.records.recording import Entry, Recording, Reporter, Rules, record_attendance
+
+pytestmark = pytest.mark.slow
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOKEN = "t" * 64
@@ -44,13 +47,12 @@ _PAST = {
 
 
 @pytest.fixture
-def make(tmp_path: Path) -> Iterator[Callable[..., Database]]:
+def make(migrated: Path, tmp_path: Path) -> Iterator[Callable[..., Database]]:
     made: list[Database] = []
 
     def make_one(*, past: bool) -> Database:
-        url = f"sqlite:///{tmp_path}/{len(made)}.db"
-        schema.upgrade(url)
-        made.append(Database.at(url))
+        path = shutil.copy(migrated, tmp_path / f"{len(made)}.db")
+        made.append(Database.at(f"sqlite:///{path}"))
         made[-1].write(create_key)
         if past:
             made[-1].write(fill)

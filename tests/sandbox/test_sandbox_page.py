@@ -12,6 +12,8 @@ from attendance.sandbox import Sandbox
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = "/usr/bin/chromium"
 REMEDY = "needs Chromium and Playwright: apt install chromium, and pip install -e '.[e2e]'"
 

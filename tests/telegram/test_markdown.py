@@ -82,6 +82,7 @@ def test_every_run_of_specials_is_shown_as_it_is() -> None:
         assert parsed(escape(text)) == (text, [])
 
 
+@pytest.mark.slow
 @given(ANYTHING)
 @settings(max_examples=500, deadline=None)
 def test_any_text_is_shown_as_it_is(text: str) -> None:
@@ -129,6 +130,7 @@ def test_empty_formatting_leaves_nothing_that_could_pair_with_its_neighbour() ->
     )
 
 
+@pytest.mark.slow
 @given(ANYTHING, ANYTHING, ANYTHING)
 @settings(max_examples=300, deadline=None)
 def test_plain_takes_our_own_markup_away_as_telegram_does(a: str, b: str, c: str) -> None:
@@ -140,6 +142,7 @@ def test_plain_leaves_what_was_never_markup() -> None:
     assert plain("2*3 = [6 and `more") == "2*3 = [6 and `more"
 
 
+@pytest.mark.slow
 def test_cleaning_is_what_telegram_does_to_every_code_point() -> None:
     """Only the composition is ours: Telegram would take the ring from a decomposed Å."""
     markdown = "*_`~|["
@@ -150,6 +153,7 @@ def test_cleaning_is_what_telegram_does_to_every_code_point() -> None:
         assert unicodedata.normalize("NFC", as_telegram_cleans(text)) == clean(text)
 
 
+@pytest.mark.slow
 @given(ANYTHING)
 @settings(max_examples=300, deadline=None)
 def test_a_clean_text_stays_as_it_is(text: str) -> None:
@@ -164,6 +168,7 @@ def test_a_decomposed_ring_survives() -> None:
     assert as_telegram_cleans("A\u030a") == "A"  # the control
 
 
+@pytest.mark.slow
 @given(WITHOUT_SURROGATES, st.integers(min_value=1, max_value=60))
 def test_cut_keeps_the_beginning_and_the_limit(text: str, limit: int) -> None:
     shortened = cut(text, limit)

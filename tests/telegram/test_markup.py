@@ -102,6 +102,7 @@ def balanced_text(chance: random.Random, depth: int = 0) -> str:
     return "".join(parts)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("write", "least_accepted"), [(broken_text, 300), (balanced_text, 1500)])
 def test_ten_thousand_generated_texts_are_read_as_tdlib_reads_them(
     write: object, least_accepted: int
@@ -183,6 +184,7 @@ def styled_text(chance: random.Random, depth: int = 0) -> str:
     return "".join(parts) if depth else f"x{''.join(parts)}y"
 
 
+@pytest.mark.slow
 def test_two_thousand_texts_are_cleaned_as_tdlib_cleans_them() -> None:
     chance, compared = random.Random(20261124), 0  # noqa: S311 - the same texts each time
     while compared < 2_000:

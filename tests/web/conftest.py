@@ -9,16 +9,15 @@ from calling import Api, make_keys
 
 from attendance.app import create_app
 from attendance.config import Settings
-from attendance.db import Database, SqliteDatabase, schema
+from attendance.db import Database, SqliteDatabase
 
 TOKEN = "123456789:AAE-notARealTokenOfAnyBot-0123456789"
 
 
 @pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def with_keys(migrated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with a key of each role, that nobody has open: it may be copied."""
-    path = tmp_path_factory.mktemp("migrated") / "attendance.db"
-    schema.upgrade(f"sqlite:///{path}")
+    path = Path(shutil.copy(migrated, tmp_path_factory.mktemp("with-keys")))
     database = SqliteDatabase(path)
     make_keys(database)
     database.close()
@@ -26,8 +25,8 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sqlite_url(migrated: Path, tmp_path: Path) -> str:
-    return f"sqlite:///{shutil.copy(migrated, tmp_path)}"
+def sqlite_url(with_keys: Path, tmp_path: Path) -> str:
+    return f"sqlite:///{shutil.copy(with_keys, tmp_path)}"
 
 
 @pytest.fixture

@@ -205,6 +205,7 @@ def test_an_amended_record_is_corrected_where_it_was_replaced(api: Api, act: str
     assert there.status_code in {200, 201}
 
 
+@pytest.mark.slow
 def test_of_two_at_once_one_is_done(api: Api) -> None:
     record = api.record()
 

@@ -28,6 +28,7 @@ def cells(api: Api, query: str = "") -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
 
+@pytest.mark.slow
 def test_every_row_is_in_it_once_the_oldest_first(api: Api) -> None:
     api.execute(
         "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 1100) "
@@ -70,6 +71,7 @@ def test_an_export_is_an_act_in_the_trail_and_not_in_itself(api: Api) -> None:
     assert (after["format"], after["filter"]) == ("jsonl", asked)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("text", FORMULAS)
 def test_what_a_spreadsheet_takes_for_a_formula_begins_with_an_apostrophe(
     api: Api, text: str

@@ -103,6 +103,7 @@ def test_ids_that_differ_in_case_are_different(api: Api) -> None:
     assert api.post({**EVENT, "client_event_id": "E-1", "person_id": "ben"}).status_code == 201
 
 
+@pytest.mark.slow
 def test_of_twenty_twins_at_once_one_is_recorded(api: Api) -> None:
     answers = at_once(20, lambda _: api.post(EVENT))
 

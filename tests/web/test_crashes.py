@@ -91,6 +91,7 @@ def test_crashes_are_announced_at_most_once_a_minute(
     assert len(crashing.audited()) == 2
 
 
+@pytest.mark.slow
 def test_an_input_that_crashes_us_does_not_fill_the_disk(crashing: Api) -> None:
     for number in range(100):
         assert_problem(crashing.post(ADA, headers={"X-Request-Id": f"req-{number}"}), 500)
@@ -105,6 +106,7 @@ def test_an_input_that_crashes_us_does_not_fill_the_disk(crashing: Api) -> None:
     assert later["request_id"] == "later"
 
 
+@pytest.mark.slow
 def test_a_flood_of_refusals_does_not_hide_a_crash(crashing: Api) -> None:
     for number in range(100):
         crashing.post(ADA, key=f"guess-{number}", environ_base={"REMOTE_ADDR": f"192.0.2.{number}"})
@@ -201,6 +203,7 @@ def test_where_not_even_the_note_is_written_the_log_has_the_fields(
     ]
 
 
+@pytest.mark.slow
 def test_what_could_not_be_written_is_told_once_it_can(api: Api) -> None:
     with api.locked():
         assert_problem(api.post(ADA), 503, "busy")

@@ -31,6 +31,7 @@ def _pages(api: Api, path: str, limit: int, between: Callable[[], object]) -> li
         between()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LISTS)
 @pytest.mark.parametrize("limit", [1, 4, 5, 10, 11])
 def test_pages_cover_every_row_once_and_in_order(api: Api, path: str, limit: int) -> None:
@@ -41,6 +42,7 @@ def test_pages_cover_every_row_once_and_in_order(api: Api, path: str, limit: int
     assert _pages(api, path, limit, between=lambda: None) == all_ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", LISTS)
 def test_pages_stay_whole_while_rows_arrive(api: Api, path: str) -> None:
     _fill(api, 10)
@@ -145,6 +147,7 @@ def test_the_bounds_of_the_limit_are_allowed(api: Api, path: str, limit: int) ->
     assert api.get(f"{path}?limit={limit}").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_page_without_a_limit_has_a_hundred(api: Api) -> None:
     for _ in range(101):
         api.enqueue()
@@ -177,6 +180,7 @@ def test_a_cursor_of_another_list_is_refused(api: Api) -> None:
             assert_problem(api.get(f"{path}?cursor={cursor}"), 422)
 
 
+@pytest.mark.slow
 def test_a_cursor_of_one_service_works_in_another_on_the_same_database(
     make_api: Callable[..., Api],
 ) -> None:
@@ -186,6 +190,7 @@ def test_a_cursor_of_one_service_works_in_another_on_the_same_database(
     assert other.get(f"/attendance?cursor={_cursor(api, '/attendance')}").status_code == 200
 
 
+@pytest.mark.slow
 def test_a_cursor_signed_with_another_secret_key_is_refused(make_api: Callable[..., Api]) -> None:
     api = make_api(SECRET_KEY="first-secret-key-0123")
     other = make_api(SECRET_KEY="other-secret-key-0123")

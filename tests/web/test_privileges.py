@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from calling import Api, assert_problem
 from click.testing import CliRunner, Result
+from ports import free_port
 from postgres_server import PostgresServer
 
 from attendance.cli import main
@@ -37,7 +38,8 @@ def granted(postgres: PostgresServer, postgres_url: str) -> Iterator[Grant]:
 
 
 def _run(url: str, *arguments: str) -> Result:
-    return CliRunner().invoke(main, arguments, env={"DATABASE_URL": url})
+    environ = {"DATABASE_URL": url, "BIND": f"127.0.0.1:{free_port()}"}
+    return CliRunner().invoke(main, arguments, env=environ)
 
 
 def _failures(url: str) -> list[dict[str, Any]]:

@@ -83,7 +83,7 @@ def _created(url: URL, **options: Any) -> Engine:
     except ModuleNotFoundError:
         raise BadDatabaseUrl(
             "DATABASE_URL names PostgreSQL, whose driver is not installed: "
-            "install it with `pip install 'psycopg[binary]'`."
+            "`pip install 'psycopg[binary]>=3.3'`, the extra [postgres] of attendance-outbox."
         ) from None
 
 
