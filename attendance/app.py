@@ -1,4 +1,4 @@
-"""Wires the web process."""
+"""Compose the web process."""
 
 import os
 
@@ -14,8 +14,8 @@ LARGEST_BODY = 1024 * 1024
 
 
 def create_app(settings: Settings | None = None) -> Flask:
-    """The WSGI application; reads the environment where no settings are given. Opens no database
-    connection but for a look at its version.
+    """Make the WSGI application, with the environment's settings unless others are given. Of the
+    database it only looks at the version.
 
     Raises:
         ConfigError: a setting is wrong.
@@ -27,7 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     schema.require_open(database)
     app = ApiFlask(__name__, static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = LARGEST_BODY
-    # A route answers to what it declares: Flask's own OPTIONS would answer without JSON.
+    # A route answers only what it declares: Flask's own OPTIONS would answer without JSON.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     # Nor does it redirect to a tidier address: that answer would be HTML.
     app.url_map.merge_slashes = False

@@ -15,7 +15,7 @@ MARKS = (
     "faults: harms the service while it runs (all in the folder faults)",
     "benchmarks: runs the benchmarks (all in the folder benchmarks)",
     "postgres: needs PostgreSQL",
-    "slow: takes seconds, most of them in processes of its own",
+    "slow: takes a tenth of a second of a core or more, or seconds of waiting",
 )
 _TESTS = Path(__file__).parent
 _FOLDERS = ("e2e", "faults", "benchmarks")

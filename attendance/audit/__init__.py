@@ -1,7 +1,8 @@
 """The audit trail: who did what, when, from where, with what outcome.
 
-May import `outbox`, `models`, `db`, `config`. The tables refuse UPDATE and DELETE in the database
-itself; `trail.Entry` is the only code that writes `audit`, and `seals.append` what seals it.
+A library on the database: it imports `db`, and from `config` the secrets alone. The tables refuse
+UPDATE and DELETE in the database itself; `trail.Entry` is the only code that writes `audit`, and
+`seals.append` the only code that seals it.
 """
 
 from attendance.audit.seals import AuditLeaf, AuditSeal

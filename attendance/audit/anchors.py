@@ -1,4 +1,4 @@
-"""Tells the head of the seals to places that whoever changes the database may not reach.
+"""Tell the head of the seals to places that whoever changes the database may not reach.
 
 A chain of hashes cannot show that its end was cut off, or that it was made anew: a head that was
 kept elsewhere can.
@@ -46,18 +46,19 @@ class Anchors:
 
     @property
     def file(self) -> Path:
-        """Holds the newest checkpoint that was told."""
+        """The file that holds the newest checkpoint."""
         return self.database.sidecar(".checkpoint")
 
     def _age_seconds(self) -> float:
-        """However the clock went: one that was ahead must not keep the file for good."""
+        """Return how old the file is, in either direction: one from a clock that was ahead must not
+        stay for good."""
         return abs(time.time() - self.file.stat().st_mtime)
 
     def __call__(self) -> None:
         if time.monotonic() < self._rests_until:
             return
         self._rests_until = time.monotonic() + _LOOK_SECONDS
-        # Either where the other fails: this process may not write there, or the database is busy.
+        # Each even if the other fails: this process may not write there, or the database is busy.
         try:
             if self.chat is not None:
                 self._tell(self.chat)
@@ -66,7 +67,7 @@ class Anchors:
                 self.publish()
 
     def publish(self) -> None:
-        """Write the head to the log and the file, where anything is sealed."""
+        """Write the head to the log and the file, if anything is sealed."""
         with self.database.snapshot() as connection:
             checkpoint = _checkpoint(connection, self.host)
         if checkpoint is None:
@@ -100,7 +101,7 @@ def _checkpoint(connection: Connection, host: str) -> Checkpoint | None:
 
 
 def _is_due(connection: Connection, now: datetime, chat: str) -> bool:
-    """Also where what a stranger wrote has a time that is none."""
+    """Tell whether the chat was not told for a day, or nobody can read when it was."""
     told = select(*as_stored(AuditEntry.__table__, ["occurred_at"])).where(
         AuditEntry.target_type == TARGET, AuditEntry.target_id == chat
     )

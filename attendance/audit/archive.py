@@ -1,4 +1,4 @@
-"""Seals with all under them as lines of JSON: what is cut from the trail, and still verifies."""
+"""Archives: seals and all under them as lines of JSON, cut from the trail and still verifiable."""
 
 import hashlib
 import json
@@ -22,8 +22,8 @@ class BadArchive(Exception):
 
 
 def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[str, Report]:
-    """Write these seals to `path`, 0600, on disk when this returns: the file's SHA-256, and what a
-    verification of it finds. Where that fails, no file is left.
+    """Write these seals to `path`, 0600, on disk when this returns. Return the file's SHA-256, and
+    what a verification of it finds. If writing fails, no file is left.
 
     Raises:
         BadArchive: `path` exists or cannot be written.
@@ -47,7 +47,7 @@ def write(database: Database, path: Path, first_id: int, last_id: int) -> tuple[
 
 @contextmanager
 def _made(path: Path) -> Iterator[BinaryIO]:
-    """A new file, for us alone; gone again where what is to be written to it fails."""
+    """Make a new file for us alone, and remove it if writing to it fails."""
     descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
     try:
         with open(descriptor, "wb") as file:  # noqa: PTH123 - a descriptor
@@ -62,7 +62,7 @@ def verify(path: Path, key: Secret | None, anchors: Sequence[Checkpoint] = ()) -
     anchors those between its first seal and its last; the others are counted.
 
     Raises:
-        BadArchive: the file cannot be read, or is none.
+        BadArchive: the file cannot be read, or is no archive.
     """
     walk = Verifier(Report(), key, anchors)
     try:

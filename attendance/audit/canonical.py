@@ -1,4 +1,4 @@
-"""A row as bytes: the one form that is hashed, on every database and in every program.
+"""Write a row as bytes: the one form that is hashed, on every database and in every program.
 
 Pure functions. FORMAT.md describes the same for whoever writes another verifier.
 """
@@ -22,26 +22,25 @@ _SEAL = b"\x02"
 
 
 def canonical(row: Mapping[str, Any]) -> bytes:
-    """The row's columns that are not null as RFC 8785 JSON: sorted by name, no white space, UTF-8.
-
-    What is null is left out, so that a column which a later version adds changes no older row.
-    """
+    """Write the row's columns that are not null as RFC 8785 JSON: sorted by name, no white space,
+    UTF-8."""
+    # Null is left out, so that a column which a later version adds changes no older row's hash.
     members = [f'"{name}":{_text(row[name])}' for name in sorted(row) if row[name] is not None]
     return ("{" + ",".join(members) + "}").encode()
 
 
 def leaf_hash(row: Mapping[str, Any]) -> bytes:
-    """RFC 6962's hash of a leaf, whose content is the row of the trail."""
+    """Hash a row of the trail as the content of one of RFC 6962's leaves."""
     return hashlib.sha256(_LEAF + canonical(row)).digest()
 
 
 def seal_hash(seal: Mapping[str, Any]) -> bytes:
-    """What the next seal refers to; `seal` is its columns without `hash` and `mac`."""
+    """Hash a seal, for the next one to refer to; `seal` is its columns without `hash` and `mac`."""
     return hashlib.sha256(_SEAL + canonical(seal)).digest()
 
 
 def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """The row as a dictionary with times as text, whatever the database has for them."""
+    """Copy the row, with times as text whatever type the database has for them."""
     return {
         name: format_utc(value) if isinstance(value, datetime) else value
         for name, value in row.items()
@@ -49,7 +48,8 @@ def plain(row: Mapping[Any, Any]) -> dict[str, Any]:
 
 
 def time_of(stored: Any) -> datetime | None:
-    """A time as it was stored; None of what is none, which only a stranger can have written."""
+    """Read a time as it was stored; None if it is not one. Only somebody who wrote to the database
+    behind our back can have stored that."""
     try:
         time = stored if isinstance(stored, datetime) else parse_utc(stored)
     except (TypeError, ValueError):
@@ -58,14 +58,14 @@ def time_of(stored: Any) -> datetime | None:
 
 
 def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[ColumnElement[Any]]:
-    """The columns to select where the row is to be hashed: a time as the text that is stored, since
-    two texts may mean the same time."""
+    """Return the columns to select for hashing, with a time as the text that is stored: two texts
+    may mean the same time."""
     chosen = table.columns.keys() if names is None else names
     return [stored(table.columns[name]) for name in sorted(chosen)]
 
 
 def stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The same for one column."""
+    """Do the same for one column."""
     if not isinstance(column.type, UtcTime):
         return column
     return type_coerce(_Readable(column), String).label(column.key)
@@ -90,15 +90,16 @@ def _or_null(element: _Readable, compiler: SQLCompiler, **options: Any) -> str:
 
 
 def _text(value: Any) -> str:
-    """The value as JSON. A row is text and whole numbers but for what a stranger writes: for these
-    the encoder, which is made anew at each call, takes most of the time of a hash."""
+    """Write the value as JSON."""
+    # Our rows hold text and whole numbers, and these need no encoder: json makes one anew at each
+    # call, which would take most of the time of a hash.
     if isinstance(value, str):
         return encode_basestring(value)
     return str(value) if type(value) is int else _encode(value)
 
 
 def _other(value: Any) -> Any:
-    """A database with a type for times gives a datetime; bytes are only where a stranger wrote."""
+    """Write what JSON has no form for: times, and bytes, which only a stranger can have written."""
     if isinstance(value, datetime):
         return format_utc(value)
     if isinstance(value, bytes):

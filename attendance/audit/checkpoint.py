@@ -35,10 +35,10 @@ class Checkpoint:
 
 
 def read(text: str) -> list[Checkpoint]:
-    """Every checkpoint in `text`, whatever stands between them.
+    """Read every checkpoint in `text`, whatever stands between them.
 
     Raises:
-        ValueError: there is none.
+        ValueError: it holds no checkpoint.
     """
     found = list(_checkpoints([line.strip() for line in text.splitlines()]))
     if not found:

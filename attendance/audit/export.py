@@ -1,4 +1,4 @@
-"""The trail as CSV or JSON lines, streamed page by page, and noted in the trail itself."""
+"""Export the trail as CSV or JSON lines, page by page, and note that in the trail itself."""
 
 import csv
 import io
@@ -25,8 +25,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """What is asked for. `raw` CSV is what is stored; else a cell that a spreadsheet could take
-    for a formula begins with an apostrophe."""
+    """What is asked for. In `raw` CSV cells are as they are stored; otherwise a cell that a
+    spreadsheet could take for a formula begins with an apostrophe."""
 
     chosen: listing.Filter
     form: Form
@@ -34,8 +34,8 @@ class Export:
 
 
 def begin(connection: Connection, now: datetime, context: Context, export: Export) -> int:
-    """Note the export, before a row of it is given out; the id of the last row that it may hold,
-    which is older than the note."""
+    """Note the export, before any row of it is given out. Return the id of the last row that it may
+    hold, which is older than the note."""
     last_id = listing.last_id(connection)
     chosen = plain(asdict(export.chosen))
     asked = {name: value for name, value in chosen.items() if value is not None}
@@ -45,7 +45,7 @@ def begin(connection: Connection, now: datetime, context: Context, export: Expor
 
 
 def stream(database: Database, export: Export, last_id: int) -> Iterator[str]:
-    """The rows that match, the oldest first, up to `last_id`; each page is read by itself."""
+    """Yield the rows that match, the oldest first, up to `last_id`; each page is read by itself."""
     if export.form == "csv":
         yield _csv([_COLUMNS])
     after_id = 0

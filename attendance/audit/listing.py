@@ -20,13 +20,14 @@ from attendance.audit.trail import AuditEntry
 from attendance.db import read_all
 
 COLUMNS = [stored(column) for column in AuditEntry.__table__.columns]
-"""As they are stored: a time that is none, which only a stranger writes, hides no other row."""
+"""As they are stored: one text that is no time, which only a stranger writes, must not make all
+other rows unreadable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
     """All conditions that are given must hold. `actor` is an id or a name, `target` an id or
-    `type:id`; the times are a half-open range, `since` belongs to it, `until` does not."""
+    `type:id`; the range of times includes `since` and excludes `until`."""
 
     actor: str | None = None
     action: str | None = None
@@ -38,8 +39,8 @@ class Filter:
 
 
 def read(connection: Connection, query: Select[*tuple[Any, ...]]) -> list[dict[str, Any]]:
-    """The rows that a query for `COLUMNS` finds. In a file a stranger's text may be none: what
-    cannot be read of it is shown as U+FFFD."""
+    """Read the rows that a query for `COLUMNS` finds. What is no readable text in them, which only
+    a stranger can have written to a file, is shown as U+FFFD."""
     rows = read_all(connection, query)
     return [{name: _text(value) for name, value in row._asdict().items()} for row in rows]
 
@@ -63,7 +64,7 @@ def _text(value: Any) -> Any:
 def entries(
     connection: Connection, chosen: Filter, *, before_id: int | None = None, limit: int = 100
 ) -> list[dict[str, Any]]:
-    """Rows of the trail, the newest first, from below `before_id`."""
+    """List rows of the trail, the newest first, from below `before_id`."""
     conditions = _conditions(chosen)
     if before_id is not None:
         conditions.append(AuditEntry.id < before_id)
@@ -74,7 +75,7 @@ def entries(
 def oldest(
     connection: Connection, chosen: Filter, *, after_id: int, last_id: int, limit: int
 ) -> list[dict[str, Any]]:
-    """The same rows, the oldest first, above `after_id` and up to `last_id`."""
+    """List the same rows, the oldest first, above `after_id` and up to `last_id`."""
     query = select(*COLUMNS).where(
         *_conditions(chosen), AuditEntry.id > after_id, AuditEntry.id <= last_id
     )
@@ -82,12 +83,12 @@ def oldest(
 
 
 def last_id(connection: Connection) -> int:
-    """The id of the newest row; 0 where there is none."""
+    """Return the id of the newest row; 0 if there are none."""
     return connection.scalar(select(func.max(AuditEntry.id))) or 0
 
 
 def _conditions(chosen: Filter) -> list[ColumnElement[bool]]:
-    """Each filter that is set, as a condition."""
+    """Turn each filter that is set into a condition."""
     equal = {
         AuditEntry.action: chosen.action,
         AuditEntry.outcome: chosen.outcome,

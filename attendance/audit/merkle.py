@@ -9,7 +9,8 @@ EMPTY = hashlib.sha256().digest()
 
 
 def root(leaves: Iterable[bytes]) -> bytes:
-    """The root over the leaves' hashes, in memory that grows with the logarithm of their number."""
+    """Compute the root over the leaves' hashes, in memory that grows with the logarithm of their
+    number."""
     peaks: list[tuple[int, bytes]] = []  # full trees, each smaller than the one to its left
     for leaf in leaves:
         height, right = 0, leaf
@@ -25,7 +26,7 @@ def node(left: bytes, right: bytes) -> bytes:
 
 
 def _joined(peaks: list[tuple[int, bytes]]) -> bytes:
-    """The root above full trees of falling size."""
+    """Compute the root above full trees of falling size."""
     joined = peaks[-1][1]
     for _, left in reversed(peaks[:-1]):
         joined = node(left, joined)

@@ -1,4 +1,4 @@
-"""Cutting the front of the trail off, whole seals of it, once an archive holds them."""
+"""Cut off the front of the trail, whole seals of it, once an archive holds them."""
 
 import json
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ _shown = as_stored(
 
 
 def pruned_before(connection: Connection, seal: Mapping[str, Any]) -> dict[str, Any] | None:
-    """What the trail says of the cut before `seal`, the first that is kept; None where it knows of
-    none that fits."""
+    """Return what the trail says of the cut before `seal`, the first that is kept; None if it knows
+    of no cut that fits."""
     query = select(*_shown).where(
         AuditEntry.target_type == "audit_seal",
         AuditEntry.target_id == str(seal["id"]),
@@ -46,7 +46,7 @@ def pruned_before(connection: Connection, seal: Mapping[str, Any]) -> dict[str, 
 
 
 def _said(after_json: Any) -> dict[str, Any]:
-    """What the row says; nothing where it was spoilt."""
+    """Read what the row says; empty if somebody has spoilt it."""
     try:
         said = json.loads(after_json)
     except (TypeError, ValueError):
@@ -56,7 +56,7 @@ def _said(after_json: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """What is to go: the seals from `first_id` on that are before `kept`, the first to be kept."""
+    """What is to go: the seals from `first_id` on that come before `kept`, the first to stay."""
 
     first_id: int
     kept: Mapping[str, Any]
@@ -67,11 +67,12 @@ class Cut:
 
 
 def plan(connection: Connection, before: datetime) -> Cut | None:
-    """The seals made before that time, from the front, without a gap; None where there are none.
-    The newest always stays: the next one has to name it."""
+    """Plan to cut the seals made before that time, from the front, without a gap; None if there are
+    none."""
     newest = seals.head(connection)
     if newest is None:
         return None
+    # The newest always stays: the next one has to name it.
     young = or_(AuditSeal.sealed_at >= before, AuditSeal.id == newest["id"])
     kept_id = connection.scalar(select(func.min(AuditSeal.id)).where(young))
     first_id = seals.first_id(connection)
@@ -82,7 +83,7 @@ def plan(connection: Connection, before: datetime) -> Cut | None:
 
 
 def first_step(connection: Connection, cut: Cut) -> Cut:
-    """So much of the cut's front as may go in one transaction: a seal at least."""
+    """Return as much of the cut's front as may go in one transaction, at least one seal."""
     first = seals.one(connection, cut.first_id)
     if first is None:
         return cut
@@ -100,10 +101,10 @@ def carry_out(
     cut: Cut,
     archive: Mapping[str, Any],
 ) -> int | None:
-    """Delete what the archive holds, and note that in the trail: how many rows there were. None,
-    and nothing is deleted, where somebody else has cut meanwhile.
+    """Delete what the archive holds, note that in the trail, and return how many rows there were.
+    None, and nothing is deleted, if somebody else has cut meanwhile.
 
-    Where it fails in between, the whole transaction goes, and the triggers stand again.
+    If it fails in between, the whole transaction is undone, and the triggers are there again.
     """
     if seals.first_id(connection) != cut.first_id:
         return None

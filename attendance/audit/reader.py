@@ -1,4 +1,4 @@
-"""Seals and leaves as they are stored, in memory that does not grow with them.
+"""Read seals and leaves as they are stored, in memory that does not grow with them.
 
 Read in pages by key, each in a transaction of its own: a long one would keep SQLite's log from
 being moved into the database. What is sealed never changes, so pages need not be of one moment.
@@ -17,7 +17,7 @@ from attendance.db import Database, read_all
 
 _PAGE = 2000
 _OWN_ID = [column.key for column in ROW_COLUMNS].index("id")
-"""Where in a row of the trail its id is: null where a leaf has no row."""
+"""Where in a row of the trail its id is, which is null if a leaf has no row."""
 
 Progress = Callable[[int], object]
 
@@ -25,8 +25,8 @@ Progress = Callable[[int], object]
 def paired(
     found: Iterator[dict[str, Any]], leaves: Iterator[Leaf]
 ) -> Iterator[tuple[dict[str, Any], list[Leaf]]]:
-    """Each seal with the leaves under it. Leaves between two seals are left out: their seal is
-    missing, which is found by its id."""
+    """Yield each seal with the leaves under it. Leaves between two seals are left out: their seal
+    is missing, and that is found by its id."""
     leaf = next(leaves, None)
     for seal in found:
         under: list[Leaf] = []
@@ -77,7 +77,7 @@ def _page(connection: Connection, first_seq: int, last_seq: int) -> list[Leaf]:
 def read_rows(
     database: Database, first_seq: int, last_seq: int
 ) -> list[tuple[int, int, str, dict[str, Any] | None]]:
-    """Leaves as `seq`, `audit_id` and `hash`, each with its row: None where that is gone."""
+    """Read leaves as `seq`, `audit_id` and `hash`, each with its row, or None if that is gone."""
     query = _with_row.where(AuditLeaf.seq.between(first_seq, last_seq))
     with database.snapshot() as connection:
         found = read_all(connection, query)

@@ -1,4 +1,4 @@
-"""What a verification found, in words that a person and a program can use."""
+"""Report what a verification found, in words that a person and a program can use."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,7 @@
-"""Seals the trail as time goes by. Any number of processes may do it: one of them wins each seal.
+"""Seal the trail as time goes by. Any number of processes may do it: one of them wins each seal.
 
-What is hashed was committed and never changes, so it is read and hashed before the lock is taken;
-under it, only the head is compared, and the seal written.
+What is hashed was committed and never changes, so it is read and hashed before the lock is taken.
+Under the lock the head is compared and the seal written, and nothing else.
 """
 
 import logging
@@ -57,12 +57,12 @@ class Sealer:
         self._rests_until = 0.0
 
     def finish(self) -> None:
-        """Seal all that is there: at the stop, when nothing more is written."""
+        """Seal all that is there. Call it at the stop, when nothing more is written."""
         while self.seal_once():
             pass
 
     def seal_once(self) -> bool:
-        """Write one seal, where there is anything to seal; whether more may wait."""
+        """Write one seal, if there is anything to seal; tell whether more may wait."""
         now = self._clock()
         with self._database.snapshot() as connection:
             batch = self._next_batch(connection, now)
@@ -73,7 +73,8 @@ class Sealer:
                 lambda connection: seals.append(connection, now, batch), BRIEF_WRITE_SECONDS
             )
         except IntegrityError as error:
-            # Two at once, where the database lets transactions overlap: the other has sealed.
+            # Two sealed at once, which happens if the database lets transactions overlap: the other
+            # one's seal stands.
             logger.warning("A seal of the audit trail was refused: %s", error.orig)
             return False
         more = bool(batch.seal["backlog"])
@@ -81,8 +82,10 @@ class Sealer:
         return more or not won
 
     def _next_batch(self, connection: Connection, now: datetime) -> seals.Batch | None:
-        """What is above the batch before, while there is a backlog. Its last batch is what is above
-        the floor: where a seal says that it left none, nothing was left below it either."""
+        """Prepare what is above the batch before, while there is a backlog; else what is above the
+        floor."""
+        # The last batch of a backlog, too, begins at the floor: a seal that says it left nothing
+        # must have left nothing below it either.
         if self._above > self._floor:
             batch = seals.prepare(connection, now, self._key, self._above, _ROWS_A_SEAL)
             if batch is not None and batch.seal["backlog"]:
@@ -95,14 +98,16 @@ class Sealer:
     def _raise_floor(
         self, connection: Connection, now: datetime, batch: seals.Batch | None
     ) -> None:
-        """Pass what is sealed and settled, as seen in one state of the database: between the floor
-        and the first row of the batch there is nothing unsealed in it."""
+        """Raise the floor past what is sealed and settled."""
+        # All of this is seen in one state of the database: in it there is nothing unsealed between
+        # the floor and the first row of the batch.
         settled = seals.settled_id(connection, now)
         sealed = settled if batch is None else min(settled, batch.leaves[0]["audit_id"] - 1)
         self._floor = max(self._floor, sealed)
 
     def _is_idle(self) -> bool:
-        """All that was written is sealed and settled: the one look that costs next to nothing."""
+        """Tell whether all that was written is sealed and settled."""
+        # Asked each second, for ever: this look costs next to nothing.
         with self._database.query() as connection:
             return not seals.any_above(connection, self._floor)
 
@@ -112,6 +117,6 @@ class Sealer:
         if newest is None or newest["backlog"]:
             return False
         sealed_at = time_of(newest["sealed_at"])
-        if sealed_at is None:  # a stranger's, who may not keep the rest from being sealed
+        if sealed_at is None:  # a stranger wrote it: that must not keep the rest from being sealed
             return False
         return timedelta() <= self._clock() - sealed_at < timedelta(seconds=EVERY_SECONDS)

@@ -34,13 +34,13 @@ GENESIS = "0" * 64
 """What the first seal names as the one before it."""
 
 LONGEST_TRANSACTION = timedelta(seconds=10)
-"""Where transactions overlap, an id is given out this long at most before its row can be seen; what
-takes longer is found when a sealer starts, and by `verify`."""
+"""On a database whose transactions overlap, an id is given out at most this long before its row can
+be seen. What takes longer is found when a sealer starts, and by `verify`."""
 
 
 class AuditSeal(Base):
     """The seal over the leaves `first_seq` to `last_seq`; hashes are in hexadecimal. `backlog` is 1
-    where rows were left for the next seal. `mac` is that of `hash`, with the AUDIT_HMAC_KEY which
+    if rows were left for the next seal. `mac` is that of `hash`, with the AUDIT_HMAC_KEY which
     `key_id` names; all other columns go into the hash."""
 
     __tablename__ = "audit_seal"
@@ -89,17 +89,17 @@ class Batch:
 
 
 def head(connection: Connection) -> dict[str, Any] | None:
-    """The newest seal, its time as text; None where nothing was ever sealed."""
+    """Read the newest seal, its time as text; None if nothing was ever sealed."""
     return _first(connection, _newest)
 
 
 def first_id(connection: Connection) -> int | None:
-    """The id of the oldest seal that is kept."""
+    """Return the id of the oldest seal that is kept."""
     return connection.scalar(select(func.min(AuditSeal.id)))
 
 
 def one(connection: Connection, seal_id: int) -> dict[str, Any] | None:
-    """The seal, its time as text."""
+    """Read one seal, its time as text."""
     return _first(connection, select(*SEAL_COLUMNS).where(AuditSeal.id == seal_id))
 
 
@@ -109,25 +109,26 @@ def _first(connection: Connection, query: Select[*tuple[Any, ...]]) -> dict[str,
 
 
 def without_leaf(columns: Sequence[Any]) -> Select[*tuple[Any, ...]]:
-    """A query for the rows that have no leaf, with whatever id a stranger gave them."""
+    """Select the rows that have no leaf, whatever id a stranger may have given them."""
     sealed = select(AuditLeaf.seq).where(AuditLeaf.audit_id == AuditEntry.id).exists()
     return select(*columns).select_from(AuditEntry).where(~sealed)
 
 
 def unsealed(columns: Sequence[Any], above_id: int) -> Select[*tuple[Any, ...]]:
-    """A query for the rows above an id that have no leaf: by what is missing, and not by "id
-    greater than the last", since a row may become visible after one with a greater id."""
+    """Select the rows above an id that have no leaf."""
+    # By what is missing, and not as "greater than the last id": a row may become visible after one
+    # with a greater id.
     return without_leaf(columns).where(AuditEntry.id > above_id)
 
 
 def any_above(connection: Connection, above_id: int) -> bool:
-    """Whether there are rows above an id, sealed or not."""
+    """Tell whether there are rows above an id, sealed or not."""
     return _above.first(connection, {"id": above_id}) is not None
 
 
 def settled_id(connection: Connection, now: datetime) -> int:
-    """An id below which no row can become visible any more: one that was sealed longer ago than any
-    transaction lasts. 0 where there is none."""
+    """Return an id below which no row can become visible any more: one that was sealed longer ago
+    than any transaction lasts. 0 if there is none."""
     eldest = min(now, _oldest_transaction(connection) or now)
     old = select(AuditSeal.first_seq, AuditSeal.last_seq).where(
         AuditSeal.sealed_at < eldest - LONGEST_TRANSACTION
@@ -142,15 +143,18 @@ def settled_id(connection: Connection, now: datetime) -> int:
 
 
 def _oldest_transaction(connection: Connection) -> datetime | None:
-    """When the transaction began that has been open for longest; None where one never outlasts
-    another. Those of other roles are seen only by who may read `pg_stat_activity`."""
+    """Return when the transaction began that has been open for longest; None on a database where
+    transactions do not overlap."""
+    # Those of other roles are seen only by a role that may read all of `pg_stat_activity`; for what
+    # we do not see, LONGEST_TRANSACTION has to do.
     return connection.scalar(_OLDEST) if has_concurrent_writers(connection) else None
 
 
 def prepare(
     connection: Connection, now: datetime, key: Secret | None, above_id: int, limit: int
 ) -> Batch | None:
-    """The next seal, over at most `limit` rows; None where there is nothing to seal. Only reads."""
+    """Prepare the next seal, over at most `limit` rows; None if there is nothing to seal. Only
+    reads."""
     query = unsealed(ROW_COLUMNS, above_id).order_by(AuditEntry.id).limit(limit + 1)
     rows = [row_of(values) for values in read_all(connection, query)]
     if not rows:
@@ -176,8 +180,8 @@ def prepare(
 
 
 def append(connection: Connection, now: datetime, batch: Batch) -> bool:
-    """Write the seal and its leaves; False, and nothing, where somebody else has sealed meanwhile.
-    `now` is the time that the batch was prepared with."""
+    """Write the seal and its leaves. False, and nothing is written, if somebody else has sealed
+    meanwhile. `now` is the time that the batch was prepared with."""
     newest = head(connection)
     if (GENESIS if newest is None else newest["hash"]) != batch.seal["prev_hash"]:
         return False
@@ -187,22 +191,22 @@ def append(connection: Connection, now: datetime, batch: Batch) -> bool:
 
 
 def row_of(values: Iterable[Any]) -> dict[str, Any]:
-    """A row of the trail, from what a query for ROW_COLUMNS gave."""
+    """Make a row of the trail from what a query for ROW_COLUMNS gave."""
     return dict(zip(_ROW_NAMES, values, strict=True))
 
 
 def hash_of(seal: Mapping[str, Any]) -> str:
-    """The seal's `hash`, from its columns as stored."""
+    """Compute the seal's `hash` from its columns as they are stored."""
     return seal_hash({name: seal[name] for name in seal if name not in _UNHASHED}).hex()
 
 
 def key_id_of(key: Secret) -> str:
-    """A name for the key, by which seals that another has signed are told apart."""
+    """Name the key, so that seals signed with another one can be told apart."""
     return _hmac(key, b"attendance-audit key")[:16]
 
 
 def mac_of(key: Secret, digest: str) -> str:
-    """The seal's `mac`: HMAC-SHA-256 of the hash's 32 bytes."""
+    """Compute the seal's `mac`: HMAC-SHA-256 of the hash's 32 bytes."""
     return _hmac(key, bytes.fromhex(digest))
 
 

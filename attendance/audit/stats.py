@@ -1,4 +1,4 @@
-"""Whether the sealing keeps up, for metrics and `doctor`."""
+"""Tell whether the sealing keeps up, for metrics and `doctor`."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from attendance.audit.trail import AuditEntry
 
 @dataclass(frozen=True, slots=True)
 class SealStats:
-    """Ages are in seconds; None where there is no seal, or no row that waits for one."""
+    """Ages are in seconds; None if there is no seal, or no row that waits for one."""
 
     unsealed_rows: int
     oldest_unsealed_age_seconds: float | None
@@ -20,8 +20,8 @@ class SealStats:
 
 
 def seal_stats(connection: Connection, now: datetime) -> SealStats:
-    """Looks at the newest rows only, and so costs the same however long the trail is: what is
-    missing further down is for `verify` to find."""
+    """Measure the newest rows only, at the same cost however long the trail is. What is missing
+    further down is for `verify` to find."""
     newest = seals.head(connection)
     columns = [func.count(), func.min(AuditEntry.occurred_at)]
     query = seals.unsealed(columns, seals.settled_id(connection, now))

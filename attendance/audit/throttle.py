@@ -1,4 +1,4 @@
-"""Keeps whoever repeats a refused or a crashing act from filling the disk with its rows.
+"""Keep whoever repeats a refused or a crashing act from filling the disk with its rows.
 
 In each minute the first few refusals of a kind are rows of their own; the others of that minute are
 counted, and are one row for each kind when it is over. The counts are this process's own. Crashes
@@ -17,7 +17,7 @@ from attendance.audit.trail import ANONYMOUS, Actor, Context, append
 from attendance.db import Database
 
 CRASHED = 500
-"""The status of what went wrong on our side; any other is that of a refusal."""
+"""The status of what went wrong on our side; any other status is that of a refusal."""
 
 WINDOW = timedelta(minutes=1)
 _ROWS_A_KIND = 10
@@ -40,7 +40,7 @@ class Kind:
         return "crashed" if self.status == CRASHED else "refused"
 
     def of_anybody(self) -> "Kind":
-        """The same, for where there are too many callers to tell apart."""
+        """Return the same kind without the caller: there may be too many to tell apart."""
         return Kind(self.action, self.status, self.code, ANONYMOUS, None)
 
 
@@ -55,7 +55,7 @@ class Repeated:
 
 
 class Throttle:
-    """Of one process; any thread may call."""
+    """The counts of one process; any thread may call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -67,7 +67,7 @@ class Throttle:
         self._rows: Counter[str] = Counter()
 
     def admit(self, now: datetime, kind: Kind) -> bool:
-        """Whether this refusal is to have a row of its own; if not, it is counted."""
+        """Tell whether this refusal is to have a row of its own; if not, it is counted."""
         with self._lock:
             self._since = self._since or now
             kind = self._kind_or_anybody(kind)
@@ -79,7 +79,7 @@ class Throttle:
             return False
 
     def count(self, now: datetime, kind: Kind) -> None:
-        """One that could not have a row of its own."""
+        """Count one that could not have a row of its own."""
         with self._lock:
             self._since = self._since or now
             self._count(now, self._kind_or_anybody(kind))
@@ -97,7 +97,8 @@ class Throttle:
         return kind
 
     def take_over(self, now: datetime, *, all_of_them: bool = False) -> Sequence[Repeated]:
-        """What was counted in a minute that is over (or until now): it is the caller's to write."""
+        """Hand over what was counted in a minute that is over (or until now), for the caller to
+        write."""
         with self._lock:
             # A clock that was ahead, and is right again, must not keep the minute open.
             if self._since is None or not (all_of_them or abs(now - self._since) >= WINDOW):
@@ -109,7 +110,7 @@ class Throttle:
             return taken
 
     def put_back(self, repeated: Sequence[Repeated]) -> None:
-        """They could not be written: they are counted with those of the next minute."""
+        """Take back what could not be written: it is counted with what comes in the next minute."""
         with self._lock:
             for one in repeated:
                 self._since = min(self._since or one.first, one.first)

@@ -1,4 +1,4 @@
-"""One explicit insert per act, in the transaction of the act."""
+"""Write the trail: one explicit insert for each act, in the transaction of the act."""
 
 import socket
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from attendance.db import Base, Prepared, UtcTime
 from attendance.db.fast.row_json import row_json
 
 SCHEMA_VERSION = 1
-"""Of the rows' meaning; a change of it is a new number, never a change of old rows."""
+"""The version of what rows mean. A change of meaning gets a new number and changes no old row."""
 
 
 class AuditEntry(Base):
@@ -78,14 +78,14 @@ class Context:
 
 
 def service_context(part: str) -> Context:
-    """The context of what the service does by itself."""
+    """Make the context of what the service does by itself."""
     return Context(Actor("service", part, part))
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row to be, made before the transaction in whose turn it is appended. For what has no id
-    until then, `target_type` is told now and the id with the rest."""
+    """A row to be, made before the transaction that appends it. If the target has no id until then,
+    its type is given now and its id to `append`."""
 
     values: dict[str, Any]
 
@@ -134,7 +134,7 @@ def entry(
     before: Mapping[str, Any] | None = None,
     after: Mapping[str, Any] | None = None,
 ) -> Entry:
-    """The same row, to be appended later."""
+    """Make the same row, to be appended later."""
     return Entry(
         {
             "occurred_at": now,

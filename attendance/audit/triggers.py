@@ -1,5 +1,4 @@
-"""The triggers without which the trail, and corrections, would not be append-only. Migrations make
-them."""
+"""The triggers that make the trail, and corrections, append-only. Migrations make them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,8 +22,8 @@ _postgres_triggers = text(
 
 
 def missing(connection: Connection) -> list[str]:
-    """The names of the triggers that somebody removed, or left without effect; empty where all
-    stand."""
+    """List the names of the triggers that somebody removed, or left without effect; empty if all
+    are there."""
     ends = _GUARDS[connection.dialect.name]
     guards = [f"{table}_{end}" for table in _GUARDED for end in ends]
     standing = _standing(connection, guards)
@@ -33,9 +32,12 @@ def missing(connection: Connection) -> list[str]:
 
 @contextmanager
 def deletion_allowed(connection: Connection) -> Iterator[None]:
-    """Lift the triggers against DELETE, and restore them as they were, all in the caller's
-    transaction: nobody else ever sees the tables without them. On PostgreSQL only the tables' owner
-    can, and nobody else writes to them until the end of the transaction."""
+    """Lift the triggers against DELETE, and restore them as they were.
+
+    All of that happens in the caller's transaction: nobody else ever sees the tables without them.
+    On PostgreSQL only the tables' owner can do it, and until the end of the transaction nobody else
+    writes to them.
+    """
     if connection.dialect.name == "postgresql":
         _switch(connection, "DISABLE")
         yield

@@ -1,4 +1,4 @@
-"""Seals and leaves recomputed in their order, wherever they are read from.
+"""Recompute seals and leaves in their order, wherever they are read from.
 
 Knows no database: what it is given may be a trail or the archive of one.
 """
@@ -18,7 +18,7 @@ _TEXTS = ("sealed_at", "root", "prev_hash", "hash")
 
 
 class Leaf(NamedTuple):
-    """`found` is the hash of the row as it is now: None where there is none."""
+    """`found` is the hash of the row as it is now, None if it is gone."""
 
     seq: int
     audit_id: int
@@ -27,7 +27,8 @@ class Leaf(NamedTuple):
 
 
 class Verifier:
-    """From one seal to the next. `seal_id`, `seq` and `prev_hash` are what is expected of it."""
+    """Goes from one seal to the next. `seal_id`, `seq` and `prev_hash` are what is expected of the
+    next one."""
 
     def __init__(self, report: Report, key: Secret | None, anchors: Iterable[Checkpoint]) -> None:
         self.report, self._key = report, key
@@ -36,7 +37,7 @@ class Verifier:
         self.seal_id, self.seq, self.prev_hash = 1, 1, GENESIS
 
     def begin_with(self, seal: Mapping[str, Any]) -> None:
-        """Where what comes before this seal is not looked at: take its word for its place."""
+        """Take this seal's word for its place: what comes before it is not looked at."""
         self.seal_id, self.seq, self.prev_hash = seal["id"], seal["first_seq"], seal["prev_hash"]
 
     def check(self, seal: Mapping[str, Any], under: list[Leaf]) -> None:
@@ -55,7 +56,7 @@ class Verifier:
         self.seq = under[-1].seq + 1 if under else self.seq
 
     def finish(self) -> None:
-        """After the newest seal: what was to be there and is not."""
+        """Report, after the newest seal, what should have been there and is not."""
         if self._key is not None and not self._newest_signed and self.report.seals:
             detail = f"seal {self.seal_id - 1}, the newest, was not signed with this AUDIT_HMAC_KEY"
             self.report.add("mac_invalid", detail)
@@ -64,7 +65,7 @@ class Verifier:
             self.report.add("truncated", detail)
 
     def leave(self) -> None:
-        """After a seal that others follow elsewhere: there belong the anchors that are left."""
+        """Stop after a seal that others follow elsewhere: the anchors left over belong there."""
         self.report.anchors_beyond += len(self._anchors)
 
     def _check_place(self, name: str, seal: Mapping[str, Any]) -> None:
@@ -84,7 +85,9 @@ class Verifier:
         self._check_mac(name, seal, digest)
 
     def _check_mac(self, name: str, seal: Mapping[str, Any], digest: str) -> None:
-        """Of an older key, or none, only the newest seal may not be: it speaks for all before."""
+        """Check the MAC, and remember whether it is one of our key."""
+        # Older seals may have been signed with another key, or none. The newest may not: it speaks
+        # for all before it.
         ours = self._key is not None and seal["key_id"] == key_id_of(self._key)
         self._newest_signed = ours
         if (seal["key_id"] is None) != (seal["mac"] is None):
@@ -138,8 +141,8 @@ class Verifier:
 
 
 def is_well_formed(seal: Mapping[str, Any]) -> bool:
-    """Whether the seal's columns are of the types that they have to be, and its range one that a
-    seal may have: in SQLite any column can hold anything."""
+    """Tell whether the seal's columns have the right types, and a range that a seal may have: in
+    SQLite any column can hold anything."""
     if not all(isinstance(seal[name], int) for name in _NUMBERS):
         return False
     if not all(isinstance(seal[name], str) for name in _TEXTS):
@@ -149,7 +152,7 @@ def is_well_formed(seal: Mapping[str, Any]) -> bool:
 
 
 def _root_of(hashes: Iterator[str | None]) -> str | None:
-    """The root over these hashes; None where one of them is none."""
+    """Compute the root over these hashes; None if one of them is not the hash of a leaf."""
     try:
         return root(_bytes_of(one) for one in hashes).hex()
     except (TypeError, ValueError):

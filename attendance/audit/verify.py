@@ -1,4 +1,4 @@
-"""The whole trail recomputed, and what does not fit named."""
+"""Recompute the whole trail, and name what does not fit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +27,8 @@ class CannotVerify(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """From which seal on, with which key, and against which anchors; and what time it is, where
-    rows that wait too long for their seal are to be counted."""
+    """From which seal on to verify, with which key, and against which anchors; and what time it is,
+    if rows that wait too long for their seal are to be counted."""
 
     since: int | None = None
     key: Secret | None = None
@@ -37,7 +37,7 @@ class Scope:
 
 
 def rows_to_verify(database: Database) -> int:
-    """How many rows are sealed: for a progress bar."""
+    """Count the rows that are sealed, for a progress bar."""
     with database.snapshot() as connection:
         return connection.scalar(select(func.count()).select_from(AuditLeaf)) or 0
 
@@ -69,7 +69,7 @@ def verify(database: Database, scope: Scope, progress: Progress = lambda _: None
 
 
 def _begin(connection: Connection, report: Report, walk: Verifier, since: int | None) -> int | None:
-    """Set the walk to the seal that comes first; the id of the oldest seal that there is."""
+    """Set the walk to the seal that comes first; return the id of the oldest seal that there is."""
     oldest = seals.first_id(connection)
     if since is not None and seals.one(connection, since) is None:
         raise CannotVerify(f"There is no seal {since}.")
@@ -90,7 +90,7 @@ def _begin(connection: Connection, report: Report, walk: Verifier, since: int | 
 
 
 def _check_the_rest(connection: Connection, report: Report, now: datetime | None) -> None:
-    """What no seal leads to: seals that share one before them, leaves and rows under none."""
+    """Look for what no seal leads to: seals that follow the same one, leaves and rows without."""
     for prev_hash in connection.scalars(_forks):
         report.add("fork", f"several seals follow the seal with the hash {prev_hash}")
     for seq in connection.scalars(_stray):
@@ -110,10 +110,11 @@ def _count(connection: Connection, query: Select[*tuple[Any, ...]]) -> int:
 
 
 def _passed_id(connection: Connection) -> int:
-    """The id up to which each row that is there had its leaf when the newest seal without backlog
-    was made. Not by the rows' times: an act may be written long after its time, and a clock may be
-    set back. Where transactions overlap, a row can become visible after one with a greater id, but
-    not by so much that the margin between the two seals does not hold it."""
+    """Return the id up to which each row that is there had its leaf when the newest seal without
+    backlog was made."""
+    # Not by the rows' times: an act may be written long after its time, and clocks are set back.
+    # On a database whose transactions overlap a row can become visible after one with a greater id,
+    # but not later than by the margin between the two seals.
     newest = next(iter(read_all(connection, _newest_without_backlog)), None)
     limit = None if newest is None else _margin_before(newest.sealed_at)
     if newest is None or limit is None:
@@ -126,7 +127,8 @@ def _passed_id(connection: Connection) -> int:
 
 
 def _margin_before(stored: Any) -> datetime | None:
-    """None also for what a stranger wrote in a time's place: the seal's hash tells of that."""
+    """Return the time less the margin; None also for what a stranger wrote instead of a time, which
+    the seal's hash tells of."""
     time = time_of(stored)
     try:
         return None if time is None else time - _MARGIN

@@ -1,7 +1,7 @@
-"""Asking whether what was refused is accepted again, with requests that send no message.
+"""Ask whether what was refused is accepted again, with requests that send no message.
 
-May import `audit`, `telegram`, `outbox` and what lies below. Each public function is a probe of the
-dispatcher: called often, it returns the asking as a job where it is due, in one process only.
+Each public function is a probe of the dispatcher: call it often; when the question is due, it
+returns what asks it, in one process only.
 """
 
 import logging
@@ -30,7 +30,7 @@ Clock = Callable[[], datetime]
 
 
 def probe_bot(database: Database, client: TelegramClient, clock: Clock) -> Job | None:
-    """Where the bot was refused, or nothing got through, try getMe, and go on where it succeeds."""
+    """Call getMe if the bot was refused or nothing got through, and go on if it succeeds."""
     now = clock()
     with database.query() as connection:
         stopped = circuit_breaker.current(connection, now)
@@ -41,7 +41,7 @@ def probe_bot(database: Database, client: TelegramClient, clock: Clock) -> Job |
 
 
 def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Job | None:
-    """Where a chat refused us, ask whether we may write there again, and resume it if so."""
+    """Ask whether we may write to a chat again that refused us, and resume it if so."""
     now = clock()
     with database.query() as connection:
         if not parking.is_probe_due(connection, now) or circuit_breaker.current(connection, now):
@@ -51,7 +51,8 @@ def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Job
 
 
 def _take_chat(connection: Connection, now: datetime) -> str | None:
-    """After a downtime many are due at once: Telegram counts these requests, too."""
+    """Take the chat that is to be asked, if its turn has come."""
+    # After a downtime many are due at once, and Telegram counts these requests, too.
     if not schedule.claim_run(connection, now, "chat probe", _BETWEEN_CHATS):
         return None
     return parking.take_probe(connection, now)
@@ -77,7 +78,8 @@ def _ask_for_bot(
 
 
 def _refused_instead(connection: Connection, now: datetime, error: str) -> None:
-    """Telegram can be reached again, and refuses the bot: the time to give up stands still."""
+    """Note that Telegram can be reached again and refuses the bot."""
+    # Another stoppage: during this one the time until messages are given up stands still.
     circuit_breaker.close(connection, now, "unreachable")
     circuit_breaker.open(connection, now, "misconfigured", error)
 
@@ -99,7 +101,7 @@ def _ask_for_chat(database: Database, client: TelegramClient, clock: Clock, chat
 
 
 def _resume(connection: Connection, now: datetime, chat_id: str) -> bool:
-    """Unless a person has paused or resumed the chat while it was asked."""
+    """Resume the chat, unless a person has paused or resumed it while it was asked."""
     if not parking.is_probed(connection, chat_id):
         return False
     audit.append(connection, now, _CONTEXT, "chat.resumed", target=("chat", chat_id))

@@ -1,7 +1,7 @@
-"""What is old is forgotten, a little at a time: settled messages, and answers kept for a repeat.
+"""Forget what is old, a little at a time: settled messages, and answers kept for a repeat.
 
-May import `audit`, `models`, `outbox`, `turns` and what lies below. `Pruning` is a dispatcher's
-chore: called often, it acts rarely, in one process at a time, for a few milliseconds.
+`Pruner` is a background task: called often, it acts rarely, in one process at a time, for a few
+milliseconds.
 """
 
 import logging
@@ -41,7 +41,8 @@ class Pruner:
 
     def __call__(self) -> None:
         now = self.clock()
-        # Either way: a clock that was wrong by years and set right must not stop this for years.
+        # In either direction: a clock that was years ahead and is set right must not stop this for
+        # years.
         if self._looked_at is not None and abs(now - self._looked_at) < self._wait:
             return
         self._looked_at, self._wait = now, PAUSE if self._has_something(now) else LOOK_AGAIN
@@ -70,8 +71,8 @@ def prune_messages(
     context: audit.Context,
     reason: str | None = None,
 ) -> int:
-    """Forget up to `limit` messages that were settled before this time, with an entry in the
-    trail; how many there were."""
+    """Forget up to `limit` messages that were settled before this time, with an entry in the trail;
+    return how many there were."""
     ids = pruning.prune(connection, before, limit)
     if ids:
         after = _described(ids, before)

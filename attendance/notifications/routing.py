@@ -1,6 +1,6 @@
-"""Which chats are told of an attendance, how they come to be, and telling them.
+"""Find the chats that are told of an attendance, tell them, and keep the routes.
 
-May import `models`, `outbox` and what lies below. Commits nothing; the caller audits.
+Each function takes the caller's connection and commits nothing; the caller audits.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -39,9 +39,9 @@ GENERAL_TOPIC = 1
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What must hold of an attendance; where none is given, everything is taken.
+    """What must be true of an attendance; no conditions take everything.
 
-    Sites and groups are compared without regard to case, and to how words are spaced.
+    Sites and groups are compared without regard to case and to how words are spaced.
     """
 
     site: str | None = None
@@ -68,8 +68,8 @@ class Notification:
 
 @dataclass(frozen=True, slots=True)
 class Added:
-    """`made` are the conditions that were new; `narrowed` says that until now the chat, or topic,
-    was told of everything."""
+    """`made` are the conditions that were new; `narrowed` says that the chat, or topic, was told of
+    everything until now."""
 
     made: list[Conditions]
     narrowed: bool
@@ -103,10 +103,10 @@ def destinations(
     group: str | None,
     event: Event,
 ) -> list[Destination]:
-    """Where an attendance is told, each place once, in the order in which the routes were made.
+    """List where an attendance is told, each place once, in the order in which routes were made.
 
-    The chats without conditions get everything, and the default chat what no condition took; with
-    no chat at all, one place that is still to be configured. A chat that was added under its old
+    Chats without conditions get everything, and the default chat what no condition took. Without
+    any chat there is one place that is still to be configured. A chat that was added under its old
     id is the one that it has become.
     """
     rows = _routes.all(connection, {"default_chat": default_chat, "event": event})
@@ -133,7 +133,7 @@ def thread_of(topic: int | None) -> int | None:
 def told_of(
     connection: Connection, default_chat: str | None, subject_type: str, subject_id: str
 ) -> list[Destination]:
-    """Where messages about this went, of the places that are told of anything still."""
+    """List where messages about this went, of the places that are still told of anything."""
     same_topic = Route.thread_id.is_not_distinct_from(Message.thread_id)
     routed = select(Route.id).where(Route.chat_id == Message.chat_id, same_topic).exists()
     query = select(Message.chat_id, Message.thread_id).where(
@@ -145,7 +145,7 @@ def told_of(
 
 
 def once_each(connection: Connection, found: Iterable[Destination]) -> list[Destination]:
-    """The first of those that are one place: a chat's old id is the one that it has become."""
+    """Drop repetitions of a place; a chat's old id is the same place as what it has become."""
     places: dict[Destination, Destination] = {}
     for chat, thread in found:
         lane = None if chat is None else lives_in(connection, chat)
@@ -161,8 +161,8 @@ def tell(
     line: str,
     subject: tuple[str, str, str | None],
 ) -> tuple[Notification, ...]:
-    """A message to each of the places. `subject` is what it speaks of: a type, an id, and the id of
-    the request."""
+    """Queue a message to each of the places. `subject` is what it speaks of: a type, an id, and the
+    id of the request."""
     return tuple(
         Notification(
             enqueue(connection, now, Draft(chat, text, *subject, line=line, thread_id=thread)),
@@ -180,9 +180,9 @@ def add(
     thread_id: int | None,
     wanted: Sequence[Conditions],
 ) -> Added:
-    """Tell a chat, or a topic of it, of what fits any of the wanted conditions; those that it has
-    already are left as they are. What is told of everything and gets conditions is from then on
-    told of those only."""
+    """Tell a chat, or a topic of it, from now on of what fits any of the wanted conditions; those
+    that it has already are left as they are. If it was told of everything, it is from then on told
+    of these only."""
     open_lane(connection, now, chat_id)
     there = (Route.chat_id == chat_id, Route.thread_id.is_not_distinct_from(thread_id))
     narrowed = False
@@ -214,8 +214,8 @@ def learn(connection: Connection, chat_id: str, kind: str, title: str) -> None:
 def remove(
     connection: Connection, chat_id: str, is_chosen: Callable[[dict[str, Any]], bool]
 ) -> list[dict[str, Any]]:
-    """Remove the chosen of a chat's routes; they are returned as by `listed`. What was added under
-    the id that the chat had before goes with it."""
+    """Remove those of a chat's routes that are chosen, and return them as `listed` does. What was
+    added under the id that the chat had before belongs to it, too."""
     removed = [route for route in listed(connection, chat_id) if is_chosen(route)]
     ids = [route["id"] for route in removed]
     connection.execute(delete(Route).where(Route.id.in_(ids)))
@@ -223,7 +223,7 @@ def remove(
 
 
 def listed(connection: Connection, chat_id: str | None = None) -> list[dict[str, Any]]:
-    """The routes, of one chat or of all, in the order in which they were made."""
+    """List the routes, of one chat or of all, in the order in which they were made."""
     query = select(Route.__table__).order_by(Route.id)
     if chat_id is not None:
         before = select(Chat.chat_id).where(Chat.migrated_to == chat_id)
@@ -245,7 +245,7 @@ def _as_dict(row: RowMapping) -> dict[str, Any]:
 
 
 def _takes(wanted: str | None, folded: str | None) -> bool:
-    """Whether a condition takes what was said, which is given folded."""
+    """Tell whether a condition takes what was said, which is already folded."""
     return wanted is None or _folded(wanted) == folded
 
 

@@ -1,4 +1,5 @@
-"""What people do to messages by hand: only ever to settled ones, so a live worker is never raced.
+"""What people do to messages by hand. None of it changes a message that is under way, so that it
+never races a worker.
 
 Each function takes the caller's connection, commits nothing and returns what it changed and what
 it left alone; the caller audits it.
@@ -33,14 +34,14 @@ class Filter:
 @dataclass(frozen=True, slots=True)
 class Changes:
     """`before` maps the ids of the changed messages to the status that they had; `refused` those
-    that were named and left alone to theirs, None where there is no such message."""
+    that were named and left alone to theirs, None if there is no such message."""
 
     before: Mapping[int, str]
     refused: Mapping[int, str | None]
 
     @property
     def waiting(self) -> list[int]:
-        """After a retry: what has gone back to `pending`, or was so already."""
+        """After a retry, what has gone back to `pending` or was so already."""
         return [*self.before, *(id_ for id_, status in self.refused.items() if status == "pending")]
 
 
@@ -61,7 +62,7 @@ def retry(
 
 
 def cancel(connection: Connection, now: datetime, ids: Sequence[int]) -> Changes:
-    """Give up messages that are not under way and not sent; without `ids` none."""
+    """Give up messages that are neither under way nor sent; without `ids`, none."""
     if not ids:
         return Changes({}, {})
     changes = _choose(connection, Filter(ids=ids), _CANCELLABLE)
@@ -70,7 +71,7 @@ def cancel(connection: Connection, now: datetime, ids: Sequence[int]) -> Changes
 
 
 def pause(connection: Connection, now: datetime, chat_id: str, reason: str) -> bool:
-    """Claim nothing for this chat until it is resumed; False where there is no such chat."""
+    """Claim nothing for this chat until it is resumed; False if there is no such chat."""
     lane = _lane(connection, chat_id)
     if lane is not None:
         parking.pause(connection, now, lane, reason)
@@ -88,7 +89,7 @@ def resume(connection: Connection, now: datetime, chat_id: str) -> bool:
 
 
 def _lane(connection: Connection, chat_id: str) -> str | None:
-    """Where a chat that we know lives now."""
+    """Return where a chat lives now; None if we do not know it."""
     lives = select(func.coalesce(Chat.migrated_to, Chat.chat_id)).where(Chat.chat_id == chat_id)
     return connection.scalar(lives)
 
@@ -97,7 +98,7 @@ def _choose(
     connection: Connection, chosen: Filter, allowed: tuple[Status, ...], *, to_change: bool = True
 ) -> Changes:
     query = select(Message.id, Message.status).where(*_conditions(chosen))
-    # Until the change nobody else may make another status of it.
+    # Locked: until we change it, nobody else may give it another status.
     rows = connection.execute(query.with_for_update() if to_change else query)
     before = {row.id: row.status for row in rows if row.status in allowed}
     left = [key for key in chosen.ids if key not in before]

@@ -1,4 +1,4 @@
-"""How long to wait before a message is tried again: pure arithmetic, jitter last."""
+"""Compute how long to wait before a message is tried again: pure arithmetic, jitter last."""
 
 from datetime import timedelta
 
@@ -8,11 +8,11 @@ LONGEST = timedelta(seconds=CAP_SECONDS)
 
 
 def delay(attempts: int, jitter: float) -> timedelta:
-    """The wait after the `attempts`-th attempt (from 1); `jitter` is uniform in [0, 1).
+    """Return the wait after the `attempts`-th attempt (from 1); `jitter` is uniform in [0, 1).
 
-    The upper bound doubles: 1 s, 2, 4, 8, 16, 32, then 60. Full jitter spreads those who failed
-    together over the whole of it. The cap is low, for a message late by a minute is a nuisance
-    and a request a minute to a server that is down is none.
+    The upper bound doubles: 1 s, 2, 4, 8, 16, 32, then 60. Full jitter spreads messages that failed
+    together over the whole of it. The cap is low: a message that is a minute late is a nuisance,
+    and a request a minute to a server that is down is not.
     """
     exponent = min(max(attempts, 1) - 1, 16)
     bound = min(CAP_SECONDS, BASE_SECONDS * 2**exponent)

@@ -1,4 +1,4 @@
-"""A chat that lives on under another id takes along what belongs to it.
+"""Move what belongs to a chat along when the chat lives on under another id.
 
 Each function takes the caller's connection and commits nothing.
 """
@@ -14,7 +14,7 @@ _STATE = ("parked_at", "park_reason", "probe_at", "refused_since")
 
 
 def migrate(connection: Connection, now: datetime, old: str, new: str) -> None:
-    """From now on `old` lives as `new`, with all that waits for it; topics of `old` are void."""
+    """Let `old` live on as `new`, with all that waits for it; its topics mean nothing there."""
     new = open_lane(connection, now, new)
     if new == old:
         return
@@ -25,7 +25,7 @@ def migrate(connection: Connection, now: datetime, old: str, new: str) -> None:
 
 
 def follow_migrations(connection: Connection) -> None:
-    """Bring what waits in the lane of a chat that has moved to where it lives."""
+    """Bring what waits in the lane of a chat that has moved to where the chat lives now."""
     moved = select(Chat.migrated_to).where(Chat.chat_id == Message.lane).scalar_subquery()
     left = select(Chat.chat_id).where(Chat.migrated_to.is_not(None))
     stale = update(Message).where(Message.lane.in_(left), IS_UNSETTLED, Message.status == "pending")
@@ -33,8 +33,8 @@ def follow_migrations(connection: Connection) -> None:
 
 
 def _hand_over(connection: Connection, old: str, new: str) -> None:
-    """Give the chat's new id what belongs to the chat, but for what that has of its own: how it is
-    told, whether it is paused, and the starts that its pace counts."""
+    """Give the chat's new id what belonged to the old one: how it is told, whether it is paused,
+    and the starts that count against its rate. What the new id has of its own stays."""
     was = connection.execute(select(Chat.__table__).where(Chat.chat_id == old)).mappings().one()
     lives = update(Chat).where(Chat.chat_id == new)
     kept = {

@@ -1,4 +1,4 @@
-"""Times in which nothing can be delivered to anybody: begun, probed, ended, and counted."""
+"""Stop all claims while nothing can be delivered to anybody, and probe until something can."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,7 +32,7 @@ _open = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Why nothing is claimed, and when that is to be looked at again."""
+    """Why nothing is claimed, and when to look at that again."""
 
     reason: StopReason
     until: datetime
@@ -42,9 +42,9 @@ class Stopped:
 def open(  # noqa: A001 - a breaker opens; called as `circuit_breaker.open`
     connection: Connection, now: datetime, reason: StopReason, error: str | None = None
 ) -> None:
-    """Open a stoppage, unless one with this reason is open; one that is probed is so after
-    `FIRST_PROBE`. One that has only just ended goes on. Where the bot was refused, the next probe
-    then comes later: what the last one found does not hold for messages."""
+    """Open a stoppage, unless one with this reason is open; if it is probed, first after
+    `FIRST_PROBE`. One that has only just ended goes on; if the bot was refused, the next probe then
+    comes later, since what the last one found does not hold for messages."""
     if reason in _PROBED and _reopen(connection, now, reason, error):
         return
     probe_at = now + FIRST_PROBE if reason in _PROBED else None
@@ -59,13 +59,13 @@ def open_until(connection: Connection, now: datetime, until: datetime, error: st
 
 
 def close(connection: Connection, now: datetime, reason: StopReason) -> bool:
-    """Close the open stoppage of this reason; whether there was one."""
+    """Close the open stoppage of this reason; tell whether there was one."""
     closed = update(Stoppage).where(Stoppage.reason == reason, Stoppage.ended_at.is_(None))
     return connection.execute(closed.values(ended_at=now)).rowcount > 0
 
 
 def current(connection: Connection, now: datetime) -> Stopped | None:
-    """What stops the claims at `now`; None where nothing does.
+    """Return what stops the claims at `now`; None if nothing does.
 
     An `unconfigured` stoppage does not: whoever can ask has a configuration.
     """
@@ -75,7 +75,7 @@ def current(connection: Connection, now: datetime) -> Stopped | None:
 
 
 def take_probe(connection: Connection, now: datetime) -> StopReason | None:
-    """Claim a probe that is due, so that one process makes it; None where there is none. The next
+    """Claim a probe that is due, so that only one process makes it; None if none is due. The next
     follows after as long as the stoppage has lasted, at most `LONGEST_PROBE`."""
     due = connection.execute(
         select(Stoppage.id, Stoppage.reason, Stoppage.started_at)
@@ -96,8 +96,8 @@ def probe_soon(connection: Connection, now: datetime) -> None:
 
 
 def time_stopped(connection: Connection, since: datetime, now: datetime) -> timedelta:
-    """How much of the time from `since` to `now` does not count against a message. Overlapping
-    stoppages count once."""
+    """Add up how much of the time from `since` to `now` does not count against a message.
+    Overlapping stoppages count once."""
     rows = connection.execute(
         select(Stoppage.started_at, Stoppage.ended_at)
         .where(

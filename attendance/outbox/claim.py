@@ -1,5 +1,5 @@
-"""Out of the outbox by claim: never more than the head of each chat's lane, with what merges
-behind it, and never faster than the pace allows.
+"""Claim messages: never more than the head of each chat's lane, with what merges behind it, and
+never faster than the pace allows.
 
 Each function takes the caller's connection and commits nothing. A claim is a fresh random token
 and a lease; only the token's holder settles (`settlement.settle`).
@@ -40,8 +40,8 @@ _take_one = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """On what terms a dispatcher claims: its name, by how much a request begins after its claim
-    (the time that a commit takes), and where tokens come from."""
+    """The terms on which a dispatcher claims: its name, where tokens come from, its policy, whom it
+    tells of outcomes, and by how much a request begins after its claim (the time of a commit)."""
 
     claimed_by: str
     new_token: Callable[[], str]
@@ -51,10 +51,10 @@ class Terms:
 
 
 def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> list[Claim]:
-    """Take up to `limit` requests' worth of messages that are due, each from another lane. To be
-    called by who plans alone (`starts.plan_alone`), with the time as it is then.
+    """Claim up to `limit` requests' worth of messages that are due, each from another lane.
 
-    A head whose lease ran out first gets its `uncertain` attempt; one that has waited too long is
+    The caller holds the planning lock (`rate_limiter.lock`), and `now` is the time since it does. A
+    head whose lease ran out first gets its `uncertain` attempt; one that has waited too long is
     given up instead of claimed, in parked lanes too. `on_outcome` is told of both.
     """
     if circuit_breaker.current(connection, now) is not None:
@@ -73,8 +73,8 @@ def claim(connection: Connection, now: datetime, limit: int, terms: Terms) -> li
 
 
 def release(connection: Connection, now: datetime, claim: Claim) -> bool:
-    """Give back a claim whose request never began, uncounted, and its place in the pace. False
-    where it was taken over."""
+    """Give back a claim whose request never began, uncounted, and its place in the pace; False if
+    somebody else has taken it over."""
     rate_limiter.refund(connection, claim.debit.id)
     lanes.set_next(connection, claim.lane, None)
     mine = update(Message).where(
@@ -99,7 +99,8 @@ def _overall_start(connection: Connection, now: datetime, terms: Terms) -> datet
 
 
 def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: Terms) -> bool:
-    """Note a lease that ran out, and give up what has waited too long; whether the head remains."""
+    """Note a lease that ran out, and give up what has waited too long; tell whether the head is
+    still to be claimed."""
     if head["status"] == "sending":
         expired = _expired_claim(connection, head)
         if not abandon(connection, now, expired, terms.policy, terms.on_outcome):
@@ -118,7 +119,8 @@ def _is_still_wanted(connection: Connection, now: datetime, head: Head, terms: T
 
 
 def _give_up_from_front(connection: Connection, now: datetime, lane: str, terms: Terms) -> None:
-    """After a long outage many have waited too long: they must not hold up the rest one by one."""
+    """Give up all that have waited too long at the front of a lane."""
+    # After a long outage those are many: one each round would hold up the rest for minutes.
     for row in lanes.front(connection, lane, _MOST_GIVEN_UP):
         if not _waited_too_long(connection, now, row, terms.policy):
             return
@@ -136,15 +138,15 @@ def _waited_too_long(connection: Connection, now: datetime, head: Head, policy: 
 def _claim_lane(
     connection: Connection, now: datetime, head: Head, start: datetime, terms: Terms
 ) -> list[Claim]:
-    """The claim on a lane's head, with what merges behind it, to begin at `start` or a little
-    later; none where the pace has it wait for longer."""
+    """Claim a lane's head, with what merges behind it, to begin at `start` or a little later;
+    nothing if the pace makes it wait for longer."""
     policy, lane, latest = terms.policy, head["lane"], now + terms.lead + HORIZON
     rate = policy.rate_limits.of_chat(lane)
     before = rate_limiter.latest(connection, rate, lane)
     waiting = _waiting(connection, now, head, policy)
     head, repeated = waiting[0], _is_digest(waiting[0], policy)
     fits, text = _merged(waiting, policy)
-    # Where all of them fit, it is not known how many would.
+    # If all of them fit, nobody knows how many more would.
     capacity = fits if fits < len(waiting) else len(waiting) + 1
     planned = plan(1 if repeated else len(waiting), capacity, before, rate, start)
     if planned.at > latest or head["due_at"] > now:
@@ -162,8 +164,8 @@ def _claim_lane(
 
 
 def _waiting(connection: Connection, now: datetime, head: Head, policy: Policy) -> list[Head]:
-    """What the next request may hold: a digest that is to be repeated, or else the head and what
-    may be merged behind it."""
+    """List what the next request may hold: a digest that is to be repeated, or else the head and
+    what may be merged behind it."""
     if policy.merge is None:
         return [head]
     if repeated := lanes.to_repeat(connection, head["lane"]):
@@ -178,7 +180,7 @@ def _is_digest(head: Head, policy: Policy) -> bool:
 
 
 def _merged(waiting: Sequence[Head], policy: Policy) -> tuple[int, str]:
-    """How many of the messages one request holds, and its text."""
+    """Merge the messages; return how many of them one request holds, and its text."""
     if len(waiting) == 1 or policy.merge is None:
         return 1, str(waiting[0]["text"])
     fits, text = policy.merge([row["line"] for row in waiting])
@@ -232,7 +234,7 @@ def _is_silent(head: Head, now: datetime, policy: Policy) -> bool:
 
 
 def _expired_claim(connection: Connection, head: Head) -> Claim:
-    """The claim that ran out, with all the messages that it held."""
+    """Rebuild the claim that ran out, with all the messages that it held."""
     held = select(Message.__table__).where(
         Message.lane == head["lane"], IS_UNSETTLED, Message.token == head["token"]
     )

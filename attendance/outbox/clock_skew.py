@@ -1,8 +1,8 @@
-"""A clock that is set back must not silence the outbox until it has caught up.
+"""Keep a clock that is set back from silencing the outbox until it has caught up.
 
-What was planned by the clock as it was lies too far ahead then: further than anything is ever
-planned. `bring_back` takes it to where it would have been planned now. What Telegram told us to
-wait is not shortened, but for what is longer than it ever tells.
+What was planned by the clock as it was then lies too far ahead: further than anything is ever
+planned. `bring_back` moves it to where it would be planned now. What Telegram told us to wait is
+not shortened, unless it is longer than any wait that Telegram names.
 """
 
 import logging
@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 class ClockSkewGuard:
-    """Notices that the clock went back, and at the start takes it for possible."""
+    """Notices that the clock went back. At the start it may have: nobody looked until then."""
 
     def __init__(self, database: Database, policy: Policy, clock: Callable[[], datetime]) -> None:
         self._database = database
@@ -43,7 +43,8 @@ class ClockSkewGuard:
 
 
 def bring_back(connection: Connection, now: datetime, policy: Policy) -> bool:
-    """Plan anew what lies further ahead than anything is planned at `now`; whether there was any.
+    """Plan anew what lies further ahead than anything is planned at `now`; tell whether there was
+    any.
 
     A claim keeps a whole lease: its request may be under way.
     """

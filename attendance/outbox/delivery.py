@@ -1,4 +1,4 @@
-"""One delivery: claimed, sent at its planned start, settled; and the next one after it."""
+"""Carry out one delivery: send what was claimed at its planned start, settle it, take the next."""
 
 import logging
 import threading
@@ -25,8 +25,8 @@ T = TypeVar("T")
 
 
 class Delivery:
-    """What the senders of one dispatcher do. While a delivery is under way no transaction is open;
-    once `stopping` is set nothing is sent any more."""
+    """What the senders of one dispatcher do. No transaction is open while a request is under way;
+    once `stopping` is set nothing more is sent."""
 
     def __init__(self, dependencies: Dependencies, stopping: threading.Event) -> None:
         self._deps = dependencies
@@ -38,8 +38,8 @@ class Delivery:
         return not self._stopping.is_set() and self._deps.is_alive()
 
     def claim(self, connection: Connection, limit: int, *, patient: bool = True) -> list[Claim]:
-        """Up to `limit` that are due and may start now, or in a moment. None where somebody else
-        claims at this moment, and we are not `patient`."""
+        """Claim up to `limit` that are due and may start now, or in a moment; none if somebody else
+        is claiming and we are not `patient`."""
         if not rate_limiter.lock(connection, self._deps.policy.rate_limits, patient=patient):
             return []
         terms = claims.Terms(
@@ -54,7 +54,8 @@ class Delivery:
         return claims.claim(connection, self._deps.clock(), limit, terms)
 
     def deliver(self, claim: Claim) -> None:
-        """Send what was claimed and write what came of it; then the next that is due, if any."""
+        """Send what was claimed and write what came of it; then do the same with the next that is
+        due, if there is one."""
         following: Claim | None = claim
         while following is not None:
             following = self._deliver_one(following)
@@ -70,9 +71,9 @@ class Delivery:
         return None
 
     def _claim_following(self, connection: Connection) -> Claim | None:
-        """The next that is due, in the transaction that settles the last one: a sender that has
-        just become free need not wait for a round. Who holds a lane waits for nobody who plans
-        starts, and so never for one another."""
+        """Claim the next that is due, in the transaction that settles the last one: then a sender
+        that has just become free need not wait for a round."""
+        # Not patient: we hold a lane, and whoever plans starts may be waiting for it.
         return next(iter(self.claim(connection, 1, patient=False)), None) if self.goes_on else None
 
     def _release(self, claim: Claim) -> None:
@@ -80,7 +81,7 @@ class Delivery:
         self._persist(lambda connection: claims.release(connection, now, claim), claim)
 
     def _begins_in_time(self, claim: Claim) -> bool:
-        """Wait for the planned start; False where it is past by more than the pace can bear."""
+        """Wait for the planned start; False if it is past by more than the rate limits bear."""
         if claim.debit.id is None:
             return True
         self._lead.observe(self._deps.clock() - claim.claimed_at)
@@ -101,8 +102,7 @@ class Delivery:
             return Uncertain(f"The transport failed: {type(error).__name__}.")
 
     def _settle(self, claim: Claim, outcome: Outcome) -> Claim | None:
-        """Write the outcome, and claim what this sender can deliver next. What is wrong with that
-        one must not undo the outcome: it is then written alone."""
+        """Write the outcome, and claim what this sender can deliver next."""
         settle_it = self._settlement(claim, outcome)
 
         def settle_and_claim(connection: Connection) -> tuple[list[Settled], Claim | None]:
@@ -112,6 +112,7 @@ class Delivery:
         try:
             settled, following = self._deps.database.write(settle_and_claim, timeout_seconds=None)
         except Exception as error:
+            # What is wrong with the next one must not undo the outcome: it is written by itself.
             if not isinstance(error, DatabaseError):
                 logger.exception("The end of message %s is written by itself", claim.id)
                 self._deps.on_crash("delivery", error)
@@ -155,8 +156,9 @@ def _tell(settled: Settled) -> None:
 
 
 def _level(settled: Settled) -> int:
-    """What goes as it should is in the outbox and the audit trail, and tells nobody anything else:
-    senders that wait for one another to write a line each spend a tenth of their time on it."""
+    """Choose the level of the line: DEBUG for what goes as it should."""
+    # That is in the outbox and the audit trail anyway, and senders that wait for one another to
+    # write a line each spend a tenth of their time on it.
     if settled.status != "sent":
         return logging.WARNING
     return logging.DEBUG if settled.attempt == 1 else logging.INFO

@@ -1,4 +1,4 @@
-"""The thread that sees what is due, and has it delivered by a pool of senders (`delivery`).
+"""The thread that looks for what is due, and has it delivered by a pool of senders (`delivery`).
 
 `run` only loops and waits; `run_once` is the work. Correctness rests on claims and leases alone:
 this process may be killed between any two lines.
@@ -43,11 +43,11 @@ class Dispatcher:
         self._round = threading.RLock()
 
     def run(self) -> None:
-        """Work until `stop` is called or the process ends. Survives any error."""
+        """Work until `stop` is called or the process ends. No error ends it."""
         self._deps.wake.clear()
         while self._delivery.goes_on:
             self._rest(self._run_a_round())
-            # Cleared before all that is looked at next, the call to stop included.
+            # Cleared before everything is looked at again, so that no wake-up is lost, and no stop.
             self._deps.wake.clear()
 
     def run_once(self) -> float:
@@ -59,16 +59,17 @@ class Dispatcher:
         until_due = self._seconds_until(due)
         free = self._senders.free
         if until_due > 0 or free == 0:
-            # Where all senders are busy, the one that ends first sets `wake`.
+            # If all senders are busy, the one that ends first sets `wake`.
             return min(self._deps.poll_seconds, until_due if free else self._deps.poll_seconds)
         claims = self._deps.database.write(partial(self._delivery.claim, limit=free))
         for claim in claims:
             self._senders.start(partial(self._delivery.deliver, claim))
-        # Empty-handed: something was given up, or another was faster. Soon look again.
+        # Empty-handed: something was given up, or another was faster. Look again soon.
         return 0.0 if claims else _LOOK_AGAIN_SECONDS
 
     def stop(self, timeout_seconds: float) -> bool:
-        """Claim nothing more and wait for what is in flight; False where some of it still was."""
+        """Claim nothing more and wait for what is in flight; False if some of it still is at the
+        end."""
         deadline = time.monotonic() + timeout_seconds
         self._stopping.set()
         self._deps.wake.set()
@@ -83,8 +84,8 @@ class Dispatcher:
         return idle
 
     def _rest(self, seconds: float) -> None:
-        """Until something is due or `wake` is set. Each commit sets it: where nothing may start,
-        many are looked at together."""
+        """Wait until something is due or `wake` is set."""
+        # Each commit sets it: a short sleep gathers those of a busy moment into one look.
         self._looks_in_vain = self._looks_in_vain + 1 if seconds > 0 else 0
         if seconds > 0 and self._senders.free:
             long = self._looks_in_vain > _LOOKS_IN_VAIN

@@ -27,7 +27,7 @@ class FileHeartbeat:
 
 
 def last_beats(database: Path) -> dict[str, datetime]:
-    """When each dispatcher last gave a sign of life, by name.
+    """Return when each dispatcher last gave a sign of life, by name.
 
     Those that were killed leave their file; it counts for a day and is then removed.
     """

@@ -35,13 +35,13 @@ class RowHeartbeat:
 
 
 def last_beats(connection: Connection) -> dict[str, datetime]:
-    """When each dispatcher last gave a sign of life, by name."""
+    """Return when each dispatcher last gave a sign of life, by name."""
     rows = connection.execute(select(Beat.name, Beat.beaten_at))
     return {row.name: row.beaten_at for row in rows}
 
 
 def _beat(connection: Connection, now: datetime, name: str) -> None:
-    """Those that were killed leave their row; it counts for a day."""
+    """Write the sign of life, and remove the rows that killed dispatchers left a day ago."""
     connection.execute(delete(Beat).where(Beat.beaten_at < now - _FORGET_AFTER))
     if not insert_or_ignore(connection, Beat.__table__, {"name": name, "beaten_at": now}):
         connection.execute(update(Beat).where(Beat.name == name).values(beaten_at=now))

@@ -60,8 +60,9 @@ _HEAD = (
 
 
 def _heads(*columns: Any) -> Select[Any]:
-    """The head of each lane: the message that is under way, else the oldest that waits. They are
-    one and the same, unless an older one came back to the lane meanwhile."""
+    """Select the head of each lane: the message that is under way, else the oldest that waits."""
+    # These are mostly the same. They differ once an older message comes back to the lane, by hand
+    # or from a chat that moved, while a younger one is under way.
     other = aliased(Message)
     first = select(func.min(other.id)).where(
         other.lane == Chat.chat_id, other.status.in_(_UNSETTLED_STATUSES)
@@ -93,7 +94,8 @@ _waits_since = func.min(case((_is_pending, Message.give_up_from)))
 _lanes = bindparam("lanes", type_=ARRAY(String))
 _due = select(Chat.chat_id).where(_OPEN, Chat.ready_at <= _now).order_by(Chat.ready_at)
 _lock_due = Prepared(
-    # Materialized: else the sub-select may run more than once, and take more rows (TRAP 21).
+    # Materialized: PostgreSQL may otherwise run the sub-select more than once, and each run would
+    # skip what the last one has locked and lock others, beyond the limit.
     select(
         _due.limit(_limit)
         .with_for_update(skip_locked=True, key_share=True)
@@ -155,7 +157,7 @@ _set_next = Prepared(update(Chat).where(Chat.chat_id == _lane, _changes).values(
 
 
 def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
-    """The lane of a chat: its own, made if need be, or that of the chat it has become."""
+    """Return the lane of a chat: its own, made if need be, or that of the chat it has become."""
     chat = _of_chat.first(connection, {"chat_id": chat_id})
     if chat is None:
         row = {"chat_id": chat_id, "created_at": now, "silent": False}
@@ -165,14 +167,14 @@ def open_lane(connection: Connection, now: datetime, chat_id: str) -> str:
 
 
 def lives_in(connection: Connection, chat_id: str) -> str:
-    """The lane of a chat, known or not."""
+    """Return the lane of a chat that may be unknown."""
     chat = _of_chat.first(connection, {"chat_id": chat_id})
     return chat_id if chat is None else chat.migrated_to or chat_id
 
 
 def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
-    """The heads that may be claimed, those that could have been for longest first. Until the end
-    of the transaction nobody else changes their lanes, but for messages that come in."""
+    """List the heads that may be claimed, first those that could have been for longest. Until the
+    end of the transaction nobody else changes their lanes, except that messages may come in."""
     if has_concurrent_writers(connection):
         force_generic_plan(connection)
         rows = _lock_due.all(connection, {"now": now, "limit": limit})
@@ -184,8 +186,10 @@ def due_heads(connection: Connection, now: datetime, limit: int) -> list[Head]:
 
 
 def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> list[Head]:
-    """Some heads of parked lanes whose lease is over, or that may be given up: no stoppage makes
-    that time shorter. Their lanes are held as those of `due_heads`."""
+    """List some heads of parked lanes whose lease is over, or that may have to be given up. Their
+    lanes are held as those of `due_heads` are."""
+    # Time in which the bot was stopped does not count, so some of these are not too old yet; but
+    # none that is too old is missed.
     times = {"now": now, "old": now - policy.give_up_after}
     due = _rows(_due_parked_heads, connection, **times)
     if due and has_concurrent_writers(connection):
@@ -196,23 +200,23 @@ def due_parked_heads(connection: Connection, now: datetime, policy: Policy) -> l
 
 
 def hold_lane(connection: Connection, lane: str) -> None:
-    """Keep all others from changing the lane until the end of the transaction, but for messages
-    that come in. To be done before any of its messages is changed."""
+    """Keep everybody else from changing the lane until the end of the transaction, except that
+    messages may come in. Call it before you change any of its messages."""
     if has_concurrent_writers(connection):
         force_generic_plan(connection)
         _lock_one(connection, {"lane": lane})
 
 
 def first_due(connection: Connection) -> datetime | None:
-    """When the first head of a lane that is not parked may be claimed."""
+    """Return when the first head of a lane that is not parked may be claimed."""
     due: datetime | None = _first_due.first(connection, {}).due_at
     return due
 
 
 def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterator[datetime]:
-    """When the first lease ends, and the first message is to be given up, at the heads of the
-    parked lanes. The message that began to wait first is the first to be given up, whatever
-    stoppages there were."""
+    """Return when, at the heads of parked lanes, the first lease ends and the first message is to
+    be given up."""
+    # Whatever stoppages there were, what began to wait first is the first to be given up.
     due, since = _parked_due.first(connection, {})
     if due is not None:
         yield due
@@ -221,19 +225,19 @@ def parked_due(connection: Connection, now: datetime, policy: Policy) -> Iterato
 
 
 def front(connection: Connection, lane: str, limit: int) -> list[Head]:
-    """The messages that have waited longest in a lane, in order."""
+    """List the messages that have waited longest in a lane, in order."""
     return _rows(_front_of, connection, lane=lane, limit=limit)
 
 
 def to_repeat(connection: Connection, lane: str) -> list[Head]:
-    """The messages of a digest that may have been delivered: it is repeated as it was before
-    anything else, also before older messages that came to the lane meanwhile."""
+    """List the messages of a digest that may have been delivered. It is repeated as it was, before
+    anything else, even before older messages that came to the lane meanwhile."""
     return _rows(_to_repeat, connection, lane=lane)
 
 
 def waiting_behind(connection: Connection, head: Head, now: datetime, limit: int) -> list[Head]:
-    """The messages behind the head that may be merged with it, in order, up to the first that may
-    not."""
+    """List the messages behind the head that may be merged with it, in order, up to the first that
+    may not."""
     rows = _rows(_behind, connection, lane=head["lane"], head=head["id"], limit=limit)
     return list(takewhile(lambda row: row["due_at"] <= now and _belongs(row, head), rows))
 
@@ -243,14 +247,14 @@ def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
 
 
 def hold(connection: Connection, lane: str, until: datetime, reason: str) -> None:
-    """Wait until then; a longer wait that was told before stays."""
+    """Let the lane wait until then; a longer wait that was told before stays."""
     shorter = or_(Chat.hold_until.is_(None), Chat.hold_until < until)
     held = update(Chat).where(Chat.chat_id == lane, shorter)
     connection.execute(held.values(hold_until=until, hold_reason=reason))
 
 
 def another_is_held(connection: Connection, lane: str, now: datetime) -> bool:
-    """Whether some other chat was told to wait."""
+    """Tell whether some other chat was told to wait."""
     query = select(Chat.chat_id).where(Chat.chat_id != lane, Chat.hold_until > now).limit(1)
     return connection.scalar(query) is not None
 
@@ -260,7 +264,8 @@ def _rows(query: Prepared, connection: Connection, **values: Any) -> list[Head]:
 
 
 def _belongs(row: Head, head: Head) -> bool:
-    """Whether two messages may be merged that were neither merged nor, perhaps, delivered yet."""
+    """Tell whether a message may be merged with the head: neither was merged before, or may have
+    been delivered."""
     same_place = (row["thread_id"], row["silent"]) == (head["thread_id"], head["silent"])
     return bool(same_place and all(map(_is_free, (row, head))))
 

@@ -34,7 +34,7 @@ _stop_reasons = ", ".join(f"'{reason}'" for reason in get_args(StopReason))
 
 
 def literal_status(*statuses: Status) -> list[ColumnElement[Any]]:
-    """Statuses as literals in the statement: SQLite uses a partial index only for those."""
+    """Write statuses as literals into the statement: SQLite uses a partial index only for those."""
     return [literal_column(f"'{status}'") for status in statuses]
 
 
@@ -114,8 +114,8 @@ IS_UNSETTLED = Message.status.in_(literal_status("pending", "sending"))
 class Attempt(Base):
     """One attempt to deliver a message, written when its end is known.
 
-    `outcome` is the name of what the transport answered, in lower case, `uncertain` also for a
-    claim that ran out unsettled, or `late` where another had taken the claim over.
+    `outcome` is the name of what the transport answered, in lower case. It is `uncertain` for a
+    claim that ran out unsettled, too, and `late` if another had taken the claim over.
     """
 
     __tablename__ = "outbox_attempt"
@@ -139,8 +139,8 @@ class Chat(Base):
     Its head is the message that is under way, else the oldest that waits, and only the head may be
     claimed: so order is kept and one request per chat is in flight. Nothing is claimed before
     `hold_until`, nor while `parked_at` is set. `refused_since` outlasts a probe that succeeds,
-    until a message is delivered: where none is, the next probe comes ever later. `ready_at` is
-    kept by triggers (see `readiness`).
+    until a message is delivered: as long as none is, the next probe comes ever later. `ready_at` is
+    kept by triggers (see `ready_triggers`).
     """
 
     __tablename__ = "chat"

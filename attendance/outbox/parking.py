@@ -1,4 +1,4 @@
-"""Chats that refuse us, or that a person has paused: parked, asked now and then, freed."""
+"""Park chats that refuse us or that a person has paused, ask now and then, and free them."""
 
 from datetime import datetime, timedelta
 
@@ -26,8 +26,8 @@ IS_PAUSED = and_(Chat.parked_at.is_not(None), Chat.probe_at.is_(None), Chat.refu
 
 
 def park(connection: Connection, now: datetime, lane: str, reason: str, *, probed: bool) -> None:
-    """Claim nothing for this chat, which refuses us, until a probe succeeds or, not `probed`, a
-    person resumes it."""
+    """Claim nothing for this chat, which refuses us, until a probe succeeds, or, if it is not
+    `probed`, until a person resumes it."""
     since = connection.scalar(select(Chat.refused_since).where(Chat.chat_id == lane)) or now
     # What a person has paused stays so.
     refused = update(Chat).where(Chat.chat_id == lane, Chat.parked_at.is_(None))
@@ -44,7 +44,7 @@ def pause(connection: Connection, now: datetime, lane: str, reason: str) -> None
 
 def unpark(connection: Connection, now: datetime, lane: str) -> None:
     """Deliver to this chat again, and give what waits its full time."""
-    # What Telegram said to wait, and our pace, hold on.
+    # What Telegram told us to wait, and our rate limits, go on.
     freed = update(Chat).where(Chat.chat_id == lane)
     connection.execute(freed.values(parked_at=None, park_reason=None, probe_at=None))
     waiting = update(Message).where(Message.lane == lane, Message.status == "pending")
@@ -52,18 +52,18 @@ def unpark(connection: Connection, now: datetime, lane: str) -> None:
 
 
 def forget_refusals(connection: Connection, lane: str) -> None:
-    """A message was delivered, or a person vouches for the chat."""
+    """Forget that the chat refused us: a message was delivered, or a person vouches for it."""
     connection.execute(update(Chat).where(Chat.chat_id == lane).values(refused_since=None))
 
 
 def is_probe_due(connection: Connection, now: datetime) -> bool:
-    """Whether a chat that refused us is to be asked again."""
+    """Tell whether a chat that refused us is to be asked again."""
     return _first_due.first(connection, {"now": now}) is not None
 
 
 def take_probe(connection: Connection, now: datetime) -> str | None:
-    """Claim a probe that is due, so that one process makes it; the chat's id, None where there is
-    none. The next follows after as long as the chat has refused us, at most an hour."""
+    """Claim a probe that is due, so that only one process makes it; return the chat's id, None if
+    none is due. The next follows after as long as the chat has refused us, at most an hour."""
     due = connection.execute(_due.with_for_update(skip_locked=True), {"now": now}).first()
     if due is None:
         return None
@@ -74,7 +74,7 @@ def take_probe(connection: Connection, now: datetime) -> str | None:
 
 
 def is_probed(connection: Connection, chat_id: str) -> bool:
-    """Whether the chat still waits for a probe, and nobody has paused or resumed it meanwhile."""
+    """Tell whether the chat still waits for a probe: nobody has paused or resumed it meanwhile."""
     waits = select(Chat.probe_at.is_not(None)).where(Chat.chat_id == chat_id)
     return bool(connection.scalar(waits))
 

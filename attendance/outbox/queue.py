@@ -1,4 +1,4 @@
-"""Into the outbox, and whether there is something to take out of it (`claiming.claim`).
+"""Put messages into the outbox, and tell whether there are some to take out (`claim.claim`).
 
 Each function takes the caller's connection and commits nothing.
 """
@@ -42,7 +42,8 @@ class Draft:
 
 
 def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
-    """Write the message in the caller's transaction; the id, which is its place in the order."""
+    """Write the message in the caller's transaction; return its id, which is its place in the
+    order."""
     chat_id = draft.chat_id
     lane = None if chat_id is None else lanes.open_lane(connection, now, chat_id)
     return _insert_message.inserted(
@@ -69,7 +70,7 @@ def enqueue(connection: Connection, now: datetime, draft: Draft) -> int:
 
 
 def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
-    """Give the messages that waited for a default chat to `chat_id`; how many there were.
+    """Give the messages that waited for a default chat to `chat_id`; return how many there were.
 
     The time after which they are given up counts from now: it stood still until there was a chat.
     """
@@ -80,16 +81,16 @@ def adopt(connection: Connection, now: datetime, chat_id: str) -> int:
 
 
 def waits_for_configuration(connection: Connection) -> bool:
-    """Whether a message has no chat, or its clock stands still, for want of a configuration."""
+    """Tell whether a message has no chat, or its time stands still, for lack of a configuration."""
     is_homeless = _homeless.first(connection, {}) is not None
     return is_homeless or circuit_breaker.is_open(connection, "unconfigured")
 
 
 def next_due(connection: Connection, now: datetime, policy: Policy) -> datetime | None:
-    """When there is next something to do: a head to claim, or to give up in a parked lane, or,
-    while claims are stopped, a probe.
+    """Return when there is next something to do: a head to claim, or to give up in a parked lane,
+    or, while claims are stopped, a probe. None if nothing waits.
 
-    Only reads, and so costs nobody anything. None where nothing waits.
+    Only reads: an idle dispatcher takes no lock from anybody.
     """
     stopped = circuit_breaker.current(connection, now)
     if stopped is not None:

@@ -7,8 +7,8 @@ _FORM = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)", re.AS
 
 
 def parse(text: str) -> tuple[time, time]:
-    """`22:00-07:00` as its two times. Raises ValueError for anything else, and for no time at all
-    (`07:00-07:00`)."""
+    """Parse `22:00-07:00` into its two times. Raises ValueError for anything else, and for a span
+    of no time at all (`07:00-07:00`)."""
     found = _FORM.fullmatch(text)
     if found is None or text[:5] == text[6:]:
         raise ValueError(f"{text!r} is no span of hours: give one such as 22:00-07:00.")
@@ -17,7 +17,7 @@ def parse(text: str) -> tuple[time, time]:
 
 
 def is_quiet(hours: str | None, local: time) -> bool:
-    """Whether `local` lies in the span, which may lead over midnight; its end does not belong."""
+    """Tell whether `local` lies in the span, which may lead over midnight and excludes its end."""
     if hours is None:
         return False
     first, last = parse(hours)

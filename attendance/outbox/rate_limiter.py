@@ -1,4 +1,4 @@
-"""The starts of requests in the database: read, debited, given back, forgotten."""
+"""Keep the rate limits across processes: the starts of requests, as rows in the database."""
 
 from datetime import datetime, timedelta
 
@@ -22,9 +22,10 @@ _latest_of_lane = Prepared(_newest_first.where(Start.lane == bindparam("lane")))
 
 
 def lock(connection: Connection, limits: RateLimits, *, patient: bool = True) -> bool:
-    """Have nobody else plan starts until the end of the transaction, where there is a rate over all
-    chats: a start that another has planned and not yet committed would not be counted. The rate of
-    one chat is kept by whoever holds its lane. False where another is at it, and not `patient`."""
+    """Keep everybody else from planning starts until the end of the transaction; False if another
+    is planning and you are not `patient`."""
+    # A start that another has planned and not yet committed would not be counted. Without a limit
+    # over all chats there is nothing to plan: that of one chat is kept by whoever holds its lane.
     if limits.overall is None:
         return True
     if not patient:
@@ -34,7 +35,7 @@ def lock(connection: Connection, limits: RateLimits, *, patient: bool = True) ->
 
 
 def latest(connection: Connection, rate: Rate | None, lane: str | None = None) -> list[datetime]:
-    """The last `rate.count` starts, of one lane or of all, the latest first."""
+    """List the last `rate.count` starts, of one lane or of all, the latest first."""
     if rate is None:
         return []
     query, values = (_latest, {}) if lane is None else (_latest_of_lane, {"lane": lane})
@@ -45,8 +46,8 @@ def latest(connection: Connection, rate: Rate | None, lane: str | None = None) -
 def consume(
     connection: Connection, limits: RateLimits, lane: str, starts_at: datetime
 ) -> int | None:
-    """Write a start down, and forget those that no window holds any more; its id. None where
-    no rate is set that could need it."""
+    """Write a start down, forget those that no window holds any more, and return its id; None if no
+    limit is set that could need it."""
     if not limits.longest_window:
         return None
     forgotten = starts_at - limits.longest_window - _KEPT_LONGER
@@ -55,13 +56,14 @@ def consume(
 
 
 def refund(connection: Connection, start_id: int | None) -> None:
-    """The request never began."""
+    """Give a start back whose request never began."""
     if start_id is not None:
         connection.execute(delete(Start).where(Start.id == start_id))
 
 
 def try_consume(connection: Connection, limits: RateLimits, lane: str, now: datetime) -> bool:
-    """One more start at once, if the pace allows it: for a second request under one claim."""
+    """Consume one more start at once, if the limits allow it: for a second request under one
+    claim."""
     lock(connection, limits)
     hold_lane(connection, lane)
     rate = limits.of_chat(lane)

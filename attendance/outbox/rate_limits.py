@@ -1,4 +1,4 @@
-"""When the next request may start: pure arithmetic over the starts of the last ones.
+"""Compute when the next request may start: pure arithmetic over the starts of the last ones.
 
 `N/Ts` means that no window of T seconds has more than N request starts. The starts are kept in the
 database, written with each claim, so that all who deliver share one pace; a message may therefore
@@ -48,12 +48,12 @@ class RateLimits:
     group: Rate | None = None
 
     def of_chat(self, chat_id: str) -> Rate | None:
-        """Telegram's ids tell: those of groups and channels are negative, or names."""
+        """Return the rate of this chat: ids of groups and channels are negative, or names."""
         return self.group if chat_id.startswith(("-", "@")) else self.private
 
     @property
     def longest_window(self) -> timedelta:
-        """After this time a start no longer counts."""
+        """Return the time after which a start no longer counts."""
         rates = (self.overall, self.private, self.group)
         return max((window(rate) for rate in rates if rate is not None), default=timedelta())
 
@@ -69,8 +69,9 @@ class Lead:
         self.time = timedelta()
 
     def observe(self, taken: timedelta) -> None:
-        """Half as much again as what it takes lately: being early costs a short wait, being late
-        gives the start back. One that was slow is soon forgotten."""
+        """Learn from how long one took: lead by half as much again as they take lately."""
+        # Being early costs a short wait, being late gives the start back. The smaller weight upward
+        # keeps one that was slow from slowing the others; the larger one downward forgets it soon.
         wanted = 1.5 * max(taken, timedelta())
         weight = 0.2 if wanted > self.time else 0.5
         self.time = min((1 - weight) * self.time + weight * wanted, LONGEST_LEAD)
@@ -81,15 +82,16 @@ def window(rate: Rate) -> timedelta:
 
 
 def next_start(starts: Sequence[datetime], rate: Rate | None, now: datetime) -> datetime:
-    """The earliest time from `now` on at which one more request may start. `starts` are the last
-    ones, the latest first, at least `rate.count` of them where there were as many."""
+    """Return the earliest time from `now` on at which one more request may start. `starts` are the
+    last ones, the latest first, at least `rate.count` of them if there were as many."""
     if rate is None or len(starts) < rate.count:
         return now
     return max(now, starts[rate.count - 1] + window(rate))
 
 
 def clear_of(starts: Sequence[datetime], rate: Rate | None, at: datetime) -> datetime:
-    """`at`, or as little later as keeps the clearance from each of `starts`, in any order."""
+    """Return `at`, or as little later as keeps the clearance from each of `starts`, which may be in
+    any order."""
     if rate is None:
         return at
     clearance = min(timedelta(seconds=rate.seconds / rate.count * _CLEARANCE), _LONGEST_CLEARANCE)
@@ -100,7 +102,7 @@ def clear_of(starts: Sequence[datetime], rate: Rate | None, at: datetime) -> dat
 
 
 def free_starts(starts: Sequence[datetime], rate: Rate, now: datetime) -> int:
-    """How many requests may start at `now`, one after the other."""
+    """Count the requests that may start at `now`, one after the other."""
     return rate.count - sum(now - start < window(rate) for start in starts[: rate.count])
 
 
@@ -115,7 +117,7 @@ class Plan:
 def plan(
     waiting: int, capacity: int, starts: Sequence[datetime], rate: Rate | None, now: datetime
 ) -> Plan:
-    """How to spend a chat's starts on `waiting` messages, of which one request holds `capacity`.
+    """Plan how to spend a chat's starts on `waiting` messages, if one request holds `capacity`.
 
     While more than half of the rate is unspent, and suffices for all that waits, each message goes
     out alone and at once. From then on what waits is merged, and the rest of the rate is spread

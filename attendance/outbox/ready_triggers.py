@@ -1,4 +1,4 @@
-"""When each lane's head may be claimed: `chat.ready_at`, kept by triggers in the database.
+"""The triggers that keep `chat.ready_at`: when the head of each lane may be claimed.
 
 So a look for what is due costs the same however many chats there are and however much waits, and
 no writer can forget it: not a person with SQL, nor an older version beside this one. It is the
@@ -16,6 +16,6 @@ _STANDING = {
 
 
 def missing(connection: Connection) -> list[str]:
-    """The names of the triggers that somebody removed; empty where all stand."""
+    """List the names of the triggers that somebody removed; empty if all are there."""
     standing = set(connection.execute(_STANDING[connection.dialect.name]).scalars())
     return [name for end in _TRIGGERS if (name := f"chat_ready_{end}") not in standing]

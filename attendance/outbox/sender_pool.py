@@ -9,10 +9,10 @@ Job = Callable[[], object]
 
 
 class SenderPool:
-    """Up to `count` daemon threads, started when first needed. `on_free` is called whenever one
-    can take another job.
+    """Up to `count` threads, started when first needed. `on_free` is called whenever one can take
+    another job.
 
-    Daemons, for a thread that is not would keep a stopping worker alive; what they leave unsettled
+    They are daemons: any other thread would keep a stopping worker alive. What they leave unsettled
     is left to its lease.
     """
 
@@ -26,7 +26,7 @@ class SenderPool:
 
     @property
     def free(self) -> int:
-        """How many jobs can start at once."""
+        """How many jobs can start at once, now."""
         with self._changed:
             return self._count - self._busy
 
@@ -43,7 +43,7 @@ class SenderPool:
         self._jobs.put(job)
 
     def wait_idle(self, timeout_seconds: float) -> bool:
-        """Wait until no job runs; False where one still did at the end."""
+        """Wait until no job runs; False if one still runs at the end."""
         with self._changed:
             return self._changed.wait_for(lambda: self._busy == 0, timeout_seconds)
 

@@ -1,4 +1,4 @@
-"""The end of an attempt: what becomes of the message, its chat, and all messages.
+"""Settle the end of an attempt: what becomes of the message, its chat, and all messages.
 
 Only the holder of the claim's token changes a message. Whoever comes late learns so from the
 return value and leaves attempts marked `late`, for its messages may have been delivered.
@@ -61,9 +61,9 @@ _change_one = Prepared(
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What a message becomes. `wait` counts for `pending`; `counted` False takes the attempt off
-    the count again; `uncertain` adds one that may have been delivered; `together` keeps merged
-    messages merged for the next attempt; `alone` never merges them again."""
+    """What a message becomes. `wait` is for `pending`; `counted` False takes the attempt off the
+    count again; `uncertain` adds one that may have been delivered; `together` keeps merged messages
+    merged for the next attempt; `alone` never merges them again."""
 
     status: str
     wait: timedelta = timedelta()
@@ -84,7 +84,7 @@ def settle(
     jitter: float,
     on_outcome: OnOutcome,
 ) -> list[Settled]:
-    """Write the end of the attempt, if the claim is still ours; an entry for each message.
+    """Write the end of the attempt, if the claim is still ours; return an entry for each message.
     `jitter` is in [0, 1)."""
     lanes.hold_lane(connection, claim.lane)
     if isinstance(outcome, Migrated) and lanes.lives_in(connection, outcome.chat_id) == claim.lane:
@@ -102,7 +102,7 @@ def settle(
         *_record(connection, now, claim, mine, name, verdict.status, error, verdict.receipt),
         *_record(connection, now, claim, lost, "late", "taken over", late, None),
     ]
-    if mine or isinstance(outcome, Postponed):  # which holds, whoever has the message now
+    if mine or isinstance(outcome, Postponed):  # a wait holds, whoever has the message now
         _affect_chat_and_bot(connection, now, claim, outcome)
     for one in settled:
         on_outcome(connection, now, one)
@@ -112,8 +112,8 @@ def settle(
 def abandon(
     connection: Connection, now: datetime, claim: Claim, policy: Policy, on_outcome: OnOutcome
 ) -> bool:
-    """Note that a claim ran out, as an attempt that may have been delivered. True where the
-    messages may be claimed again, False where they are held for a person."""
+    """Note that a claim ran out, as an attempt that may have been delivered; tell whether the
+    messages may be claimed again, or are held for a person."""
     again = policy.uncertain == "retry"
     verdict = _Verdict("pending" if again else "uncertain", uncertain=True, together=True)
     _change(connection, now, claim, verdict, LEASE_OVER)
@@ -125,7 +125,7 @@ def abandon(
 
 
 def give_up(connection: Connection, now: datetime, head: lanes.Head, on_outcome: OnOutcome) -> None:
-    """Stop trying: `uncertain` where the last attempt may have been delivered, else `failed`."""
+    """Stop trying: `uncertain` if the last attempt may have been delivered, else `failed`."""
     status = "uncertain" if _last_was_uncertain(connection, head["id"]) else "failed"
     error = f"{GIVEN_UP} {head['last_error'] or ''}".strip()
     given_up = update(Message).where(Message.id == head["id"], Message.status == "pending")
@@ -144,7 +144,7 @@ def _last_was_uncertain(connection: Connection, message_id: int) -> bool:
 
 
 def _verdict(outcome: Outcome, claim: Claim, policy: Policy, jitter: float) -> _Verdict:
-    """What becomes of the messages: the one place where this is decided."""
+    """Decide what becomes of the messages: here, and nowhere else."""
     wait, repeats = backoff.delay(claim.attempt, jitter), claim.outgoing.repeats
     match outcome:
         case Delivered(receipt):
@@ -161,8 +161,8 @@ def _verdict(outcome: Outcome, claim: Claim, policy: Policy, jitter: float) -> _
 
 
 def _refused(outcome: Rejected | Parked, claim: Claim) -> _Verdict:
-    """A merged message that was refused falls apart, so that one bad line takes down only itself,
-    also where a person tries it again; where the chat refuses it, its parts wait for the chat."""
+    """Decide what becomes of refused messages. A digest falls apart, so that a bad line takes down
+    only itself, even if a person tries it again; if the chat refuses, its parts wait for it."""
     alone = isinstance(outcome, Rejected)
     if not claim.is_digest:
         return _Verdict("failed", alone=alone)
@@ -174,7 +174,7 @@ def _refused(outcome: Rejected | Parked, claim: Claim) -> _Verdict:
 def _affect_chat_and_bot(
     connection: Connection, now: datetime, claim: Claim, outcome: Outcome
 ) -> None:
-    """What becomes of those behind the message in its lane, and of all messages."""
+    """Decide what becomes of those behind the message in its lane, and of all messages."""
     match outcome:
         case Delivered() if claim.was_refused:
             parking.forget_refusals(connection, claim.lane)
@@ -195,9 +195,9 @@ def _affect_chat_and_bot(
 
 
 def _hold(connection: Connection, now: datetime, lane: str, until: datetime, error: str) -> None:
-    """Telegram does not say whether it means the chat or the bot. Where a second chat is told to
-    wait meanwhile, it is the bot, which waits as long as that one: were it for as long as the
-    first, a chat with a long wait and any other with a short one would stop all."""
+    """Let the chat wait, and if another chat waits already, the bot: Telegram names neither."""
+    # The bot waits as long as the second chat was told to: by the first one's time, a chat with a
+    # long wait and any other with a short one would stop everybody.
     other_is_held = lanes.another_is_held(connection, lane, now)
     lanes.hold(connection, lane, until, error)
     if other_is_held:
@@ -205,8 +205,8 @@ def _hold(connection: Connection, now: datetime, lane: str, until: datetime, err
 
 
 def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: str) -> None:
-    """The breaker: where the last requests have all failed on the way, whoever made them, probe
-    with what is no message until something gets through."""
+    """Stop all claims if the last requests have all failed on the way, whoever made them. From then
+    on probes are sent instead of messages until one gets through."""
     last = select(Attempt.token, Attempt.outcome).order_by(Attempt.id.desc())
     rows = connection.execute(last.limit(_ATTEMPTS_TO_LOOK_AT)).all()
     failed = takewhile(lambda row: row.outcome in {"retry", "uncertain"}, rows)
@@ -218,7 +218,7 @@ def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: 
 def _change(
     connection: Connection, now: datetime, claim: Claim, verdict: _Verdict, error: str | None
 ) -> set[int]:
-    """Write the verdict; the ids of the messages whose token is still ours. No other changes."""
+    """Write the verdict to the messages whose token is still ours; return their ids."""
     waits, sent = verdict.status == "pending", verdict.status == "sent"
     values = {
         "mine": claim.token,
@@ -250,7 +250,7 @@ def _record(
     error: str | None,
     receipt: int | None,
 ) -> list[Settled]:
-    """An attempt for each of these messages of the claim, and what is told of it."""
+    """Write an attempt for each of these messages; return what is told of them."""
     if not messages:
         return []
     for message in messages:
@@ -269,7 +269,7 @@ def _record(
 
 
 def _is_written(connection: Connection, claim: Claim, outcome: str, error: str | None) -> bool:
-    """Whether this end of the claim is noted already, and not that somebody else found it over."""
+    """Tell whether we noted this end of the claim already; whoever found it over notes another."""
     noted = select(Attempt.id).where(
         Attempt.outbox_id.in_([message.id for message in claim.messages]),
         Attempt.token == claim.token,

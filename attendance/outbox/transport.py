@@ -1,4 +1,4 @@
-"""What carries a message out, and the values it may answer with.
+"""What carries a message out, and what it may answer.
 
 A transport never raises for what the network or the other side does: every end of an attempt is
 one of the outcomes below, decided by the transport and acted upon in `settlement.settle`.

@@ -38,8 +38,8 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class Debit:
-    """When the request of a claim is to begin, and where that is written down; `id` None where no
-    rate asks for it."""
+    """When the request of a claim is to begin, and the row that says so; `id` is None if no rate
+    limit asks for one."""
 
     id: int | None
     starts_at: datetime
@@ -76,7 +76,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """The end of an attempt for one message, as whoever listens is told it.
+    """The end of an attempt for one message, as it is told to whoever listens.
 
     `outcome` is the attempt's (`delivered`, `retry`, `late` …), `status` what the message has
     become; they are told in the transaction that writes them.

@@ -1,7 +1,6 @@
-"""The use cases of correcting: a record is void, or another stands in its place. It stays itself.
+"""Correct a record: make it void, or put another in its place. The record itself never changes.
 
-May import `recording` and what lies below. Commits nothing: the caller runs it inside
-`Database.write`.
+Commits nothing: the caller runs it inside `Database.write`.
 """
 
 from collections.abc import Mapping
@@ -27,7 +26,7 @@ from attendance.records import queries as attendance_queries
 from attendance.records.recording import Entry, Reporter, Rules, as_said, row_of
 
 OWN_WITHIN = timedelta(seconds=60)
-"""For so long after it was received, who reported a record may void it."""
+"""For this long after it was received, whoever reported a record may void it."""
 
 _TARGET = "attendance"
 
@@ -51,7 +50,7 @@ class AlreadyCorrected(Exception):
 
 
 class NothingToAmend(Exception):
-    """The record says already what it is to say."""
+    """The record already says what it is to say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +68,14 @@ class Order:
 @dataclass(frozen=True, slots=True)
 class Corrected:
     """`attendance` is the record that is void, or the one that stands in the other's place, as
-    `records.one` has it."""
+    `queries.one` returns it."""
 
     attendance: Record
     notifications: tuple[Notification, ...]
 
 
 def void(connection: Connection, order: Order, *, only_own: bool) -> Corrected:
-    """Make a record void. With `only_own`, just one of the same key's lineage, soon after it came.
+    """Make a record void. With `only_own`, only one of the same key's lineage, soon after it came.
 
     Raises:
         NoSuchRecord, NotYourRecord, TooLate, AlreadyCorrected: nothing was changed.
@@ -93,8 +92,8 @@ def void(connection: Connection, order: Order, *, only_own: bool) -> Corrected:
 
 
 def amend(connection: Connection, order: Order, changes: Mapping[str, Any]) -> Corrected:
-    """Put a new record in the place of one, which differs from it by `changes`: fields of an
-    `Entry`, each valid.
+    """Put a new record in the place of one, from which it differs by `changes`: valid fields of an
+    `Entry`.
 
     Raises:
         NoSuchRecord, AlreadyCorrected, NothingToAmend: nothing was changed.
@@ -112,11 +111,11 @@ def amend(connection: Connection, order: Order, changes: Mapping[str, Any]) -> C
 
 
 def _locked(connection: Connection, attendance_id: int) -> Record:
-    """The record, which nobody else corrects before this transaction ends. It is read after the
-    lock: what another did meanwhile is seen."""
+    """Read the record, and keep everybody else from correcting it until this transaction ends."""
     lock = select(Attendance.id).where(Attendance.id == attendance_id).with_for_update()
     if connection.scalar(lock) is None:
         raise NoSuchRecord(f"There is no attendance {attendance_id}.")
+    # Read after the lock, and not with it: what another did while we waited is seen.
     return _read(connection, attendance_id)
 
 
@@ -149,7 +148,7 @@ def _require_standing(record: Record) -> None:
 
 
 def _amended(record: Record, order: Order, changes: Mapping[str, Any]) -> Record:
-    """The new row, without its id; a client's own id of the event stays with the original."""
+    """Make the new row, without its id; a client's own id of the event stays with the original."""
     said = _entry_of(record)
     right = replace(said, **changes)
     if right == said:
@@ -190,7 +189,7 @@ def _correct(connection: Connection, order: Order, *, replaced_by: int | None) -
 def _audit(
     connection: Connection, order: Order, action: str, before: Record, after: Record
 ) -> None:
-    """A row about the record that was corrected: as it was, and as what is there now."""
+    """Audit the correction of the record: what it said, and what is there now."""
     audit.append(
         connection,
         order.now,
@@ -206,7 +205,7 @@ def _audit(
 def _tell(
     connection: Connection, order: Order, text: str, subject: Record, concerned: list[Record]
 ) -> tuple[Notification, ...]:
-    """Once in each place that is told of any of these records, or was of the one that was wrong."""
+    """Tell each place once that is told of any of these records, or was told of the wrong one."""
     default_chat, found = order.rules.default_chat, list[Destination]()
     for record in concerned:
         conditions = (record["site"], record["group_name"], record["event"])

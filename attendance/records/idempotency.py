@@ -1,4 +1,5 @@
-"""The same request again gets the same answer: kept in the transaction that the answer tells of."""
+"""Give the same request the same answer again. The answer is kept in the transaction that it tells
+of."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as it goes out: the status, the JSON text, and a Location where one is due."""
+    """An answer as it goes out: the status, the JSON text, and a Location if there is one."""
 
     status: int
     body: str
@@ -51,7 +52,8 @@ _find = Prepared(
 def once(
     connection: Connection, now: datetime, ticket: Ticket | None, work: Callable[[], Answer]
 ) -> Answer:
-    """The answer given to `ticket` before, or `work()`'s, kept for the next time if it is a 2xx.
+    """Return the answer given to `ticket` before, or else that of `work()`, which is kept for the
+    next time if it is a 2xx.
 
     Raises:
         KeyReused: the key was used for another request.

@@ -1,7 +1,6 @@
-"""Reading what was recorded, and what became of it.
+"""Read what was recorded, and what became of it.
 
-May import `models` and what lies below. A record is a dictionary of its columns and of what
-`UNCORRECTED` names.
+A record is a dictionary of its columns and of what `UNCORRECTED` names.
 """
 
 from collections.abc import Sequence
@@ -16,8 +15,8 @@ from attendance.db import Prepared, parse_utc
 from attendance.models import Attendance, Correction, Event
 
 UNCORRECTED = dict.fromkeys(("corrected_at", "correction_reason", "replaced_by", "replaces"))
-"""Of a record that is new: when and why it was corrected, which record stands in its place (none
-where it is void), and in whose place it stands itself."""
+"""What a new record has none of: when and why it was corrected, which record stands in its place
+(none if it is void), and in whose place it stands itself."""
 
 STANDS: ColumnElement[bool] = ~exists().where(Correction.attendance_id == Attendance.id)
 """Neither void nor amended: what counts where records are counted."""
@@ -39,8 +38,8 @@ _one = Prepared(_records.where(Attendance.id == bindparam("id")))
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """All conditions that are given must hold. The times are of `occurred_at`: from `since`, which
-    belongs to the range, to `until`, which does not."""
+    """All conditions that are given must hold. The range of times is of `occurred_at`; it includes
+    `since` and excludes `until`."""
 
     person_id: str | None = None
     event: Event | None = None
@@ -53,8 +52,8 @@ class Filter:
 def newest(
     connection: Connection, chosen: Filter, *, before: Sequence[Any] | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Records by the time they occurred, the latest first; `before` is the `occurred_at`, as text,
-    and the `id` of the record after which to go on."""
+    """List records by the time they occurred, the latest first. `before` is the `occurred_at`, as
+    text, and the `id` of the record after which to go on."""
     conditions = _conditions(chosen)
     if before is not None:
         conditions.append(_earlier_than(parse_utc(before[0]), before[1]))

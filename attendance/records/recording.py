@@ -1,7 +1,6 @@
-"""The use cases of recording: each writes record, message and audit row through one connection.
+"""Record an attendance: write the record, its messages and its audit row through one connection.
 
-May import `records`, `notices`, `routing`, `audit`, `models`, `outbox` and what lies below. Commits
-nothing: the caller runs it inside `Database.write`.
+Commits nothing: the caller runs it inside `Database.write`.
 """
 
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ class ClientEventConflict(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """What a client says. `occurred_at` None means: when it arrived."""
+    """What a client says. Without `occurred_at` it happened when it arrived."""
 
     person_id: str
     event: Event
@@ -66,8 +65,8 @@ class Reporter:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """`attendance` is the record as `records.one` has it. It was there already where `created` is
-    false; then `deduplicated` tells the duplicate window from a known `client_event_id`."""
+    """`attendance` is the record as `queries.one` returns it. It was there already if `created` is
+    false; `deduplicated` then tells the duplicate window from a known `client_event_id`."""
 
     attendance: dict[str, Any]
     notifications: tuple[Notification, ...] = ()
@@ -77,9 +76,11 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """An entry with all that recording it takes and no database tells. It is made before the
-    writer's turn, for which all processes queue: `row` lacks only its id, `text` and `line` are
-    what chats are told."""
+    """An entry with all that recording it takes, except what only the database knows. `row` lacks
+    only its id; `text` and `line` are what chats are told."""
+
+    # All of this is made before the transaction: all processes queue for the writer's turn, and
+    # everybody pays for what is computed within it.
 
     now: datetime
     entry: Entry
@@ -165,7 +166,8 @@ def _with_client_event_id(connection: Connection, recording: Recording) -> dict[
 def _remember_client_event(
     connection: Connection, recording: Recording, attendance_id: int
 ) -> None:
-    """Kept beside the record: the duplicate window may answer an event with another's record."""
+    """Keep the client's id of the event, beside the record."""
+    # Not in it: the duplicate window may answer this event with the record of another.
     entry = recording.entry
     if entry.client_event_id is not None:
         event = {
@@ -178,7 +180,7 @@ def _remember_client_event(
 
 
 def _within_duplicate_window(connection: Connection, recording: Recording) -> dict[str, Any] | None:
-    """The person's latest record that stands, where it says the same and lies near in time."""
+    """Find the person's latest record that stands, if it says the same and lies near in time."""
     row, rules = recording.row, recording.rules
     if not rules.dedupe_seconds:
         return None
@@ -215,7 +217,7 @@ def _already(
 def row_of(
     entry: Entry, reporter: Reporter, now: datetime, context: audit.Context, rules: Rules
 ) -> dict[str, Any]:
-    """The record that an entry becomes, without its id."""
+    """Make the record that an entry becomes, without its id."""
     zone = entry.timezone or rules.timezone
     occurred_at = entry.occurred_at or now
     return {
@@ -244,7 +246,7 @@ def row_of(
 def _notify(
     connection: Connection, recording: Recording, attendance_id: int
 ) -> tuple[Notification, ...]:
-    """A message to each chat, or topic, that is to be told."""
+    """Queue a message to each chat, or topic, that is to be told."""
     row = recording.row
     places = destinations(
         connection, recording.rules.default_chat, row["site"], row["group_name"], row["event"]
@@ -254,5 +256,5 @@ def _notify(
 
 
 def as_said(row: dict[str, Any]) -> dict[str, Any]:
-    """The row for the audit trail, without what is empty."""
+    """Reduce the row to what the audit trail keeps: what is not empty."""
     return {name: value for name, value in row.items() if value is not None}

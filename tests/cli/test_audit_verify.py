@@ -15,6 +15,8 @@ from attendance.db import utc_now
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 SIGNED = {"AUDIT_HMAC_KEY": "a-key-that-is-kept-elsewhere"}
 
 

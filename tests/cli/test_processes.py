@@ -12,6 +12,8 @@ from attendance.sandbox import Sandbox
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 
 def _read_until(stream: "IO[str] | None", text: str) -> str:
     """What the process says, up to the line that has `text`."""

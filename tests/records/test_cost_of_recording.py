@@ -21,6 +21,8 @@ from attendance.records.recording import Entry, Recording, Reporter, Rules, reco
 
 pytestmark = pytest.mark.slow
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 TOKEN = "t" * 64
 RULES = Rules(default_chat="1000", dedupe_seconds=120, timezone=ZoneInfo("UTC"))
