@@ -22,7 +22,7 @@ test: $(INSTALLED) ## run all tests
 	$(BIN)/pytest
 
 fast: $(INSTALLED) ## run what one runs while writing: no whole services, no faults, no benchmarks
-	$(BIN)/pytest -m 'not e2e and not faults and not benchmark'
+	$(BIN)/pytest -m 'not (e2e or faults or benchmarks or postgres or slow)'
 
 lint: $(INSTALLED) ## check style, types and layers, as CI does
 	$(BIN)/ruff check .

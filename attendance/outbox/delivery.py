@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from attendance.db import DatabaseError
 from attendance.outbox import claim as claims
-from attendance.outbox import rate_limiter
+from attendance.outbox.claimer import Claimer
 from attendance.outbox.dependencies import Dependencies
-from attendance.outbox.rate_limits import HORIZON, LATEST, LONGEST_LEAD, Lead
+from attendance.outbox.rate_limits import HORIZON, LATEST, LONGEST_LEAD
 from attendance.outbox.settlement import settle
 from attendance.outbox.transport import Outcome, Uncertain
 from attendance.outbox.types import Claim, Settled
@@ -28,30 +28,16 @@ class Delivery:
     """What the senders of one dispatcher do. No transaction is open while a request is under way;
     once `stopping` is set nothing more is sent."""
 
-    def __init__(self, dependencies: Dependencies, stopping: threading.Event) -> None:
+    def __init__(
+        self, dependencies: Dependencies, claimer: Claimer, stopping: threading.Event
+    ) -> None:
         self._deps = dependencies
+        self._claimer = claimer
         self._stopping = stopping
-        self._lead = Lead()
 
     @property
     def goes_on(self) -> bool:
         return not self._stopping.is_set() and self._deps.is_alive()
-
-    def claim(self, connection: Connection, limit: int, *, patient: bool = True) -> list[Claim]:
-        """Claim up to `limit` that are due and may start now, or in a moment; none if somebody else
-        is claiming and we are not `patient`."""
-        if not rate_limiter.lock(connection, self._deps.policy.rate_limits, patient=patient):
-            return []
-        terms = claims.Terms(
-            claimed_by=self._deps.name,
-            new_token=self._deps.new_token,
-            policy=self._deps.policy,
-            on_outcome=self._deps.on_outcome,
-            lead=self._lead.time,
-        )
-        # The time is taken when the unit runs: a lease that began while it waited for the lock
-        # would be shorter than the delivery that it has to cover.
-        return claims.claim(connection, self._deps.clock(), limit, terms)
 
     def deliver(self, claim: Claim) -> None:
         """Send what was claimed and write what came of it; then do the same with the next that is
@@ -74,7 +60,9 @@ class Delivery:
         """Claim the next that is due, in the transaction that settles the last one: then a sender
         that has just become free need not wait for a round."""
         # Not patient: we hold a lane, and whoever plans starts may be waiting for it.
-        return next(iter(self.claim(connection, 1, patient=False)), None) if self.goes_on else None
+        if not self.goes_on:
+            return None
+        return next(iter(self._claimer.claim(connection, 1, patient=False)), None)
 
     def _release(self, claim: Claim) -> None:
         now = self._deps.clock()
@@ -84,7 +72,7 @@ class Delivery:
         """Wait for the planned start; False if it is past by more than the rate limits bear."""
         if claim.debit.id is None:
             return True
-        self._lead.observe(self._deps.clock() - claim.claimed_at)
+        self._claimer.lead.observe(self._deps.clock() - claim.claimed_at)
         early = min(claim.debit.starts_at - self._deps.clock(), LONGEST_LEAD + HORIZON)
         if early > timedelta():
             self._stopping.wait(early.total_seconds())

@@ -13,6 +13,7 @@ from functools import partial
 from typing import TypeVar
 
 from attendance.outbox import queue
+from attendance.outbox.claimer import Claimer
 from attendance.outbox.delivery import Delivery
 from attendance.outbox.dependencies import Dependencies
 from attendance.outbox.sender_pool import SenderPool
@@ -37,7 +38,8 @@ class Dispatcher:
         # A probe may take ten seconds: it keeps no sender from its messages.
         self._prober = SenderPool(1, on_free=dependencies.wake.set)
         self._stopping = threading.Event()
-        self._delivery = Delivery(dependencies, self._stopping)
+        self._claimer = Claimer(dependencies)
+        self._delivery = Delivery(dependencies, self._claimer, self._stopping)
         self._looks_in_vain = 0
         # Held for a round of `run`. Re-entrant: a signal's handler may stop its own thread.
         self._round = threading.RLock()
@@ -61,7 +63,7 @@ class Dispatcher:
         if until_due > 0 or free == 0:
             # If all senders are busy, the one that ends first sets `wake`.
             return min(self._deps.poll_seconds, until_due if free else self._deps.poll_seconds)
-        claims = self._deps.database.write(partial(self._delivery.claim, limit=free))
+        claims = self._deps.database.write(partial(self._claimer.claim, limit=free))
         for claim in claims:
             self._senders.start(partial(self._delivery.deliver, claim))
         # Empty-handed: something was given up, or another was faster. Look again soon.

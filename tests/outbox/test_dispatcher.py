@@ -225,7 +225,7 @@ def test_what_waits_for_its_start_at_the_stop_is_given_back(
 ) -> None:
     bench.policy = replace(bench.policy, rate_limits=RateLimits(overall=Rate(1, 1)))
     dispatcher = make(senders=1)
-    dispatcher._delivery._lead.time = timedelta(seconds=8)
+    dispatcher._claimer.lead.time = timedelta(seconds=8)
     message = bench.enqueue()
     dispatcher.run_once()
     assert dispatcher.stop(PATIENCE_SECONDS)
