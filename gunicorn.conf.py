@@ -22,7 +22,7 @@ wsgi_app = "attendance.app:create_app()"
 bind = _settings.bind
 workers = _settings.web_concurrency
 worker_class = "attendance.web.gunicorn.JsonWorker"
-logger_class = "attendance.web.gunicorn.QuietLogger"
+logger_class = "attendance.web.fast.quiet_logger.QuietLogger"
 threads = THREADS
 # Longer than whoever keeps connections to us: proxies and balancers do for a minute. Where both
 # let go of one at the same moment, a request is on the way, and its sender cannot tell whether it

@@ -6,7 +6,7 @@ from flask import Flask
 
 from attendance.config import Settings
 from attendance.db import Database, schema
-from attendance.web import api, auth, problems
+from attendance.web import api, pages, problems, request_id
 from attendance.web.fast.flask import ApiFlask
 from attendance.web.services import Services, install
 
@@ -32,7 +32,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     # Nor does it redirect to a tidier address: that answer would be HTML.
     app.url_map.merge_slashes = False
     install(app, services)
-    auth.install(app)
+    request_id.install(app)
     problems.install(app)
     api.install(app)
+    pages.install(app)
     return app

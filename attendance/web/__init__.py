@@ -1,6 +1,11 @@
 """The HTTP side, and the only place that knows Flask.
 
-May import `correcting`, `recording`, `idempotency`, `keys` and what lies below them. A request's
-way: `calls` (who and from where) · `body` (parse) · `api` (act, through one `Database.write`) ·
-`problems` (every way it can go wrong, as JSON).
+May import `records`, `notifications`, `api_keys` and everything below them. The way of a request:
+
+    request_id      give it an id
+    auth            check the caller's key (`audit_context`: whoever that is, and from where)
+    body, schemas   read what was sent
+    api             act, through one `Database.write`, and answer
+    problems        whatever went wrong, as JSON
+    failure_audit   a row for each request that was refused or crashed
 """

@@ -1,15 +1,11 @@
-"""A record as clients see it, and the answer to whoever made or corrected one."""
+"""A record as clients see it, and what they may say of one."""
 
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 from attendance.db import json_form
-from attendance.db.fast.row_json import row_json
-from attendance.notifications.routing import Notification
 from attendance.records.queries import UNCORRECTED
 from attendance.web.auth import AuthenticatedRequest
-from attendance.web.pagination import dumps
 from attendance.web.problems import invalid
 
 _FUTURE_ALLOWED = timedelta(minutes=5)
@@ -49,22 +45,6 @@ def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
         "reason": row["correction_reason"],
         "replaced_by": row["replaced_by"],
     }
-
-
-def success(message: str, record: str, notifications: Sequence[Notification], **more: str) -> str:
-    """The body of an answer. `record`, and what there is `more`, are JSON already."""
-    told = [
-        row_json({"id": one.id, "chat_id": one.chat_id, "status": one.status})
-        for one in notifications
-    ]
-    parts = {
-        "status": '"SUCCESS"',
-        "message": dumps(message),
-        "attendance": record,
-        "notifications": f"[{','.join(told)}]",
-        **more,
-    }
-    return "{" + ",".join(f'"{name}":{value}' for name, value in parts.items()) + "}"
 
 
 def location_of(row: dict[str, Any]) -> str:

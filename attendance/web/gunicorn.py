@@ -9,7 +9,6 @@ import uuid
 from typing import Any
 
 from gunicorn import util
-from gunicorn.glogging import Logger
 from gunicorn.workers.gthread import ThreadWorker
 
 from attendance.web.problems import MEDIA_TYPE, Problem
@@ -19,15 +18,6 @@ READ_SECONDS = 20
 
 _YIELD_SECONDS = 0.001
 _READ_TIMEOUT = struct.pack("ll", READ_SECONDS, 0)
-
-
-class QuietLogger(Logger):  # type: ignore[misc]  # gunicorn has no types
-    """gunicorn's, which takes the parts of an access log's line together even where none is
-    written."""
-
-    def access(self, *request: Any) -> None:
-        if self.access_log.isEnabledFor(logging.INFO):
-            super().access(*request)
 
 
 class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types

@@ -1,4 +1,5 @@
-"""Every way a request can go wrong, as RFC 9457 problem details. No client ever gets HTML.
+"""Every way a request can go wrong, as RFC 9457 problem details. No client of the API ever gets
+HTML.
 
 One table from exception to status and code, one function that renders it.
 """
@@ -64,10 +65,14 @@ class Problem(Exception):
         self.status, self.code, self.detail = status, code, detail
         self.errors, self.headers = errors, headers or {}
 
+    @property
+    def title(self) -> str:
+        return HTTPStatus(self.status).phrase
+
     def as_dict(self, request_id: str | None) -> dict[str, Any]:
         body: dict[str, Any] = {
             "type": _TYPE_PREFIX + self.code,
-            "title": HTTPStatus(self.status).phrase,
+            "title": self.title,
             "status": self.status,
             "detail": self.detail,
             "code": self.code,
@@ -184,16 +189,20 @@ def respond(problem: Problem) -> Response:
 
 
 def install(app: Flask) -> None:
-    """Answer every exception, Werkzeug's own and a crash included, with a problem."""
+    """Answer every exception, Werkzeug's own and a crash included, with a problem: at every address
+    but the pages', which answer their own."""
 
     @app.errorhandler(Exception)
     def handle(error: Exception) -> Response:
-        problem = problem_of(error)
-        if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
-            logger.error(
-                "A request crashed", exc_info=error, extra={"request_id": g.get("request_id")}
-            )
-        return respond(problem)
+        return respond(logged_problem_of(error))
+
+
+def logged_problem_of(error: Exception) -> Problem:
+    """The same as `problem_of`, with the traceback of a crash in the log."""
+    problem = problem_of(error)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("A request crashed", exc_info=error, extra={"request_id": g.get("request_id")})
+    return problem
 
 
 def _from_http(error: HTTPException) -> Problem:

@@ -83,7 +83,8 @@ class Api:
     ) -> TestResponse:
         presented = key or (self.keys[role] if role else None)
         given = {"Authorization": f"Bearer {presented}"} if presented else {}
-        client = self.app.test_client()
+        # Without a jar, which would take away the cookies that a test sends.
+        client = self.app.test_client(use_cookies=False)
         return client.open(path, method=method, headers={**given, **(headers or {})}, **options)
 
     def get(self, path: str, role: Role | None = "admin", **options: Any) -> TestResponse:

@@ -61,3 +61,23 @@ def make_api(database_url: str) -> Iterator[Callable[..., Api]]:
 @pytest.fixture
 def api(make_api: Callable[..., Api]) -> Api:
     return make_api()
+
+
+@pytest.fixture
+def make_twin(with_keys: Path, tmp_path: Path) -> Iterator[Callable[[], Api]]:
+    """Services on a database each, which begin with the same rows at the same time."""
+    made: list[Api] = []
+
+    def make() -> Api:
+        path = shutil.copy(with_keys, tmp_path / f"twin-{len(made)}.db")
+        given = {
+            "DATABASE_URL": f"sqlite:///{path}",
+            "TELEGRAM_CHAT_ID": "1000",
+            "SECRET_KEY": "the same for each of them, as it signs their cursors",
+        }
+        made.append(Api(create_app(Settings.from_env(given))))
+        return made[-1]
+
+    yield make
+    for api in made:
+        api.close()

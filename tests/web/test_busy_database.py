@@ -1,20 +1,17 @@
 """The database is held by another: the client is told to come back, and nothing is half done."""
 
-from importlib import import_module
-
 import pytest
 from calling import ADA, Api, assert_problem, at_once
 
 from attendance.db import SqliteDatabase
-
-calls = import_module("attendance.web.auth")
+from attendance.web import failure_audit
 
 
 @pytest.fixture
 def impatient(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
     """A service that gives up soon."""
     monkeypatch.setattr(SqliteDatabase.write, "__defaults__", (0.1,))
-    monkeypatch.setattr(calls, "_AUDIT_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(failure_audit, "_AUDIT_TIMEOUT_SECONDS", 0.05)
     return api
 
 

@@ -8,9 +8,10 @@ from attendance.outbox import queries
 from attendance.records import queries as attendance_queries
 from attendance.records.idempotency import Answer
 from attendance.records.recording import Recorded, Recording, Reporter, record_attendance
-from attendance.web.attendance_json import as_json, location_of, refuse_the_future, success
+from attendance.web.attendance_json import as_json, location_of, refuse_the_future
 from attendance.web.auth import AuthenticatedRequest, audited_write, reader
 from attendance.web.body import parsed, query, raw_body
+from attendance.web.fast.spliced_json import success, with_id
 from attendance.web.idempotent import act_once
 from attendance.web.pagination import page, position, respond
 from attendance.web.problems import Problem
@@ -67,7 +68,7 @@ def one(attendance_id: int) -> Response:
 def _answer(recorded: Recorded, shown: str) -> Answer:
     """`shown` is the new record as JSON, made before the writer's turn: it lacks the id."""
     row = recorded.attendance
-    record = f'{{"id":{row["id"]},{shown[1:]}' if recorded.created else row_json(as_json(row))
+    record = with_id(row["id"], shown) if recorded.created else row_json(as_json(row))
     said = texts.sentence(row["person_name"] or row["person_id"], row["event"])
     more = {"deduplicated": "true"} if recorded.deduplicated else {}
     body = success(said, record, recorded.notifications, **more)

@@ -5,8 +5,9 @@ from sqlalchemy import Connection
 
 from attendance import api_keys
 from attendance.audit import export, listing
-from attendance.web.auth import AuthenticatedRequest, audited_write, reader, streamed
+from attendance.web.auth import AuthenticatedRequest, audited_write, reader
 from attendance.web.body import query
+from attendance.web.failure_audit import streamed
 from attendance.web.pagination import page, position
 from attendance.web.schemas import AuditExportQuery, AuditQuery
 from attendance.web.services import services

@@ -7,9 +7,10 @@ from attendance.notifications import texts
 from attendance.records.corrections import Corrected, Order, amend, void
 from attendance.records.idempotency import Answer
 from attendance.records.recording import Reporter
-from attendance.web.attendance_json import as_json, location_of, refuse_the_future, success
+from attendance.web.attendance_json import as_json, location_of, refuse_the_future
 from attendance.web.auth import AuthenticatedRequest, audited_write
 from attendance.web.body import parsed, raw_body
+from attendance.web.fast.spliced_json import success
 from attendance.web.idempotent import act_once
 from attendance.web.schemas import AmendIn, VoidIn
 from attendance.web.services import services

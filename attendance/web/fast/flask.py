@@ -1,36 +1,45 @@
-"""Flask without what it sees to at each request for services that need it, and this one does not:
-asynchronous handlers, sessions, names of hosts, hooks of blueprints."""
+"""Flask without what it does at each request for services that need it. The API does not: it has no
+asynchronous handlers, no sessions, no names of hosts, and no hooks of blueprints.
+
+Pages keep all of that but the asynchronous handlers.
+"""
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from flask import Flask, Request
-from flask.sessions import NullSession, SessionInterface, SessionMixin
+from flask.ctx import RequestContext
 from werkzeug.routing import MapAdapter
 
-_NO_SESSION = NullSession()
+from attendance.web.pages.sessions import NO_SESSION, PageSessions
 
-
-class _NoSessions(SessionInterface):
-    def open_session(self, app: Flask, request: Request) -> SessionMixin:  # noqa: ARG002 - Flask's
-        return _NO_SESSION
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 
 class _ApiRequest(Request):
     blueprints: ClassVar[list[str]] = []
-    """Those whose hooks are to be looked for: all hooks are the application's own."""
+    """The blueprints whose hooks and error handlers are to be looked for: the API has those of the
+    application alone."""
 
 
 class ApiFlask(Flask):
-    """Its addresses are the same under whatever name the host is called by."""
-
-    request_class = _ApiRequest
-    session_interface = _NoSessions()
+    """The API's addresses are the same under whatever name the host is called by."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func
 
+    def request_context(self, environ: "WSGIEnvironment") -> RequestContext:
+        # Werkzeug, too, takes any number of slashes at the beginning for one.
+        path = "/" + environ.get("PATH_INFO", "").lstrip("/")
+        sessions = self.session_interface
+        if isinstance(sessions, PageSessions) and path in sessions.paths:
+            return super().request_context(environ)
+        request = _ApiRequest(environ)
+        request.json_module = self.json
+        return RequestContext(self, environ, request, NO_SESSION)
+
     def create_url_adapter(self, request: Request | None) -> MapAdapter | None:
-        if request is None:
-            return super().create_url_adapter(request)
-        return self.url_map.bind("", path_info=request.path, default_method=request.method)
+        if isinstance(request, _ApiRequest):
+            return self.url_map.bind("", path_info=request.path, default_method=request.method)
+        return super().create_url_adapter(request)

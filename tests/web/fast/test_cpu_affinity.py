@@ -3,10 +3,12 @@
 import errno
 import os
 from collections.abc import Collection
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from gunicorns import gunicorn
 
 from attendance.web.fast import cpu_affinity
 
@@ -77,3 +79,21 @@ def test_workers_of_a_configuration_without_this_are_no_obstacle() -> None:
     one = worker(len(os.sched_getaffinity(0)))
     cpu_affinity.assign(SimpleNamespace(WORKERS={1: SimpleNamespace()}), one)
     assert one.cpu == min(os.sched_getaffinity(0))
+
+
+WITHOUT = """
+def pre_fork(server, worker): pass
+def post_fork(server, worker): pass
+"""
+
+
+@pytest.mark.slow
+def test_workers_that_run_on_every_cpu_serve_the_same(with_keys: Path, tmp_path: Path) -> None:
+    allowed = os.sched_getaffinity(0)
+    workers = len(allowed)
+    with gunicorn(with_keys, tmp_path / "ours", workers=workers) as ours:
+        assert ours.affinities() == {frozenset({cpu}) for cpu in allowed}
+        said = ours.answers()
+    with gunicorn(with_keys, tmp_path / "without", WITHOUT, workers=workers) as without:
+        assert without.affinities() == {frozenset(allowed)}
+        assert without.answers() == said
