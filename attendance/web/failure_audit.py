@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 
 from attendance import audit
 from attendance.audit.throttle import Kind, append_repeated
+from attendance.db import BRIEF_WRITE_SECONDS
 from attendance.notifications import texts
 from attendance.outbox import queries
 from attendance.outbox.queue import Draft, enqueue
@@ -25,7 +26,7 @@ from attendance.web.services import services
 logger = logging.getLogger(__name__)
 
 _LONGEST_ADDRESS = 200
-_AUDIT_TIMEOUT_SECONDS = 2.0
+
 _ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
 _CRASH = "crash"
 _AUDITED_OF_READS = {401, 403, 500}
@@ -97,7 +98,7 @@ def _audit_failure(
             _announce_crash(connection, now, action, context, made.settings.telegram_chat_id)
 
     try:
-        made.database.write(work, _AUDIT_TIMEOUT_SECONDS)
+        made.database.write(work, BRIEF_WRITE_SECONDS)
         made.wake.set()
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is to get its answer
         made.throttle.put_back(repeated)

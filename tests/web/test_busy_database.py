@@ -11,7 +11,7 @@ from attendance.web import failure_audit
 def impatient(api: Api, monkeypatch: pytest.MonkeyPatch) -> Api:
     """A service that gives up soon."""
     monkeypatch.setattr(SqliteDatabase.write, "__defaults__", (0.1,))
-    monkeypatch.setattr(failure_audit, "_AUDIT_TIMEOUT_SECONDS", 0.05)
+    monkeypatch.setattr(failure_audit, "BRIEF_WRITE_SECONDS", 0.05)
     return api
 
 
