@@ -18,6 +18,7 @@ from attendance.app import create_app
 from attendance.cli import main
 from attendance.config import Settings
 from attendance.db import Base
+from attendance.maintenance.tasks import JOBS
 from attendance.models import EVENTS, ROLES
 from attendance.outbox.models import Status
 from attendance.web.schemas import (
@@ -257,3 +258,13 @@ def test_every_measured_decision_says_how_to_measure_it_again() -> None:
     assert [
         name for name, text in texts.items() if "Rejected" not in text and "not |" not in text
     ] == []
+
+
+def test_the_background_jobs_are_those_of_the_list_in_its_order() -> None:
+    table = (ROOT / "docs" / "operator.md").read_text(encoding="utf-8").partition("| job |")[2]
+    rows = [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in table.partition("\n\n")[0].splitlines()[2:]
+    ]
+
+    assert rows == [(job.name, job.does, job.every, job.run_by) for job in JOBS]
