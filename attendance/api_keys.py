@@ -1,6 +1,7 @@
-"""API keys: made, found, rotated and revoked. A key is shown once and kept as its SHA-256.
+"""API keys: create, find, rotate and revoke them. A key is shown once and kept as its SHA-256.
 
-A key is 32 random bytes, so a plain hash is enough: there is nothing to guess.
+A key is 32 random bytes, so a plain hash is enough: it cannot be guessed. May import `audit`,
+`models` and the lines below them.
 """
 
 import hashlib
@@ -31,13 +32,13 @@ class NameTaken(Exception):
 
 
 class BadName(Exception):
-    """It could not be told from an id, would not fit, or cannot be printed."""
+    """The name looks like an id, is too long or empty, or cannot be printed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Who presented a key. What a client's own ids are unique within is the `lineage`, which a
-    rotation keeps."""
+    """Who presented a key. A client's own ids are unique within the `lineage`, which a rotation
+    keeps."""
 
     id: int
     lineage: int
@@ -58,33 +59,33 @@ _live_key = Prepared(
 
 
 def find(connection: Connection, presented: str) -> Key | None:
-    """The live key that was presented, or None."""
+    """Return the live key that was presented, or None."""
     row = _live_key.first(connection, {"key_hash": _hash(presented)})
     return None if row is None else Key(*row)
 
 
 def note_use(connection: Connection, now: datetime, key: Key) -> None:
-    """Keep when the key was last used, to the minute: for a unit of work that commits anyway."""
+    """Store when the key was last used, to the minute: in a unit of work that commits anyway."""
     if _is_worth_noting(now, key):
         connection.execute(update(ApiKey).where(ApiKey.id == key.id).values(last_used_at=now))
 
 
 class Uses:
-    """When keys were used by requests that write nothing: kept here, and written with the chores.
-    Of one process; any thread may call."""
+    """When keys were used by requests that write nothing: kept in memory, and written by a
+    background task. One for each process; any thread may call."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._latest: dict[int, datetime] = {}
 
     def note(self, now: datetime, key: Key) -> None:
-        """The same to the minute as `note_use`, and no I/O."""
+        """Do the same as `note_use`, to the minute, without any I/O."""
         if _is_worth_noting(now, key):
             with self._lock:
                 self._latest[key.id] = now
 
     def write(self, database: Database) -> None:
-        """What came since the last time, in one transaction, if anything did. What cannot be
+        """Write what came since the last time, if anything did, in one transaction. What cannot be
         written is left to the key's next use."""
         with self._lock:
             latest, self._latest = self._latest, {}
@@ -183,7 +184,7 @@ def revoke(connection: Connection, now: datetime, context: audit.Context, name_o
 
 
 def listed(connection: Connection) -> list[dict[str, Any]]:
-    """All keys, the revoked ones too, without their hashes."""
+    """Return all keys, the revoked ones too, without their hashes."""
     columns = [column for column in ApiKey.__table__.columns if column.name != "key_hash"]
     rows = connection.execute(select(*columns).order_by(ApiKey.id)).mappings()
     return [dict(row) for row in rows]

@@ -23,7 +23,7 @@ def _one_of(column: str, values: tuple[str, ...]) -> str:
 
 
 class Attendance(Base):
-    """One event of one person. Never changed: a correction is another row's business."""
+    """One event of one person. Never changed: a correction is another row."""
 
     __tablename__ = "attendance"
 
@@ -56,7 +56,8 @@ class Attendance(Base):
 
 
 class Correction(Base):
-    """Of a record that was wrong, once and for ever: it is void, or another stands in its place."""
+    """What became of a record that was wrong, once and for ever: it is void, or another replaces
+    it."""
 
     __tablename__ = "correction"
 
@@ -74,8 +75,8 @@ class Correction(Base):
 
 
 class ClientEvent(Base):
-    """A `client_event_id` that was answered, for ever: with which record, and what was said of the
-    time. The record is another's where the duplicate window took the two for one."""
+    """A `client_event_id` that was answered, kept for ever: with which record, and the time that
+    the client gave. If the duplicate window took two events for one, it is the other's record."""
 
     __tablename__ = "client_event"
 
@@ -88,7 +89,7 @@ class ClientEvent(Base):
 
 
 class ApiKey(Base):
-    """A key as we keep it: hashed. Its `lineage` is the id of the first key of its rotation."""
+    """An API key, hashed. Its `lineage` is the id of the first key of its rotations."""
 
     __tablename__ = "api_key"
 
@@ -109,8 +110,8 @@ class ApiKey(Base):
 
 
 class Route(Base):
-    """Which attendances a chat, or a topic of it, is told of: all conditions that are set must
-    hold; a route without any takes everything."""
+    """Which records a chat, or a topic of it, is told of: all conditions that are set must hold; a
+    route without any takes everything."""
 
     __tablename__ = "route"
 
@@ -129,7 +130,7 @@ class Route(Base):
 
 
 class IdempotencyKey(Base):
-    """The answer that a client got, so that the same request can be answered the same again."""
+    """The answer that a client got, so that the same request can be answered the same way again."""
 
     __tablename__ = "idempotency_key"
 

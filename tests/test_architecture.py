@@ -75,6 +75,26 @@ def test_no_import_hides_in_a_function(path: Path) -> None:
     assert hidden == []
 
 
+FAST = ("web/fast", "db/fast")
+
+
+@pytest.mark.parametrize("folder", FAST)
+def test_whatever_only_speed_asks_for_is_shown_to_be_needless(folder: str) -> None:
+    """Each module has a test that the service does the same without it."""
+    modules = {path.name for path in (ROOT / "attendance" / folder).glob("[!_]*.py")}
+
+    assert modules
+    assert [
+        name for name in sorted(modules) if not (ROOT / "tests" / folder / f"test_{name}").exists()
+    ] == []
+
+
+def test_nothing_is_fast_elsewhere() -> None:
+    folders = {str(one.relative_to(ROOT / "attendance")) for one in ROOT.glob("attendance/**/fast")}
+
+    assert folders == set(FAST)
+
+
 TRAIL = ROOT / "attendance" / "audit"
 TRAIL_CLASSES = {"AuditEntry", "AuditLeaf", "AuditSeal"}
 CHANGING = {"insert", "update", "delete"}

@@ -32,21 +32,21 @@ def dispatch() -> None:
         schema.require_open(database)
         if not settings.telegram_configured:
             raise click.ClickException(UNCONFIGURED)
-        caretaker = create_lifecycle("dispatcher", settings, database, Throttle())
+        lifecycle = create_lifecycle("dispatcher", settings, database, Throttle())
         dispatcher = create_dispatcher(
             settings,
             database,
             threading.Event(),
             is_alive=lambda: not stopped.is_set(),
-            lifecycle_tasks=caretaker.tasks,
-            on_crash=caretaker.note_failure,
+            lifecycle_tasks=lifecycle.tasks,
+            on_crash=lifecycle.note_failure,
         )
         assert dispatcher is not None  # noqa: S101 - it is configured
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stopped.set())
-        caretaker.note_start()
-        running = Running.start(dispatcher, caretaker.note_failure)
+        lifecycle.note_start()
+        running = Running.start(dispatcher, lifecycle.note_failure)
         click.echo("Delivering; stop me with SIGTERM or Ctrl-C.", err=True)
         stopped.wait()
         running.stop(settings.stop_seconds)
-        caretaker.finish()
+        lifecycle.finish()

@@ -1,4 +1,4 @@
-"""Reads variables of the environment, and says in one sentence what is wrong with one.
+"""Read variables of the environment, and say in one sentence what is wrong with one.
 
 Standard library only.
 """
@@ -17,7 +17,7 @@ class ConfigError(Exception):
 
 
 class Environment:
-    """Reads a variable, or the file that its `_FILE` twin names, and parses it.
+    """Read a variable, or the file that its `_FILE` twin names, and parse it.
 
     An empty variable counts as unset. A parser's ValueError completes a sentence that begins with
     the variable's name, and becomes a ConfigError.
@@ -34,12 +34,12 @@ class Environment:
         return _parsed(name, text, parse) if text else None
 
     def family(self, name: str) -> dict[str, str]:
-        """The texts of `name` and of every `name_…` that is set, by variable."""
+        """Return the texts of `name` and of every `name_…` that is set, by variable."""
         members = (one for one in self._environ if one == name or one.startswith(f"{name}_"))
         return {member: text for member in sorted(members) if (text := self._text(member))}
 
     def or_file(self, name: str, default: str, parse: Callable[[str], T]) -> T:
-        """As a call, but the variable may also have a `_FILE` twin: its value may hold a secret."""
+        """Read as by a call, but also from a `_FILE` twin: the value may hold a secret."""
         return _parsed(name, self._secret_text(name) or default, parse)
 
     def secret(self, name: str, check: Callable[[str], str]) -> Secret | None:

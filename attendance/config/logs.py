@@ -12,8 +12,8 @@ _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", 
 
 
 class JsonFormatter(logging.Formatter):
-    """One JSON object a line: `time`, `level`, `logger`, `message`, what was given as `extra`,
-    and `exception` where there is one."""
+    """Format as one JSON object a line: `time`, `level`, `logger`, `message`, what was given as
+    `extra`, and `exception` if there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -31,7 +31,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class TextFormatter(logging.Formatter):
-    """A line for people, with the extras behind it."""
+    """Format as a line for people, with the extras behind it."""
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S")
@@ -45,8 +45,10 @@ class TextFormatter(logging.Formatter):
 
 
 def logging_config(log_format: Literal["text", "json"] | None) -> dict[str, Any]:
-    """For `logging.config.dictConfig`: everything to standard error through one handler. None
-    chooses text on a terminal, else JSON. Who reads text sees each message go."""
+    """Return a configuration for `logging.config.dictConfig`: everything goes to standard error
+    through
+    one handler. None chooses text on a terminal, else JSON. Text has a line for each message
+    sent."""
     chosen = log_format or ("text" if sys.stderr.isatty() else "json")
     quiet = {"level": "WARNING"}
     gunicorn = {"level": "INFO", "handlers": [], "propagate": True}

@@ -1,4 +1,4 @@
-"""Secrets: held so that they do not print, and struck out wherever they turn up.
+"""Hold secrets so that they do not print, and strike them out wherever they turn up.
 
 Imports nothing of ours. Whatever leaves the process as text (a log line, a row, an answer) passes
 `redact` first.
@@ -15,14 +15,14 @@ _PATTERNS = re.compile(
 )
 _PASSWORD_IN_URL = re.compile(r"(://[^:/@]*:).*(?=@)|([?&]\w*password=)[^&]*", re.DOTALL)
 _AFTER_A_COLON = re.compile(":[A-Za-z0-9_-]{16}")
-"""What the patterns need beside `att_` and `%3`, found in a twentieth of their time: every request
-is redacted, and next to none holds a secret."""
+"""What the patterns need besides `att_` and `%3`, found in a twentieth of their time: every request
+is redacted, and almost none holds a secret."""
 
 _known: set[str] = set()
 
 
 class Secret:
-    """A value that prints as a mask and is struck out of every text from its making on."""
+    """A value that prints as a mask, and is struck out of every text from then on."""
 
     __slots__ = ("_value",)
 
@@ -44,7 +44,7 @@ class Secret:
 
 
 def redact(text: str) -> str:
-    """`text` with every known secret, and all that looks like one of ours, struck out."""
+    """Return `text` with every known secret, and whatever looks like one of ours, struck out."""
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, _MASK)
     if "att_" in text or "%3" in text or _AFTER_A_COLON.search(text):
@@ -53,12 +53,13 @@ def redact(text: str) -> str:
 
 
 def without_passwords(word: str) -> str:
-    """A word with the password struck out of the URL that it is, whatever the password holds. Of a
-    sentence more than the password may go, never less."""
+    """Return a URL with its password struck out, whatever the password holds. Of a sentence more
+    than the password may go, never less."""
     return _PASSWORD_IN_URL.sub(lambda found: f"{found[1] or found[2]}{_MASK}", word)
 
 
 def _forms_of(value: str) -> set[str]:
-    """The value as it may turn up: plain, percent-encoded, and a token's half behind the colon."""
+    """Return the value as it may turn up: plain, percent-encoded, a token's part behind the
+    colon."""
     parts = {value, quote(value, safe=""), value.rpartition(":")[2]}
     return {part for part in parts if len(part) >= _SHORTEST_STRUCK}

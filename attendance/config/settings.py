@@ -23,14 +23,15 @@ LEASE_MARGIN_SECONDS = 2.0
 """How much longer than a delivery a lease must live, for the settlement to be written in time."""
 
 STOP_MARGIN_SECONDS = 10.0
-"""What gunicorn waits beyond a delivery's total before it kills a worker."""
+"""How much longer than a delivery's total gunicorn waits before it kills a worker."""
 
 Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class Timeout:
-    """`connect_seconds` to reach the Bot API, `total_seconds` for all done under one claim."""
+    """`connect_seconds` to reach the Bot API, `total_seconds` for everything done under one
+    claim."""
 
     connect_seconds: float
     total_seconds: float
@@ -49,7 +50,8 @@ class RateSetting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """All that the environment decides. Durations are in the unit that their name ends in."""
+    """Everything that the environment decides. Durations are in the unit that their name ends
+    in."""
 
     database_url: str = field(repr=False)  # that of a server holds a password
     database_group: str | None
@@ -84,12 +86,12 @@ class Settings:
 
     @property
     def stop_seconds(self) -> float:
-        """How long a stopping worker may take: what is in flight, and the note of it."""
+        """How long a stopping worker may take: for what is in flight, and the note of it."""
         return self.telegram_timeout.total_seconds + STOP_MARGIN_SECONDS
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """The settings in `environ`.
+        """Read the settings from `environ`.
 
         Raises:
             ConfigError: a value is wrong, or two values contradict each other.
@@ -157,7 +159,7 @@ def _bot_token(text: str) -> str:
 
 
 def chat_id(text: str) -> str:
-    """`text`, where it can be a chat's id. Raises ValueError, whose words follow its name."""
+    """Return `text` if it can be a chat's id. Raises ValueError, whose words follow the name."""
     if not re.fullmatch(r"-?\d{1,19}|@[A-Za-z]\w{3,}", text, re.ASCII):
         raise ValueError(f"is {text!r}: a chat is a whole number such as -1001234567890, or @name.")
     return text
@@ -232,8 +234,8 @@ def _rate(text: str) -> RateSetting | None:
 
 
 def zone(name: str) -> ZoneInfo:
-    """The IANA time zone of this name. Raises ValueError for any other: "localtime" is a file on
-    many systems, and means another zone on each."""
+    """Return the IANA time zone of this name. Raises ValueError for any other name: "localtime" is
+    a file on many systems, and is another zone on each."""
     try:
         found = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -279,7 +281,7 @@ def _word(text: str) -> str:
 
 
 def _one_of(*choices: str) -> Callable[[str], Any]:
-    """Of which the choices are checked here, and their Literal is the field's."""
+    """Make a parser that takes one of `choices`; the field's Literal lists the same."""
 
     def parse(text: str) -> str:
         if text.lower() not in choices:

@@ -1,4 +1,5 @@
-"""Variables that look like settings and are none: what was meant by them would be missed unseen."""
+"""Find variables that look like a misspelt setting: else what they were meant for is silently
+lost."""
 
 import logging
 from collections.abc import Mapping
@@ -24,7 +25,8 @@ _KNOWN = _NAMES | {f"{name.upper()}_FILE" for name in (*_SECRETS, "database_url"
 
 
 def did_you_mean(environ: Mapping[str, str]) -> dict[str, str]:
-    """Each variable of `environ` that looks like a setting which is not set, and that setting."""
+    """Return each variable of `environ` that looks like a setting which is not set, with that
+    setting."""
     given = {name.removesuffix("_FILE") for name in _KNOWN if environ.get(name, "").strip()}
     looks = {name: _meant_by(name) for name in sorted(environ)}
     return {
@@ -35,7 +37,7 @@ def did_you_mean(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def warn(environ: Mapping[str, str]) -> None:
-    """A line of the log for each, which never shows its value."""
+    """Log a line for each, which never shows its value."""
     for name, meant in did_you_mean(environ).items():
         logger.warning("%s is no setting: write %s, or unset it.", name, meant)
 

@@ -1,7 +1,7 @@
-"""The database: one function to write through, one to read through, and UTC time.
+"""The database: one function to write through, two to read through, and UTC time.
 
-`sqlite` and `postgres` each keep one; what they share lies beside them. Knows SQLAlchemy, and
-nothing of what is stored.
+`sqlite` and `postgres` are the two kinds; what they share lies beside them. May import `config`.
+Knows SQLAlchemy, and nothing of what is stored.
 """
 
 from attendance.db.base import Base, UtcTime, partial_index, utc_now

@@ -32,16 +32,16 @@ class Base(DeclarativeBase):
 
 
 def partial_index(condition: str) -> dict[str, Any]:
-    """For an index over the rows of which `condition` holds, on each database."""
+    """Restrict an index to the rows for which `condition` holds, on each database."""
     return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
 
 
 only_where = partial_index
-"""What the migrations call it, which stay as they were written."""
+"""The name that migrations use, which stay as they were written."""
 
 
 def utc_now() -> datetime:
-    """This machine's clock. Whoever works on a database goes by `Database.clock`."""
+    """Return the time of this machine. Whoever works on a database goes by `Database.clock`."""
     return datetime.now(UTC)
 
 
@@ -61,7 +61,7 @@ class UtcTime(TypeDecorator[datetime]):
         return dialect.type_descriptor(TIMESTAMP(timezone=True))
 
     def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
-        """Without what SQLAlchemy does around `process_bind_param` for types that need it."""
+        """Skip what SQLAlchemy does around `process_bind_param` for types that need it."""
         return _stored if dialect.name == "sqlite" else None
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:

@@ -1,4 +1,4 @@
-"""The database as the rest of the service sees it, whichever keeps it."""
+"""The database as the rest of the service sees it, on SQLite and on PostgreSQL."""
 
 import os
 import threading
@@ -41,7 +41,7 @@ class Database(ABC):
 
     @classmethod
     def at(cls, url: str) -> "Database":
-        """The database that `url` names.
+        """Return the database that `url` names.
 
         Raises:
             BadDatabaseUrl: it cannot be a database of ours.
@@ -52,12 +52,12 @@ class Database(ABC):
 
     @classmethod
     def upgrading(cls, url: str, group: str | None) -> AbstractContextManager[Connection]:
-        """A transaction in which the schema may change, and nobody else changes it. `group` is
-        whom the files of a database are opened to.
+        """Open a transaction in which the schema may change, and nobody else changes it. `group`
+        may read and write the database's files.
 
         Raises:
             BadDatabaseUrl: it cannot be a database of ours.
-            NoDatabase: there is none, and it cannot be made.
+            NoDatabase: there is no such database, and it cannot be made.
         """
         kind, parsed = cls._chosen(url)
         return kind.being_upgraded(parsed, group)
@@ -79,12 +79,12 @@ class Database(ABC):
     @classmethod
     @abstractmethod
     def opened(cls, url: URL) -> "Database":
-        """As `at`, for a URL of this kind."""
+        """Do what `at` does, for a URL of this kind."""
 
     @classmethod
     @abstractmethod
     def being_upgraded(cls, url: URL, group: str | None) -> AbstractContextManager[Connection]:
-        """As `upgrading`, for a URL of this kind."""
+        """Do what `upgrading` does, for a URL of this kind."""
 
     @abstractmethod
     def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
@@ -104,7 +104,7 @@ class Database(ABC):
 
     @abstractmethod
     def check_writable(self, timeout_seconds: float) -> None:
-        """Write, where there is reason to doubt that it can be done.
+        """Check that the database can be written; really write if there is reason to doubt it.
 
         Raises:
             TooBusy, Unavailable: it cannot.
@@ -112,25 +112,26 @@ class Database(ABC):
 
     @abstractmethod
     def snapshot(self) -> AbstractContextManager[Connection]:
-        """A connection that sees one state of the database and cannot write."""
+        """Open a connection that sees one state of the database and cannot write."""
 
     @abstractmethod
     def query(self) -> AbstractContextManager[Connection]:
-        """The same for `Prepared` queries, each of which sees one state by itself: nothing is
-        begun."""
+        """Open one for `Prepared` queries, each of which sees a state of its own: no transaction is
+        begun, which makes it cheap."""
 
     @abstractmethod
     def clock(self) -> datetime:
-        """The time in UTC by which whoever works on this database lives."""
+        """Return the time, in UTC, that everybody who works on this database goes by."""
 
     @abstractmethod
     def notify(self, event: threading.Event) -> None:
-        """From now on set `event` when another process has written what is due at once, where the
-        database can tell; there may be less of this than there was to do, never a promise."""
+        """From now on set `event` when another process has written what is due at once, if the
+        database can tell. This is a help and no promise: some may be missed."""
 
     @abstractmethod
     def backup(self, target: Path) -> int:
-        """Write a consistent copy to `target`, 0600, complete or not at all; its size in bytes.
+        """Write a consistent copy to `target`, 0600, complete or not at all; return its size in
+        bytes.
 
         Raises:
             DatabaseError: it cannot be written, or this is not how this database is backed up.
@@ -138,15 +139,15 @@ class Database(ABC):
 
     @abstractmethod
     def integrity_errors(self) -> list[str]:
-        """What is wrong with what is stored, or how; empty where all is well."""
+        """Return what is wrong with what is stored, in sentences; empty if all is well."""
 
     @abstractmethod
     def sidecar(self, suffix: str) -> Path:
-        """A file of this process's host that goes with the database."""
+        """Return the path of a file on this host that goes with the database."""
 
     @abstractmethod
     def copy_mode_to(self, file: Path) -> None:
-        """Let those read and write such a file who may read and write the database."""
+        """Give such a file the mode and group of the database."""
 
     @abstractmethod
     def close(self) -> None:

@@ -1,19 +1,19 @@
-"""What a caller of the database may have to answer for."""
+"""The errors that callers of the database have to handle."""
 
 
 class DatabaseError(Exception):
-    """Something of the database's own stands in the way; the message is for a person."""
+    """The database refuses or fails; the message is for a person."""
 
 
 def without_values(error: BaseException | None) -> None:
-    """Leave in an error what it is, and not the row that it is about: PostgreSQL's details show
-    each of its values, and errors reach the log."""
+    """Strip an error of the row that it is about: PostgreSQL's details show each value of it, and
+    errors reach the log."""
     if error is not None and error.args and isinstance(error.args[0], str):
         error.args = (error.args[0].partition("\nDETAIL:")[0], *error.args[1:])
 
 
 class NoDatabase(DatabaseError):
-    """There is no database where the settings point to, or not one of this version's shape."""
+    """There is no database where the settings point, or its schema is not this version's."""
 
 
 class TooBusy(DatabaseError):
@@ -25,8 +25,8 @@ class Unavailable(DatabaseError):
 
 
 class Denied(Unavailable):
-    """The server does not let our role do this: nothing is written. The message says what the
-    tables' owner has to grant, or do."""
+    """Our role may not do this on the server: nothing is written. The message says what the owner
+    of the tables has to grant or do."""
 
 
 CLOSED = "This database is closed"
@@ -34,7 +34,7 @@ CLOSED = "This database is closed"
 
 
 class Moved(Unavailable):
-    """What is stored here is being moved to another database, or was: here nothing is written."""
+    """What is stored here is moving, or has moved, to another database: nothing is written here."""
 
 
 class BadDatabaseUrl(DatabaseError):

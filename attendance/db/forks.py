@@ -1,5 +1,5 @@
-"""No connection lives through a fork: SQLite's locks would not protect it, and committed rows have
-been lost so; two processes on one connection to a server would read each other's answers."""
+"""Let no connection live through a fork: SQLite's locks would not protect it, and committed rows
+were lost that way; two processes on one connection to a server would read each other's answers."""
 
 import os
 from typing import Any
@@ -31,7 +31,7 @@ def keep_from_forks(engine: Engine) -> Engine:
 
 
 def assert_no_connections() -> None:
-    """Raises RuntimeError where this process holds a connection: called before every fork."""
+    """Raise RuntimeError if this process holds a connection: called before every fork."""
     if _open_connections:
         raise RuntimeError(
             f"{len(_open_connections)} database connection(s) are open at a fork: "

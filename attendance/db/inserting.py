@@ -1,4 +1,4 @@
-"""An insert that gives way to a row that is there already, on each database."""
+"""Insert a row unless it is there already, on each database."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +10,7 @@ _INSERTS = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def insert_or_ignore(connection: Connection, table: FromClause, row: Mapping[str, Any]) -> bool:
-    """Insert the row, unless one with a key of its own is there, or comes at the same time;
+    """Insert the row, unless one with the same key is there, or comes at the same time; tell
     whether it was inserted."""
     insert: Any = _INSERTS[connection.dialect.name]
     given_way = insert(table).values(**row).on_conflict_do_nothing()

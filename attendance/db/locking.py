@@ -1,4 +1,5 @@
-"""Locks that are not on rows, for where transactions overlap: on SQLite they never do."""
+"""Locks that are not on rows, for databases on which transactions overlap: on SQLite they never
+do."""
 
 from sqlalchemy import Connection, String, bindparam, func, select
 
@@ -10,18 +11,18 @@ _try_lock = Prepared(select(func.pg_try_advisory_xact_lock(_number).label("locke
 
 
 def has_concurrent_writers(connection: Connection) -> bool:
-    """Whether others may write while this transaction does."""
+    """Tell whether others may write while this transaction does."""
     return connection.dialect.name != "sqlite"
 
 
 def advisory_lock(connection: Connection, name: str) -> None:
-    """Wait until no other transaction is at `name`, and be there alone until this one ends."""
+    """Wait until no other transaction holds the lock `name`, and hold it until this one ends."""
     if has_concurrent_writers(connection):
         _lock(connection, {"name": name})
 
 
 def try_advisory_lock(connection: Connection, name: str) -> bool:
-    """The same without a wait; False where another is there."""
+    """Do the same without waiting; False if another holds it."""
     if not has_concurrent_writers(connection):
         return True
     return bool(_try_lock.first(connection, {"name": name}).locked)

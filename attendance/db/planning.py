@@ -1,4 +1,4 @@
-"""One plan for what PostgreSQL is asked again and again."""
+"""Keep one plan for what PostgreSQL is asked again and again."""
 
 from sqlalchemy import Connection, func, select, true
 
@@ -9,8 +9,9 @@ _keep = Prepared(select(_mode.label("mode")))
 
 
 def force_generic_plan(connection: Connection) -> None:
-    """Until the end of this transaction on PostgreSQL plan nothing anew for the values that it is
-    asked with: SQLite never does. For units that find their rows by a key, and only where it is
-    much: here the server expects more rows of an array than there are, never trusts the plan that
-    it has, and takes longer for a new one than to carry it out, within triggers too."""
+    """Have PostgreSQL use its kept plans until the end of this transaction, whatever the values;
+    SQLite
+    always does. For units that find their rows by a key, and only if it saves much: the server
+    expects more rows of an array than there are, so it would never trust a kept plan, and planning
+    takes longer than running, within triggers too."""
     _keep(connection, {})

@@ -1,4 +1,4 @@
-"""Reading what a stranger may have written, who need not keep to what a column holds."""
+"""Read what a stranger may have written, who need not keep to the type of a column."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +11,8 @@ from sqlalchemy.exc import DBAPIError
 def read_all(
     connection: Connection, query: Select[*tuple[Any, ...]]
 ) -> Sequence[Row[*tuple[Any, ...]]]:
-    """All rows that a query finds. A SQLite file may hold text that is not UTF-8: it comes as
-    bytes, and does not keep the rest from being read."""
+    """Return all rows that a query finds. A SQLite file may hold text that is not UTF-8: it comes
+    as bytes, and the rest can still be read."""
     try:
         return connection.execute(query).all()
     except DBAPIError:
@@ -24,7 +24,7 @@ def read_all(
 
 @contextmanager
 def _any_text(connection: Connection) -> Iterator[None]:
-    """Slower: therefore only where it is needed."""
+    """Decode text in Python, which is slower: therefore only if it is needed."""
     driver: Any = connection.connection.dbapi_connection
     usual = driver.text_factory
     driver.text_factory = _text_or_bytes

@@ -1,4 +1,4 @@
-"""The mark on a database that is moved to another: nobody is to work on it, there or here.
+"""The mark on a database that is moving to another: nobody may work on either.
 
 The database that is left is closed by triggers, so that strangers and older versions are refused,
 too; it can be read for ever. The one that is moved to refuses whoever starts on it until all is
@@ -47,14 +47,14 @@ _newest = select(*Relocation.__table__.columns).order_by(Relocation.started_at.d
 
 
 def mark_on(connection: Connection) -> Mark | None:
-    """The last move from here or to here; None where there was none."""
+    """Return the last move from here or to here; None if there was none."""
     if not inspect(connection).has_table(Relocation.__tablename__):
         return None
     return connection.execute(_newest).first()
 
 
 def refuse_incomplete(connection: Connection, name: str) -> None:
-    """Raises Moved where what was moved here is not all here yet."""
+    """Raise Moved if not everything that is moved here is here yet."""
     _refuse_arriving(mark_on(connection), name)
 
 
@@ -67,7 +67,7 @@ def _refuse_arriving(mark: Mark | None, name: str) -> None:
 
 
 def refuse_closed(connection: Connection, name: str) -> None:
-    """The same, and Moved also where the database was left: it can only be read."""
+    """Raise Moved also if the database was left: it can only be read."""
     mark = mark_on(connection)
     _refuse_arriving(mark, name)
     if mark is None or mark.state == "arrived":
@@ -81,7 +81,7 @@ def refuse_closed(connection: Connection, name: str) -> None:
 
 
 def refuse_closed_by_an_older(connection: Connection, name: str) -> None:
-    """Raises Moved where a database of an older version's shape was left: it stays as it is."""
+    """Raise Moved if a database with an older version's schema was left: it stays as it is."""
     mark = mark_on(connection)
     if mark is not None and mark.state in {"leaving", "moved"}:
         raise Moved(
@@ -91,7 +91,7 @@ def refuse_closed_by_an_older(connection: Connection, name: str) -> None:
 
 
 def close(connection: Connection, place: str) -> None:
-    """Refuse every change of a SQLite database but to the mark itself, whoever makes it."""
+    """Refuse every change of a SQLite database, whoever makes it, except to the mark itself."""
     said = f"{CLOSED}: `manage.py db move` takes it to {place}.".replace("'", "''")
     for table in inspect(connection).get_table_names():
         if table == Relocation.__tablename__:

@@ -1,4 +1,4 @@
-"""The schema's versions: Alembic, run on a connection of ours, by one process at a time."""
+"""The versions of the schema: run Alembic on a connection of ours, one process at a time."""
 
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -30,20 +30,21 @@ _FIRST_TABLES = {"api_key", "attendance", "client_event", "idempotency_key", "se
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
 
 Note = Callable[[Connection, datetime, str | None, str], object]
-"""Is told of an upgrade: in which transaction, when by the database's clock, and the revisions
+"""Called after an upgrade with its transaction, the time by the database's clock, and the revisions
 before and after."""
 
 
 def upgrade(
     url: str, group: str | None = None, note: Note = lambda *_: None
 ) -> tuple[str | None, str]:
-    """Bring the database to this version's schema, making it if need be; the revisions before
-    and after, of which `note` is told in the same transaction where they differ. Whoever starts at
-    the same time waits and then finds nothing to do, as there is nothing to do with a newer one.
+    """Bring the database to this version's schema, creating it if need be; return the revisions
+    before
+    and after. If they differ, `note` is called in the same transaction. Whoever starts at the same
+    time waits, and then finds nothing to do; nor is there anything to do with a newer schema.
 
     Raises:
         BadDatabaseUrl: it cannot be a database of ours, or is another program's.
-        NoDatabase: there is none, and it cannot be made.
+        NoDatabase: there is no such database, and it cannot be made.
         Moved: it was moved away, or is not all here yet.
     """
     with suppress(NoDatabase), closing(Database.at(url)) as there:
@@ -54,8 +55,8 @@ def upgrade(
 
 
 def refuse_foreign(database: Database) -> None:
-    """Raises BadDatabaseUrl where none of our migrations has made the tables that are there. Only
-    reads, which the upgrade of a SQLite file does not: it changes the header before all else."""
+    """Raise BadDatabaseUrl if the tables that are there were not made by our migrations. This only
+    reads; the upgrade of a SQLite file would first of all change its header."""
     with database.snapshot() as connection:
         is_foreign = _is_foreign(connection)
     if is_foreign:
@@ -79,7 +80,7 @@ def _is_foreign(connection: Connection) -> bool:
 def upgrade_within(
     connection: Connection, clock: Callable[[], datetime], note: Note
 ) -> tuple[str | None, str]:
-    """The same in a transaction of `Database.upgrading`."""
+    """Do the same in a transaction of `Database.upgrading`."""
     before = current_revision(connection)
     if before is not None and not is_outdated(connection):
         return before, before
@@ -90,27 +91,27 @@ def upgrade_within(
 
 
 def bring_up(connection: Connection) -> None:
-    """Make the tables, or what they lack, in a transaction of `Database.upgrading`."""
+    """Create the tables, or what they lack, in a transaction of `Database.upgrading`."""
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
 
 def head_revision() -> str:
-    """The revision that this version of the code needs."""
+    """Return the revision that this version of the code needs."""
     head = _scripts(_place()).get_current_head()
     assert head is not None  # noqa: S101 - there is a first migration
     return head
 
 
 def current_revision(connection: Connection) -> str | None:
-    """The revision that the database has; None for an empty one."""
+    """Return the revision that the database has; None for an empty one."""
     return MigrationContext.configure(connection).get_current_revision()
 
 
 def is_outdated(connection: Connection) -> bool:
-    """Whether the database lacks what this version needs. A newer one does not: old and new
-    versions run side by side for the length of a rolling restart."""
+    """Tell whether the database lacks what this version needs. A newer one does not: old and new
+    versions run side by side during a rolling restart."""
     known = {script.revision for script in _scripts(_place()).walk_revisions()}
     return current_revision(connection) in {None, *known} - {head_revision()}
 
@@ -136,7 +137,7 @@ def require_current(database: Database) -> None:
 
 
 def require_open(database: Database) -> None:
-    """The same for whoever is to work on the database, and not only to read it.
+    """Do the same for whoever is to work on the database, not only to read it.
 
     Raises:
         BadDatabaseUrl: it is another program's.
@@ -149,14 +150,15 @@ def require_open(database: Database) -> None:
 
 
 def differences(connection: Connection) -> list[Any]:
-    """What the database's tables lack or have beside the models; empty where they agree. The
-    models must have been imported."""
+    """Return how the database's tables differ from the models; empty if they agree. The models must
+    have been imported."""
     return list(compare_metadata(MigrationContext.configure(connection), Base.metadata))
 
 
 @cache
 def _scripts(place: Path) -> ScriptDirectory:
-    """The migrations there: reading them takes longer than all else that a start asks of them."""
+    """Read the migrations there, once: it takes longer than everything else that a start does with
+    them."""
     return ScriptDirectory(place)
 
 

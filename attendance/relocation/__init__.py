@@ -1,7 +1,8 @@
-"""A whole database brought from SQLite to PostgreSQL, with nothing lost and nothing changed.
+"""Bring a whole database from SQLite to PostgreSQL, with nothing lost and nothing changed.
 
-May import `audit`, `models`, `outbox`, `turns` and `db`. In this order, so that whatever dies in
-between, a service runs on neither database or on the one that is right, and a repeat goes on:
+May import `maintenance`, `audit`, `models`, `outbox` and `db`. It goes in this order, so that
+whatever dies in between, a service runs on neither database or on the right one, and the same
+command goes on:
 
 1. the target is made, and refused unless it is empty (`target.prepare`);
 2. the source is closed to writers, whoever they are, and its trail sealed (`source.close`);

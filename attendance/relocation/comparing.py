@@ -1,4 +1,4 @@
-"""Whether two databases hold the same, to the byte."""
+"""Compare two databases, to the byte."""
 
 import hashlib
 import json
@@ -28,8 +28,8 @@ class Compared:
 
 
 def compare(source: Connection, target: Connection, progress: Progress) -> list[Compared]:
-    """Read every table on both sides and compare counts and hashes. `progress` is told of rows as
-    they are read.
+    """Read every table on both sides and compare counts and hashes. `progress` is told how many
+    rows were read.
 
     Raises:
         CannotMove: they differ; the message names the first row that does.
@@ -50,7 +50,7 @@ def _compare(source: Connection, target: Connection, table: Table, progress: Pro
 
 
 class _Digest:
-    """The hash and the number of the rows that it was given so far."""
+    """Hash and count the rows that it is given."""
 
     def __init__(self) -> None:
         self.rows, self._hash = 0, hashlib.sha256(b"[")
@@ -68,7 +68,7 @@ class _Digest:
 
 
 def _difference(table: Table, left: Page, right: Page) -> str:
-    """In words, of two pages that are not the same."""
+    """Say how two pages differ that are not the same."""
     pairs = zip_longest(left, right)
     ours, theirs = next(pair for pair in pairs if _json(pair[0]) != _json(pair[1]))
     here, there = (None if row is None else key_of(table, row) for row in (ours, theirs))

@@ -1,4 +1,4 @@
-"""All rows from one database into another, as they are."""
+"""Copy all rows from one database into another, as they are."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -14,7 +14,7 @@ Progress = Callable[[int], object]
 
 def copy(source: Connection, target: Connection, progress: Progress) -> None:
     """Copy every table, in the target's transaction; ids go on from where the source's were.
-    `progress` is told of rows as they are copied.
+    `progress` is told how many rows were copied.
 
     Raises:
         DatabaseError: the target refuses a row.

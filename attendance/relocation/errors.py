@@ -1,4 +1,4 @@
-"""What a move may be refused for."""
+"""Why a move may be refused."""
 
 from attendance.db import DatabaseError
 

@@ -1,4 +1,4 @@
-"""The steps of a move, each of which may be the last one before the power goes."""
+"""The steps of a move. The power may go after any of them."""
 
 import secrets
 import socket
@@ -21,7 +21,7 @@ Bar = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """From where, to where, by whom; `key` signs the seals of the trail."""
+    """One move: from where, to where, and by whom. `key` signs the seals of the trail."""
 
     source: Database
     target: Database
@@ -30,8 +30,8 @@ class Move:
     key: Secret | None
 
     def run(self, bar: Bar) -> Sequence[Compared]:
-        """Move everything, or go on where another run was interrupted. What was compared; nothing
-        where all was done before.
+        """Move everything, or go on where another run was interrupted; return what was compared,
+        nothing if all was done before.
 
         Raises:
             CannotMove: something is in the way; nobody works on either database because of it.
@@ -60,7 +60,7 @@ class Move:
         return compared
 
     def _bring(self, bar: Bar) -> Sequence[Compared]:
-        """All rows, there and compared: or none."""
+        """Copy and compare all rows, in one transaction: all are there, or none."""
         with (
             self.source.snapshot() as here,
             Database.upgrading(self.target_url, None) as there,

@@ -24,8 +24,8 @@ def standing_mark(source: Database) -> Mark | None:
 def close(
     source: Database, context: audit.Context, key: Secret | None, place: str, move: str
 ) -> str:
-    """Let nobody write to the source any more, and seal its trail. The id of the move: `move`, or
-    that of the one to the same place that was begun before and not ended.
+    """Let nobody write to the source any more, and seal its trail; return the id of the move:
+    `move`, or that of one to the same place that was begun before and not ended.
 
     Raises:
         CannotMove: somebody delivers from it, or it goes elsewhere.
@@ -47,7 +47,7 @@ def close(
 
 
 def finish(source: Database, move: str) -> None:
-    """Mark it as moved: from now on the other one is right.
+    """Mark it as moved: from now on the other database is the right one.
 
     Raises:
         CannotMove: the move was given up meanwhile.
@@ -59,7 +59,7 @@ def finish(source: Database, move: str) -> None:
 
 
 def way_on(source: Database) -> str:
-    """What to do after a failure in the middle, in a sentence; empty where nothing is closed."""
+    """Say in a sentence what to do after a failure in the middle; empty if nothing is closed."""
     mark = standing_mark(source)
     if mark is None or mark.state == "arrived":
         return ""
@@ -70,9 +70,9 @@ def way_on(source: Database) -> str:
 def reopen(
     source: Database, url: str, context: audit.Context, note: schema.Note, *, discard: bool
 ) -> str:
-    """Give the move up, and let the source at `url` be written to again; where to it would have
-    gone. Where the other is complete, only with `discard`: what was written there since is not
-    here. One that an older version has closed is upgraded by this, of which `note` is told.
+    """Give the move up, and let the source at `url` be written to again; return where it would have
+    gone. If the other database is complete, this needs `discard`: what was written there since is
+    not here. A source that an older version has closed is upgraded, and `note` is told so.
 
     Raises:
         CannotMove: it is not being moved, or has been and `discard` is not set.

@@ -1,7 +1,7 @@
-"""Which rows are moved, and each of them in the form that both databases can give it.
+"""Which rows are moved, each in a form that both databases can give it.
 
-Times and days are text as SQLite stores them, what is true or false is 1 or 0; all else is what
-both drivers have: text, whole numbers, floats, None.
+Times and days are text as SQLite stores them, booleans are 1 or 0; everything else is what both
+drivers have: text, whole numbers, floats, None.
 """
 
 from collections.abc import Generator, Sequence
@@ -28,18 +28,18 @@ from attendance.db import Base, UtcTime
 from attendance.db.relocation import Relocation
 
 PAGE = 2_000
-"""Rows that are in memory at once."""
+"""How many rows are in memory at once."""
 
 Page = list[tuple[Any, ...]]
 
 TABLES: Sequence[Table] = tuple(
     table for table in Base.metadata.sorted_tables if table is not Relocation.__table__
 )
-"""In an order in which a row comes after those that it refers to."""
+"""In such an order that a row comes after those that it refers to."""
 
 
 def count(connection: Connection) -> int:
-    """How many rows there are in all tables."""
+    """Return how many rows there are in all tables."""
     return sum(connection.scalar(select(func.count()).select_from(one)) or 0 for one in TABLES)
 
 
@@ -48,7 +48,7 @@ def is_empty(connection: Connection) -> bool:
 
 
 def pages(connection: Connection, table: Table) -> Generator[Page]:
-    """All rows of a table in the order of its key, some at a time. To be closed."""
+    """Yield all rows of a table in the order of its key, a page at a time. The caller closes it."""
     query = _by_key(connection, table)
     with connection.execute(query, execution_options={"yield_per": PAGE}) as rows:
         for page in rows.partitions():
@@ -56,13 +56,14 @@ def pages(connection: Connection, table: Table) -> Generator[Page]:
 
 
 def key_of(table: Table, row: Sequence[Any]) -> tuple[Any, ...]:
-    """The columns of a row by which it is known."""
+    """Return the columns of a row by which it is known."""
     pairs = zip(table.columns, row, strict=True)
     return tuple(value for column, value in pairs if column.primary_key)
 
 
 def counted_ids(connection: Connection) -> dict[str, int]:
-    """The last id that each table of a SQLite database has given out, also to rows since gone."""
+    """Return the last id that each table of a SQLite database has given out, also to rows since
+    gone."""
     return dict(connection.exec_driver_sql("SELECT name, seq FROM sqlite_sequence").all())
 
 
@@ -88,5 +89,5 @@ def _as_in_sqlite(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 def _bytewise(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Text in the order of its bytes, as SQLite has it, whatever language the server speaks."""
+    """Order text by its bytes, as SQLite does, whatever language the server is set to."""
     return column.collate("C") if isinstance(column.type, String) else column

@@ -1,4 +1,4 @@
-"""The database that is moved to: made, reserved, opened. One at a time does any of it."""
+"""The database that is moved to: made, reserved, opened, by one process at a time."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,8 +16,8 @@ _NAME_ANOTHER = "name an empty one, as `createdb` makes it"
 
 
 def prepare(target: Database, url: str, move: str | None) -> Mark | None:
-    """Bring an empty database to this version's shape; or find the one to which `move` has come,
-    and its mark.
+    """Bring an empty database to this version's schema; or find the one to which `move` has come,
+    and return its mark.
 
     Raises:
         CannotMove: it is not empty.
@@ -40,8 +40,8 @@ def prepare(target: Database, url: str, move: str | None) -> Mark | None:
 
 
 def reserve(url: str, now: datetime, move: str, place: str) -> None:
-    """Let nobody start on it until all is there, which comes from `place`. Nothing happens where
-    that was done before.
+    """Let nobody start on it until everything from `place` is there. Nothing happens if that was
+    done before.
 
     Raises:
         CannotMove: another move was faster.
@@ -59,7 +59,7 @@ def reserve(url: str, now: datetime, move: str, place: str) -> None:
 
 
 def refuse_opened(connection: Connection) -> None:
-    """Raises CannotMove where somebody else has ended the move meanwhile: services may run."""
+    """Raise CannotMove if somebody else has ended the move meanwhile: services may run."""
     mark = relocation.mark_on(connection)
     if mark is not None and mark.state == "arrived":
         raise CannotMove("Another `manage.py db move` has brought everything there meanwhile.")
@@ -68,7 +68,7 @@ def refuse_opened(connection: Connection) -> None:
 def open_(
     url: str, now: datetime, context: audit.Context, move: str, found: Mapping[str, Any]
 ) -> None:
-    """Let services start on it, and note in its trail what was `found` there. Nothing happens where
+    """Let services start on it, and note in its trail what was `found` there. Nothing happens if
     that was done before."""
     with Database.upgrading(url, None) as connection:
         ours = update(Relocation).where(Relocation.move == move, Relocation.state == "arriving")

@@ -1,8 +1,8 @@
 """A strict stand-in for Telegram's Bot API, for tests, for trying out, and for measuring.
 
 It accepts, refuses and words its refusals as the real server does, misbehaves on request, and
-shows on a page what people would see. Of ours it imports only what reads
-MarkdownV2, beside it in this package; else the standard library alone.
+shows on a page what people would see. May import `telegram.markdown`, which reads MarkdownV2, and
+the standard library.
 """
 
 from attendance.sandbox.faults import BadFault, Fault

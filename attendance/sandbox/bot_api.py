@@ -75,7 +75,7 @@ def too_many_requests(seconds: int) -> Refused:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a method gets; without `record` it leaves no message behind."""
+    """What a method is given; without `record` it leaves no message behind."""
 
     parameters: Mapping[str, str]
     record: bool
@@ -96,7 +96,7 @@ class BotApi:
         }
 
     def check_token(self, token: str) -> None:
-        """Raises Refused: 401 for another bot's token, 404 for what is none."""
+        """Raise Refused: 401 for another bot's token, 404 for what is not a token."""
         if token == self.token:
             return
         if re.fullmatch(r"[1-9][0-9]*:[A-Za-z0-9_-]+", token):
@@ -114,7 +114,7 @@ class BotApi:
             return refused(refusal)
 
     def user(self) -> dict[str, object]:
-        """The bot itself, as in a message's `from`."""
+        """Return the bot itself, as in a message's `from`."""
         bot_id = int(self.token.partition(":")[0])
         return {"id": bot_id, "is_bot": True, "first_name": "Sandbox", "username": "sandbox_bot"}
 
@@ -221,7 +221,7 @@ def _is_utf8(text: str) -> bool:
 
 
 def _thread(chat: Chat, parameters: Mapping[str, str]) -> int | None:
-    """The topic; only supergroups and private chats have any, elsewhere it is not looked at."""
+    """Return the topic; only supergroups and private chats have topics, elsewhere it is ignored."""
     if chat.kind not in {"supergroup", "private"}:
         return None
     return _number(parameters, "message_thread_id", 0) or None

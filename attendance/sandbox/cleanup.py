@@ -17,7 +17,7 @@ _DIRECTION_MARKS = re.compile("[\u200e\u200f]+(?=[\u200e\u200f])")
 
 
 def clean(parsed: Formatted) -> Formatted:
-    """The text as it is stored and shown: an empty one where nothing visible is left."""
+    """Return the text as it is stored and shown: an empty one if nothing visible is left."""
     cleaned = [_clean(character) for character in parsed.text]
     text = "".join(cleaned)
     offsets = _offsets(parsed.text, cleaned)
@@ -36,7 +36,7 @@ def _clean(character: str) -> str:
 
 
 def _offsets(before: str, after: list[str]) -> dict[int, int]:
-    """From UTF-16 offsets in the parsed text to those in the cleaned one."""
+    """Map UTF-16 offsets in the parsed text to those in the cleaned one."""
     offsets, old, new = {0: 0}, 0, 0
     for character, kept in zip(before, after, strict=True):
         old += utf16_length(character)

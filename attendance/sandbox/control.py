@@ -14,7 +14,7 @@ Values = dict[str, object]
 
 
 class BadRequest(Exception):
-    """What was asked of the sandbox is wrong; the message names the field."""
+    """The request to the sandbox is wrong; the message names the field."""
 
 
 def answer(sandbox: Play, command: str, path: str, query: Query, body: bytes) -> Reply:
@@ -62,7 +62,7 @@ def _requests(sandbox: Play, query: Query, _: Values) -> object:
 
 
 def _page(sandbox: Play, query: Query, _: Values) -> object:
-    """What the page polls for: all chats, messages later than `after`, the last requests."""
+    """Return what the page polls for: all chats, messages later than `after`, the last requests."""
     state = sandbox.state
     requests = state.requests()
     messages = state.messages(after=_number(query, "after"))

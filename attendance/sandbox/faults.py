@@ -64,7 +64,7 @@ class Fault:
 
 
 def read_fault(definition: Mapping[str, object]) -> Fault:
-    """The fault that JSON or keyword arguments define. Raises BadFault with a sentence."""
+    """Return the fault that JSON or keyword arguments define. Raises BadFault with a sentence."""
     kind = definition.get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
         raise BadFault(f"kind: {kind!r} is none of {', '.join(KINDS)}.")
@@ -142,7 +142,7 @@ class Faults:
             self._waiting.clear()
 
     def take(self, method: str, chat_id: str) -> Fault | None:
-        """The fault that this request meets; each meeting uses up one of its `times`."""
+        """Return the fault that this request meets, and use up one of its `times`."""
         with self._lock:
             for at, (fault, left) in enumerate(self._waiting):
                 if fault.meets(method, chat_id):
@@ -155,7 +155,7 @@ class Faults:
             return [fault for fault, _ in self._waiting]
 
     def as_json(self) -> list[dict[str, object]]:
-        """The waiting faults, with the number of `times` that is left."""
+        """Return the waiting faults, with the number of `times` that is left."""
         with self._lock:
             return [{**fault.as_json(), "times": left} for fault, left in self._waiting]
 

@@ -1,4 +1,4 @@
-"""One connection's HTTP: routes a request, and puts the answer, or a fault, onto the wire."""
+"""One connection's HTTP: route a request, and put the answer, or a fault, onto the wire."""
 
 from dataclasses import replace
 from http import HTTPStatus
@@ -62,12 +62,12 @@ class Handler(BaseHTTPRequestHandler):
             self._send(control.answer(self.sandbox, self.command, url.path, query, body))
 
     def _is_foreign(self) -> bool:
-        """Whether a page of another origin asks: no website shall read or steer the sandbox."""
+        """Tell whether a page of another origin asks: no website may read or steer the sandbox."""
         origin = self.headers.get("Origin")
         return origin is not None and urlsplit(origin).netloc != self.headers.get("Host")
 
     def _body(self) -> bytes | None:
-        """The request's body; None where it was refused and answered."""
+        """Return the request's body; None if it was refused and answered."""
         length = self.headers.get("Content-Length", "0")
         if "Transfer-Encoding" in self.headers:
             self.send_error(501)
@@ -81,7 +81,8 @@ class Handler(BaseHTTPRequestHandler):
         return None
 
     def _discard(self, length: int) -> None:
-        """Read what is refused: a close with unread bytes would reset the answer away."""
+        """Read what is refused: to close with unread bytes would reset the connection, and lose
+        the answer."""
         for _ in range(0, min(length, MAX_DISCARDED_BYTES), MAX_BODY_BYTES):
             self.rfile.read(min(length, MAX_BODY_BYTES))
             length -= MAX_BODY_BYTES
@@ -147,7 +148,7 @@ class Handler(BaseHTTPRequestHandler):
         self._write(_head(reply, close=self.close_connection) + reply.body)
 
     def _write(self, data: bytes) -> bool:
-        """Whether it could be written: a client that has left is nobody's error."""
+        """Write, and tell whether it could be done: a client that has left is no error."""
         try:
             self.wfile.write(data)
         except OSError:

@@ -19,7 +19,7 @@ class Window:
         self.starts: deque[float] = deque()
 
     def wait(self, now: float) -> float:
-        """Seconds from `now` until a start is allowed; 0 where it is."""
+        """Return the seconds from `now` until a start is allowed; 0 if it is allowed now."""
         while self.starts and self.starts[0] <= now - self.seconds - _DISORDER_SECONDS:
             self.starts.popleft()
         within = len(self.starts) - bisect_right(self.starts, now - self.seconds)

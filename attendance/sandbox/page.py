@@ -24,7 +24,7 @@ FILES = {
 
 
 def answer(command: str, path: str) -> Reply:
-    """A file of the page, or Telegram's own 404."""
+    """Return a file of the page, or Telegram's own 404."""
     if command != "GET" or path not in FILES:
         return refused(Refused(404, "Not Found"))
     name, content_type = FILES[path]

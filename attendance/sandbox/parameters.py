@@ -11,9 +11,9 @@ class Malformed(Exception):
 
 
 def read(query: str, content_type: str, body: bytes) -> dict[str, str]:
-    """All parameters of a call, those of the body after those of the address.
+    """Return all parameters of a call, those of the body after those of the address.
 
-    As on the real server a JSON value that is no string counts by its text: null is "null".
+    As on the real server, a JSON value that is not a string counts by its text: null is "null".
     Raises Malformed.
     """
     media_type = content_type.partition(";")[0].strip().lower()

@@ -33,11 +33,11 @@ class Play:
 
     @property
     def requests(self) -> list[Request]:
-        """Every call so far, refused ones included, in the order of their start."""
+        """Return every call so far, refused ones included, in the order of their start."""
         return self.state.requests()
 
     def messages(self, chat_id: int | str | None = None) -> list[Message]:
-        """What was delivered to a chat, or to all, in the order of arrival."""
+        """Return what was delivered to a chat, or to all, in the order of arrival."""
         return self.state.messages(None if chat_id is None else str(chat_id))
 
     def wait_for(self, count: int, timeout_seconds: float = 5.0) -> list[Message]:
@@ -109,7 +109,8 @@ class Play:
     def answer(
         self, method: str, parameters: Mapping[str, str], started: Moment
     ) -> tuple[Reply, Fault | None]:
-        """The reply to a call that began at `started`, and the fault that it met, waited out.
+        """Return the reply to a call that began at `started`, and the fault that it met, waited
+        out.
 
         The limits come first: a request that they refuse meets no fault.
         """
@@ -134,7 +135,7 @@ class Play:
 
 
 def _replaced(reply: Reply, fault: Fault) -> Reply:
-    """The reply that a fault gives instead of the usual one."""
+    """Return the reply that a fault gives instead of the usual one."""
     match fault.kind:
         case "answer":
             body, headers = fault.body.encode(), dict(fault.headers or {})

@@ -76,10 +76,10 @@ class Sandbox(Play):
 
     @property
     def port(self) -> int:
-        """The port it listens on; after a stop the same one again."""
+        """Return the port it listens on; after a stop it is the same one again."""
         return self._server.server_address[1] if self._server else self._address[1]
 
     @property
     def url(self) -> str:
-        """What TELEGRAM_API_BASE is set to."""
+        """Return what TELEGRAM_API_BASE is to be set to."""
         return f"http://{self._address[0]}:{self.port}"

@@ -109,7 +109,7 @@ class Chat:
     last_message_id: int = 0
 
     def as_json(self) -> dict[str, object]:
-        """The Chat object of the Bot API."""
+        """Return the Chat object of the Bot API."""
         number = int(self.id) if not self.id.startswith("@") else _channel_number(self.id)
         name = "first_name" if self.kind == "private" else "title"
         handle = {"username": self.id[1:]} if self.id.startswith("@") else {}
@@ -117,7 +117,7 @@ class Chat:
 
 
 def new_chat(chat_id: str) -> Chat | None:
-    """The chat that an id describes by its form; None where no chat can have that id."""
+    """Return the chat that an id describes by its form; None if no chat can have that id."""
     if re.fullmatch("@[A-Za-z][A-Za-z0-9_]{3,31}", chat_id):
         return Chat(chat_id, "channel", chat_id[1:])
     if not re.fullmatch("-?[1-9][0-9]{0,15}", chat_id):
@@ -180,7 +180,7 @@ class State:
     def draft(
         self, chat: Chat, formatted: Formatted, raw: str, thread: int | None, *, silent: bool
     ) -> Message:
-        """The message that `deliver` would record."""
+        """Return the message that `deliver` would record."""
         now = Moment.now()
         with self.changed:
             return Message(
@@ -197,13 +197,15 @@ class State:
             )
 
     def messages(self, chat_id: str | None = None, after: int = 0) -> list[Message]:
-        """Messages in the order of arrival, of one chat or all, later than sequence `after`."""
+        """Return messages in the order of arrival, of one chat or all, later than sequence
+        `after`."""
         with self.changed:
             later = self._messages[after:]
         return [message for message in later if chat_id in {None, message.chat_id}]
 
     def wait_for(self, count: int, timeout_seconds: float) -> bool:
-        """Whether at least `count` messages have arrived before the time is over."""
+        """Wait until `count` messages have arrived; False if they have not when the time is
+        over."""
         with self.changed:
             return self.changed.wait_for(lambda: len(self._messages) >= count, timeout_seconds)
 
@@ -228,7 +230,7 @@ class State:
             return self._requests[after:]
 
     def add_update(self, chat: Chat, message: dict[str, object]) -> None:
-        """Something that a person did in a chat, for getUpdates."""
+        """Add something that a person did in a chat, for getUpdates."""
         kind = "channel_post" if chat.kind == "channel" else "message"
         with self.changed:
             self._update_count += 1
@@ -237,7 +239,8 @@ class State:
             self.changed.notify_all()
 
     def updates(self, offset: int, limit: int, timeout_seconds: float) -> list[dict[str, object]]:
-        """The oldest updates from `offset` on; earlier ones are forgotten. 0 forgets nothing."""
+        """Return the oldest updates from `offset` on; earlier ones are forgotten. 0 forgets
+        nothing."""
         with self.changed:
             self._updates = [u for u in self._updates if int(str(u["update_id"])) >= offset]
             self.changed.wait_for(lambda: bool(self._updates), timeout_seconds)

@@ -1,6 +1,6 @@
-"""Sends messages through Telegram's Bot API; one attempt a call, and every end of it a value.
+"""Send messages through Telegram's Bot API: one attempt a call, and each way it can end is a value.
 
-Imports the transport's interface from `outbox`, `secret`, and its neighbours in this package.
+May import the transport's interface from `outbox`, `config.secrets`, and this package.
 """
 
 import threading
@@ -65,7 +65,7 @@ class ChatInfo:
 
     @classmethod
     def of(cls, chat: Mapping[str, Any]) -> "ChatInfo":
-        """Of a Chat object. Names are cleaned: strangers choose them, and terminals show them."""
+        """Read a Chat object. Names are cleaned: strangers choose them, and terminals show them."""
         names = (chat.get(key) for key in ("title", "first_name", "last_name"))
         title = " ".join(str(name) for name in names if name) or str(chat.get("username") or "")
         return cls(str(chat["id"]), str(chat.get("type") or ""), printable(title))
@@ -102,10 +102,10 @@ class TelegramClient:
         keep_urls_out_of_logs()
 
     def send(self, message: Outgoing, total_seconds: float) -> Outcome:
-        """Deliver `message`; as plain text where Telegram refuses its markup.
+        """Deliver `message`; as plain text if Telegram refuses its markup.
 
-        What was refused and has no time or leave for a second request is a `Retry`, and goes out
-        as plain text when it comes again.
+        If there is no time for a second request, or `may_resend` says no, the answer is `Retry`,
+        and the message goes out as plain text at its next attempt.
         """
         deadline = Deadline(total_seconds, self._monotonic)
         if message.id in self._plain_only:
@@ -119,7 +119,8 @@ class TelegramClient:
         return self._send_plain(message, deadline)
 
     def get_me(self, total_seconds: float) -> Identity | Failure:
-        """Who the token belongs to: proof that the token is valid and the API within reach."""
+        """Return whose token it is: proof that the token is valid and that the API can be
+        reached."""
         reply = self._call("getMe", {}, Deadline(total_seconds, self._monotonic))
         if not isinstance(reply, Reply):
             return reply
@@ -130,7 +131,7 @@ class TelegramClient:
                 return failure_of(*reply)
 
     def can_write(self, chat_id: str, total_seconds: float) -> Failure | None:
-        """Whether the bot may write in a chat, asked without writing: None if so. The chat sees
+        """Ask without writing whether the bot may write in a chat: None if so. The chat sees
         "typing" for some seconds."""
         payload = {"chat_id": chat_id, "action": "typing"}
         reply = self._call("sendChatAction", payload, Deadline(total_seconds, self._monotonic))
@@ -139,7 +140,7 @@ class TelegramClient:
         return None if succeeded(reply.status, reply.body) else failure_of(*reply)
 
     def get_chat(self, chat_id: str, total_seconds: float) -> ChatInfo | Failure:
-        """What the bot sees of a chat: no proof that it may write there."""
+        """Return what the bot sees of a chat; this does not prove that it may write there."""
         deadline = Deadline(total_seconds, self._monotonic)
         reply = self._call("getChat", {"chat_id": chat_id}, deadline)
         if not isinstance(reply, Reply):
@@ -150,8 +151,8 @@ class TelegramClient:
         return ChatInfo.of(chat)
 
     def get_updates(self, total_seconds: float) -> list[dict[str, Any]] | Failure:
-        """What people did lately where the bot sees it, up to 100 updates. Without an offset: it
-        confirms nothing, and so takes nothing away from whoever else reads them."""
+        """Return up to 100 updates: what people did lately where the bot sees it. No offset is
+        sent, which confirms nothing, and so takes nothing away from whoever else reads them."""
         deadline = Deadline(total_seconds, self._monotonic)
         reply = self._call("getUpdates", {}, deadline, UPDATES_LIMIT)
         if not isinstance(reply, Reply):
@@ -162,7 +163,7 @@ class TelegramClient:
     def send_text(
         self, chat_id: str, markup: str, total_seconds: float, *, thread_id: int | None = None
     ) -> Outcome:
-        """Send a text that is no message of the outbox: once, as it is, without a reference."""
+        """Send a text that is not in the outbox: once, as it is, without a reference."""
         message = Outgoing(0, chat_id, markup, thread_id=thread_id)
         deadline = Deadline(total_seconds, self._monotonic)
         return self._send(message, deadline, text=markup, parse_mode="MarkdownV2")
@@ -173,7 +174,8 @@ class TelegramClient:
             line.close()
 
     def _remember_as_plain(self, message_id: int) -> None:
-        """Another process may deliver it, and we are not told: forgetting costs one refusal."""
+        """Remember that its markup was refused. Another process may deliver it without our knowing:
+        to forget costs one more refusal."""
         if len(self._plain_only) >= _MOST_REMEMBERED:
             self._plain_only.clear()
         self._plain_only.add(message_id)
@@ -228,7 +230,7 @@ class TelegramClient:
 
 
 def markup_of(message: Outgoing) -> str:
-    """The message's markup and reference, cut where Telegram would refuse its length."""
+    """Return the message's markup and reference, cut if Telegram would refuse its length."""
     text, reference = clean(message.text), _reference(message)
     whole, room = text + escape(reference), LONGEST_TEXT - len(reference)
     if len(whole.encode()) <= LONGEST_MARKUP and (len(text) <= room or len(_shown(text)) <= room):
@@ -237,13 +239,14 @@ def markup_of(message: Outgoing) -> str:
 
 
 def plain_of(message: Outgoing) -> str:
-    """The same without markup."""
+    """Return the same without markup."""
     reference = _reference(message)
     return cut(_shown(clean(message.text)), LONGEST_TEXT - len(reference)) + reference
 
 
 def _shown(markup: str) -> str:
-    """The text without its marks; of markup that Telegram would refuse, as much as is known."""
+    """Return the text without its marks; of markup that Telegram would refuse, as much as is
+    known."""
     try:
         return parse(markup).text
     except MarkupError:
@@ -251,5 +254,5 @@ def _shown(markup: str) -> str:
 
 
 def _reference(message: Outgoing) -> str:
-    """A last line by which people recognise a message that comes twice."""
+    """Return a last line by which people recognise a message that comes twice."""
     return f"\n#{message.id}" + (" · may be a repeat" if message.repeats else "")

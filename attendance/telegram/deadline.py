@@ -1,7 +1,7 @@
-"""A deadline that everything done under it asks what is left. Imports nothing of ours.
+"""A deadline, which all code that runs under it can ask how much time is left.
 
-It is kept per thread of control, because the sockets that must obey it lie four layers of
-libraries below the code that sets it.
+It is a context variable, since the sockets that must obey it lie four layers of libraries below the
+code that sets it. Imports nothing of ours.
 """
 
 import time
@@ -18,7 +18,7 @@ class Deadline:
         self._ends_at = monotonic() + seconds
 
     def left(self) -> float:
-        """Seconds that are left, negative when it has passed."""
+        """Return the seconds that are left, negative once it has passed."""
         return self._ends_at - self._monotonic()
 
 
@@ -27,7 +27,7 @@ _current: ContextVar[Deadline] = ContextVar("deadline")
 
 @contextmanager
 def until(deadline: Deadline) -> Iterator[None]:
-    """Within it, `seconds_left` speaks of `deadline`."""
+    """Make `deadline` the one that `seconds_left` is about, within this block."""
     token = _current.set(deadline)
     try:
         yield
@@ -36,7 +36,8 @@ def until(deadline: Deadline) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Seconds until the current deadline, more than 0; raises TimeoutError when it has passed."""
+    """Return the seconds until the current deadline, above 0. Raises TimeoutError once it has
+    passed."""
     seconds = _current.get().left()
     if seconds <= 0:
         raise TimeoutError

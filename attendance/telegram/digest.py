@@ -1,6 +1,6 @@
-"""Several messages merged into one, a line each, within what Telegram takes.
+"""Merge several messages into one, a line each, within what Telegram takes.
 
-May import its neighbours in this package.
+May import this package.
 """
 
 import re
@@ -20,7 +20,8 @@ _FOUND_BY_TELEGRAM = re.compile(r"[@#/$]\w|\w\.\w|://")
 
 
 def merge(lines: Sequence[str]) -> tuple[int, str]:
-    """How many of these lines of markup, from the first on, fit into one message, and its text."""
+    """Return how many of these lines of markup, from the first on, fit into one message, and its
+    text."""
     taken: list[str] = []
     length = entities = 0
     for line in lines[:MOST_LINES]:
@@ -34,6 +35,6 @@ def merge(lines: Sequence[str]) -> tuple[int, str]:
 
 
 def _entities(line: str, shown: str) -> int:
-    """At most so many entities: each of ours takes two marks or more."""
+    """Return an upper bound of the entities: each of ours takes two marks or more."""
     marks = sum(found["mark"] is not None for found in _MARK.finditer(line))
     return marks // 2 + len(_FOUND_BY_TELEGRAM.findall(shown))

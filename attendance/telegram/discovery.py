@@ -1,6 +1,6 @@
-"""Which chats, and topics of them, a bot's updates speak of.
+"""Find the chats, and their topics, that a bot's updates speak of.
 
-May import its neighbours in this package.
+May import this package.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,8 +22,8 @@ class Found:
 
 
 def chats_in(updates: Iterable[Mapping[str, Any]]) -> list[Found]:
-    """The chats that the updates speak of, in the order in which they first do; without those that
-    the bot was since removed from, or that have become another."""
+    """Return the chats that the updates speak of, in the order of their first update; without those
+    from which the bot was removed since, or that have become another."""
     found: dict[str, Found] = {}
     for kind, event in _events(updates):
         chat = ChatInfo.of(event["chat"])
@@ -38,8 +38,8 @@ def chats_in(updates: Iterable[Mapping[str, Any]]) -> list[Found]:
 
 
 def _events(updates: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """What happened in a chat, by its kind: messages, posts, members that come and go, taps on a
-    button of a message."""
+    """Yield what happened in a chat: messages, posts, members that come and go, taps on a
+    button."""
     for update in updates:
         for kind, event in update.items():
             match event:

@@ -1,7 +1,8 @@
-"""What a reply, or the lack of one, means for a message: the one place where it is decided.
+"""Decide what a reply, or the lack of one, means for a message: here and nowhere else.
 
-Imports the outcomes from `outbox`, `requests` and `urllib3` for their exceptions, and `secret`.
-The Bot API's descriptions were read in the sources of tdlib/telegram-bot-api and tdlib/td.
+May import the outcomes from `outbox`, `config.secrets`, and the exceptions of `requests` and
+`urllib3`. The Bot API's descriptions are those in the sources of tdlib/telegram-bot-api and
+tdlib/td.
 """
 
 import json
@@ -48,11 +49,12 @@ Answer = dict[str, Any]
 
 
 class NotSent(Exception):
-    """Not a byte of the request was written; the text says why, and holds no address.
+    """No byte of the request was written; the text says why, and holds no address.
 
-    Deliberately no kin of the network's exceptions: those urllib3 and requests wrap again, and by
-    their classes "not sent" cannot be told from "sent". (A reset while the answer is awaited is a
-    ProxyError where a proxy is in use, and an SSLError comes from a handshake or from a read.)
+    Deliberately not a subclass of the network's exceptions: urllib3 and requests wrap those again,
+    and by their classes "not sent" cannot be told from "sent". (A reset while we wait for the
+    answer
+    is a ProxyError if a proxy is used, and an SSLError comes from a handshake or from a read.)
     """
 
 
@@ -100,7 +102,8 @@ _TABLE = (
 
 
 def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """What the reply to a sendMessage means; an error keeps the status and raw description."""
+    """Decide what the reply to a sendMessage means; an error keeps the status and raw
+    description."""
     match result_of(status, body):
         case {"message_id": int(receipt)} if 0 < receipt < _TOO_LARGE:
             return Delivered(receipt)
@@ -109,7 +112,7 @@ def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
 
 
 def result_of(status: int, body: bytes) -> Answer | None:
-    """The `result` object of a reply that says success, else None."""
+    """Return the `result` object of a reply that says success, else None."""
     match _answer(body):
         case {"ok": True, "result": dict(result)} if status == 200:
             return result
@@ -118,7 +121,7 @@ def result_of(status: int, body: bytes) -> Answer | None:
 
 
 def results_of(status: int, body: bytes) -> list[Answer] | None:
-    """The same of a method whose `result` is a list of objects."""
+    """Return the same for a method whose `result` is a list of objects."""
     match _answer(body):
         case {"ok": True, "result": list(results)} if status == 200:
             return [one for one in results if isinstance(one, dict)]
@@ -127,12 +130,12 @@ def results_of(status: int, body: bytes) -> list[Answer] | None:
 
 
 def succeeded(status: int, body: bytes) -> bool:
-    """Whether a reply says success, for methods whose result is `true`."""
+    """Tell whether a reply says success, for methods whose result is `true`."""
     return status == 200 and (_answer(body) or {}).get("ok") is True
 
 
 def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """What a reply means that brought no usable result."""
+    """Decide what a reply without a usable result means."""
     answer, kind = _answer(body), _kind(body)
     description, parameters = _description(answer), _parameters(answer)
     error = f"{status} {description or _WITHOUT_DESCRIPTION[kind]}"
@@ -144,14 +147,15 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
 
 
 def refused_markup(outcome: Outcome) -> bool:
-    """Whether the text's markup was refused: before sending, so plain text may follow at once."""
+    """Tell whether the text's markup was refused: before sending, so plain text may follow at
+    once."""
     return isinstance(outcome, Rejected) and "can't parse entities" in outcome.error.lower()
 
 
 def outcome_of_exception(error: Exception) -> Failure:
-    """What an exception of `requests`, `urllib3` or ours means.
+    """Decide what an exception of `requests`, `urllib3` or ours means.
 
-    Of the exception only its class is used: its text holds the URL, and so the token.
+    Only the exception's class is used: its text holds the URL, and so the token.
     """
     match error:
         case NotSent():
@@ -168,7 +172,7 @@ def outcome_of_exception(error: Exception) -> Failure:
 
 
 def not_sent(error: Exception) -> NotSent:
-    """The reason why no connection came about, in words that hold no address."""
+    """Say why there is no connection, in words that hold no address."""
     kind, words = next(row for row in _NO_CONNECTION if isinstance(error, row[0]))
     cause = error.__cause__ if isinstance(error, HTTPError) else error
     detail = getattr(cause, "verify_message", None) or getattr(cause, "strerror", None)
@@ -188,7 +192,7 @@ _NO_CONNECTION = (
 
 
 def _answer(body: bytes) -> Answer | None:
-    """The Bot API's JSON envelope, or None for anything else."""
+    """Return the Bot API's JSON envelope, or None for anything else."""
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -203,7 +207,7 @@ def _kind(body: bytes) -> str:
 
 
 def _description(answer: Answer | None) -> str:
-    """Cleaned of what a database refuses (NUL, lone surrogates), which JSON can well carry."""
+    """Return it without what a database refuses (NUL, lone surrogates), which JSON can carry."""
     return clean(redact(str((answer or {}).get("description") or "")))[:_LONGEST_ERROR]
 
 
@@ -220,7 +224,7 @@ def _chat_id(value: object) -> str | None:
 
 
 def _retry_after(parameters: Answer, headers: Mapping[str, str], description: str) -> float:
-    """Seconds to wait, of the first source that names a number."""
+    """Return the seconds to wait, from the first source that names a number."""
     in_text = re.search(r"retry after ([0-9]+)", description, re.IGNORECASE)
     sources = (
         parameters.get("retry_after"),

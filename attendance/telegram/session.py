@@ -1,8 +1,8 @@
-"""The way to the Bot API: sessions whose every step ends at the current deadline.
+"""Sessions with the Bot API, whose every step ends at the current deadline.
 
-A timeout of `requests` starts anew with each read, so a server that drips holds on for ever. The
-connections here set the socket's timeout to what is left of the deadline before each step, and
-what fails before the request is written leaves as `NotSent`.
+A timeout of `requests` starts anew with each read, so a server that drips could hold us for ever.
+The connections here set the socket's timeout to what is left of the deadline before each step, and
+what fails before the request is written is raised as `NotSent`.
 """
 
 import http.client
@@ -38,7 +38,7 @@ _TALKATIVE = ("connection", "connectionpool", "poolmanager", "response", "util.r
 
 
 def open_session() -> requests.Session:
-    """A session for one thread, without retries and cookies of its own accord.
+    """Open a session for one thread, which neither retries nor keeps cookies of its own accord.
 
     HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed, and REQUESTS_CA_BUNDLE replaces the known
     authorities; ~/.netrc is not read, whose default entry would add a header with a password.
@@ -52,9 +52,9 @@ def open_session() -> requests.Session:
 
 
 class BotSession:
-    """A session of one thread, that posts JSON. What `requests` works out for an address, and reads
-    of the environment, it works out once; what a session does about cookies, redirects and hooks it
-    leaves out: at each request that was half of all its work."""
+    """A session of one thread that posts JSON. What `requests` works out for an address, and reads
+    from the environment, is worked out once; what it does about cookies, redirects and hooks is
+    left out: at each request that was half of all its work."""
 
     def __init__(self) -> None:
         self._session = open_session()
@@ -63,8 +63,8 @@ class BotSession:
     def post(
         self, url: str, payload: dict[str, Any], timeout: tuple[float, float]
     ) -> requests.Response:
-        """The answer, whose body is still to be read. `timeout` is to connect and to read, in
-        seconds. Raises RequestException, and what `requests` lets through."""
+        """Return the answer, whose body is still to be read. `timeout` is to connect and to read,
+        in seconds. Raises RequestException, and what `requests` lets through."""
         if url not in self._prepared:
             self._prepared[url] = self._prepare(url)
         request, send = self._prepared[url]
@@ -73,7 +73,7 @@ class BotSession:
         return send(request, timeout=timeout)
 
     def close(self) -> None:
-        """Close the idle connection; the line stays usable."""
+        """Close the idle connection; the session stays usable."""
         self._session.close()
 
     def _prepare(self, url: str) -> tuple[requests.PreparedRequest, _Send]:
@@ -102,7 +102,7 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Reader(io.RawIOBase):
-    """Reads of a socket, each with no more time than is left."""
+    """Read from a socket, each time with no more time than is left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._sock = raw, sock
@@ -132,7 +132,7 @@ class _Connection(HTTPConnection):
     def connect(self) -> None:
         """Resolve, connect, pass the proxy and TLS, all within one connect timeout.
 
-        In a thread, since name resolution knows no timeout; a late one closes what it made.
+        In a thread, since name resolution has no timeout; if it is late, it closes what it opened.
         """
         connecting: Future[None] = Future()
         context = copy_context()
@@ -154,7 +154,8 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """urllib3 asks before it uses a connection again."""
+        """Tell urllib3, which asks before it uses a connection again, to leave one that was idle
+        long."""
         idle = time.monotonic() - self._used_at
         return idle < LONGEST_IDLE_SECONDS and super().is_connected
 
@@ -180,7 +181,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Works out once for an address what `requests` works out for each request."""
+    """Work out once for an address what `requests` works out for each request."""
 
     def __init__(self) -> None:
         self._pools: dict[str, Any] = {}
@@ -203,7 +204,7 @@ class _Adapter(HTTPAdapter):
         return self._targets[url]
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Without cookies, and without an encoding: nobody reads it as text."""
+        """Build it without cookies and without an encoding: nobody reads it as text."""
         response = requests.Response()
         response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
         response.request = req

@@ -42,7 +42,7 @@ class Prepared:
         self._row: Callable[[Iterable[Any]], Any] = row._make
 
     def __call__(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        """Run it; the driver's cursor, which has `rowcount`.
+        """Run it, and return the driver's cursor, which has `rowcount`.
 
         Raises:
             DBAPIError: as `Connection.execute` would.
@@ -53,13 +53,13 @@ class Prepared:
             raise self._named(connection, error) from error
 
     def inserted(self, connection: Connection, values: Mapping[str, Any]) -> int:
-        """Run an insert; the id that the row was given."""
+        """Run an insert, and return the id that the row was given."""
         cursor = self(connection, values)
         made = cursor.lastrowid if connection.dialect.name == "sqlite" else cursor.fetchone()[0]
         return int(made)
 
     def all(self, connection: Connection, values: Mapping[str, Any]) -> list[Any]:
-        """The rows of a select, with the columns as attributes."""
+        """Return the rows of a select, with the columns as attributes."""
         form = self._form(connection)
         try:
             # Fetched first: a row that cannot be made would leave a statement half read, of which
@@ -70,7 +70,7 @@ class Prepared:
         return [self._row(form.read(row)) for row in rows]
 
     def first(self, connection: Connection, values: Mapping[str, Any]) -> Any:
-        """The first of them, or None."""
+        """Return the first of them, or None."""
         form = self._form(connection)
         try:
             row = form.run(connection, values).fetchone()
@@ -86,7 +86,7 @@ class Prepared:
         return form
 
     def _named(self, connection: Connection, error: Exception) -> BaseException:
-        """The driver's error as SQLAlchemy's own of the same name, without the values."""
+        """Return the driver's error as SQLAlchemy's own of the same name, without the values."""
         without_values(error)
         return DBAPIError.instance(
             self._form(connection).sql,
@@ -137,7 +137,7 @@ class _Form:
 
 
 def _returning_id(insert: Any) -> Any:
-    """Other drivers keep the id of the last row by themselves."""
+    """Have PostgreSQL return the new id; SQLite's driver keeps it by itself."""
     column = insert.table.autoincrement_column
     return insert if column is None else insert.returning(column)
 

@@ -1,6 +1,6 @@
-"""A row as JSON, for answers and for the audit trail, which are made of the same.
+"""Write a row as JSON, for answers and for the audit trail.
 
-May import `db`, for the form of times.
+May import `db.text`, for the form of times.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,10 @@ from attendance.db.text import json_form
 
 
 def row_json(row: Mapping[str, Any]) -> str:
-    """A row as compact JSON, in a third of the time of `json.dumps`: text, numbers, and lists or
-    mappings of them; times and days as `json_form` has them; zones and paths as `str`. Times deeper
-    in it have to be text already.
+    """Return a row as compact JSON, in a third of the time of `json.dumps`. It may hold text,
+    numbers,
+    and lists or mappings of them; times and days in the form of `json_form`; zones and paths, as
+    `str`. Times that are nested have to be text already.
 
     Raises:
         ValueError: a text is not Unicode.

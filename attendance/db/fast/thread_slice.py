@@ -1,7 +1,8 @@
-"""How soon a thread gets its CPU once what it waited for is there.
+"""Let a thread have its CPU soon after what it waited for is there.
 
-Linux lets the thread that runs finish its slice, some 3 ms, before one that wakes: unless that one
-has asked for a shorter slice. It gets no more of the CPU for it, but sooner (since Linux 6.12).
+Linux lets a running thread finish its slice, some 3 ms, before one that wakes up, unless that one
+has asked for a shorter slice. It gets no more of the CPU for that, but gets it sooner (since Linux
+6.12).
 """
 
 import ctypes
@@ -20,7 +21,8 @@ _ATTRIBUTES = struct.Struct("=IIQiIQQQ")
 
 
 def wake_promptly() -> bool:
-    """Ask for it, for the calling thread; False where it cannot be had, which harms nothing."""
+    """Ask for a short slice for the calling thread; False if it cannot be had, which does no
+    harm."""
     number = _SCHED_SETATTR.get(platform.machine()) if sys.maxsize > 2**32 else None
     if platform.system() != "Linux" or number is None:
         return False

@@ -1,4 +1,4 @@
-"""Rows by the million, with the values and ids that they are given.
+"""Write rows by the million, with given values and ids.
 
 Each function takes the caller's transaction, whose owner owns the tables.
 """
@@ -14,8 +14,8 @@ from attendance.db.errors import DatabaseError
 
 @contextmanager
 def left_alone(connection: Connection, tables: Sequence[Table]) -> Iterator[None]:
-    """Nobody else writes to the tables until the end of the transaction, and within this no trigger
-    changes, or refuses, what is written. However long it takes."""
+    """Keep everybody else from writing to the tables until the end of the transaction; within this
+    block no trigger changes or refuses what is written, however long it takes."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     for table in tables:
         connection.exec_driver_sql(f"ALTER TABLE {_quoted(connection, table)} DISABLE TRIGGER USER")
@@ -45,7 +45,7 @@ def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]])
 
 
 def continue_after(connection: Connection, table: Table, last_id: int) -> None:
-    """Give the next row an id above `last_id`, where the table counts its ids."""
+    """Give the next row an id above `last_id`, if the table counts its ids."""
     if last_id:
         connection.exec_driver_sql(
             "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",

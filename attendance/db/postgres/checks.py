@@ -1,4 +1,4 @@
-"""What the server itself holds to be wrong with the database."""
+"""What the server itself finds wrong with the database."""
 
 from sqlalchemy import Connection
 
@@ -13,5 +13,5 @@ _INVALID = """
 
 
 def integrity_errors(connection: Connection) -> list[str]:
-    """Indexes and constraints that do not hold; empty where all is well."""
+    """Return indexes and constraints that do not hold; empty if all is well."""
     return list(connection.exec_driver_sql(_INVALID).scalars())

@@ -1,8 +1,8 @@
 """The server's time, so that hosts whose own clocks differ plan by the same one.
 
-Between looks at the server it goes by this machine's count of seconds since the boot, which nobody
-sets. A look shows the server's time at some moment between question and answer, and so is off by
-half the round trip at most; for each second since then comes what two good crystals may differ by.
+Between two samples it goes by this machine's count of seconds since the boot, which nobody sets. A
+sample shows the server's time at some moment between question and answer, and so is off by half the
+round trip at most; each second since then adds what two good crystals may differ by.
 """
 
 import threading
@@ -20,7 +20,7 @@ _COUNT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 def seconds() -> float:
-    """Since the boot, also those in which the machine slept."""
+    """Return the seconds since the boot, including those in which the machine slept."""
     return time.clock_gettime(_COUNT)
 
 
@@ -40,13 +40,13 @@ class ClockSample:
         return self.time + timedelta(seconds=now - self.at)
 
     def off_at(self, now: float) -> float:
-        """How far `time_at` may be off by then, in seconds."""
+        """Return how far `time_at` may be off by then, in seconds."""
         return self.off + abs(now - self.at) * DRIFT
 
 
 class ServerClock:
-    """Call it for the time. `look` asks the server, and may raise what that raises: only where it
-    has never been seen, else the last look is gone by until the next."""
+    """Call it for the time. `sample` asks the server, and may raise: only the first such error is
+    passed on, later ones leave the last sample in force."""
 
     def __init__(self, sample: Callable[[], ClockSample]) -> None:
         self._sample = sample
@@ -71,12 +71,12 @@ class ServerClock:
 
     @property
     def off_seconds(self) -> float:
-        """How far the clock may be off."""
+        """How far the clock may be off, in seconds."""
         return float("inf") if self._best is None else self._best.off_at(seconds())
 
     def observe(self, seen: ClockSample) -> None:
-        """Go by this look, unless the last is still better. Where the two contradict each other,
-        the server's clock was set, or it is another server: the new one counts."""
+        """Go by this sample, unless the last is still better. If the two contradict each other, the
+        server's clock was set, or it is another server: the new one counts."""
         best = self._best
         if best is not None:
             known = best.off_at(seen.at)

@@ -63,9 +63,9 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             engine.dispose()
 
     def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
-        """An ordinary transaction in this thread, run anew where another was in its way or the
-        server was restarted. Where the answer to its commit was lost, nobody knows whether it was
-        written: that is said, and it is not run again."""
+        """Run an ordinary transaction in this thread, and run it again if another was in its way or
+        the server was restarted. If the answer to its commit was lost, nobody knows whether it was
+        written: the error says so, and it is not run again."""
         self._claim_process()
         unit = Unit(work, timeout_seconds)
         while True:
@@ -82,14 +82,14 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
                 return result
 
     def check_writable(self, timeout_seconds: float) -> None:
-        """Takes the number of a transaction, which a standby cannot; with reason to doubt it has a
-        word written to the log, too. Asks as well whether our role may write to the tables."""
+        """Take a transaction's number, which a standby cannot; if there is reason to doubt, have a
+        word written to the server's log, too. Also ask whether our role may write to the tables."""
         write = "pg_logical_emit_message(true, 'attendance', 'writable')"
         proof = f"SELECT {write if self._failing else 'pg_current_xact_id()'}"
         self.write(lambda connection: _check(connection, proof), timeout_seconds)
 
     def lacking(self) -> privileges.Lacking | None:
-        """What our role lacks of what the service needs; None where it lacks nothing."""
+        """Return which privileges our role lacks of those that the service needs; None if none."""
         with self.snapshot() as connection:
             return privileges.lacking(connection, privileges.TO_SERVE)
 
@@ -110,7 +110,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             yield connection
 
     def clock(self) -> datetime:
-        """The server's, off by at most half a round trip and 2.5 ms."""
+        """Return the server's time, off by at most half a round trip and 2.5 ms."""
         return self._server_clock()
 
     @property
@@ -133,11 +133,11 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             return checks.integrity_errors(connection)
 
     def sidecar(self, suffix: str) -> Path:
-        """In the working directory: the server's files are not ours."""
+        """Return a path in the working directory: the server's files are not ours."""
         return Path.cwd() / f"{self._short_name}{suffix}"
 
     def copy_mode_to(self, file: Path) -> None:
-        """With nobody else of this host: who may read the database is said on its server."""
+        """Make it readable for this user alone: the server decides who may read the database."""
         file.chmod(0o600)
 
     def close(self) -> None:
@@ -164,7 +164,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             self._free.release()
 
     def _rest(self, unit: "Unit[T]", again: RetryTransaction) -> None:
-        """Before the next try; or give up, where the time is over.
+        """Wait before the next try, or give up if the time is over.
 
         Raises:
             TooBusy, Unavailable, and what the work raised.
@@ -188,7 +188,7 @@ def _name(url: URL) -> str:
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """A connection that fails is not the reader's own error."""
+    """Turn the error of a connection into ours: it is not the reader's own."""
     try:
         yield
     except DBAPIError as error:

@@ -39,19 +39,19 @@ _SETTINGS = f"""SELECT clock_timestamp(),
 
 
 def pooled_engine(url: URL, observe: Callable[[ClockSample], object]) -> Engine:
-    """An engine that keeps a few connections; `observe` is told of the server's time by each."""
+    """Make an engine that keeps a few connections; each tells `observe` the server's time."""
     pool = {"pool_size": _KEPT, "max_overflow": CONNECTIONS - _KEPT}
     return _prepared(_created(url, poolclass=QueuePool, **pool), observe)
 
 
 def single_engine(url: URL) -> Engine:
-    """An engine that keeps none."""
+    """Make an engine that keeps no connection."""
     return _prepared(_created(url, poolclass=NullPool), lambda _: None)
 
 
 @contextmanager
 def connected(engine: Engine) -> Iterator[Connection]:
-    """A connection, which nobody gets again where it was lost meanwhile."""
+    """Open a connection, which is not used again if it was lost meanwhile."""
     connection = engine.connect()
     try:
         yield connection
@@ -62,13 +62,13 @@ def connected(engine: Engine) -> Iterator[Connection]:
 
 
 def is_lost(connection: Connection) -> bool:
-    """Whether the driver has found the connection to be gone."""
+    """Tell whether the driver has found the connection to be gone."""
     return connection.invalidated or bool(connection.connection.driver_connection.closed)  # type: ignore[union-attr]
 
 
 def _has_ended(driver: Any) -> bool:
-    """Whether the server has said good-bye, or is gone, as far as this machine knows: on a
-    connection that waits for nothing there is nothing to read."""
+    """Tell whether the server has ended the connection, as far as this machine knows: if we wait
+    for nothing, there is nothing to read."""
     if driver.closed:
         return True
     poll = select.poll()

@@ -1,4 +1,4 @@
-"""What an error of the server means for the unit of work that it ended, by its SQLSTATE."""
+"""Decide by its SQLSTATE what an error of the server means for the unit of work that it ended."""
 
 from typing import Literal
 
@@ -43,5 +43,5 @@ def disposition_of(error: BaseException) -> Disposition:
 
 
 def reason_of(error: BaseException) -> str:
-    """In one line."""
+    """Return the error's own words, in one line."""
     return " ".join(str(getattr(error, "orig", None) or error).split())

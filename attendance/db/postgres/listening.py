@@ -1,6 +1,6 @@
-"""A thread that listens for what other processes have committed, and says so.
+"""A thread that hears of what other processes have committed.
 
-Only ever a help: what is not heard is found by the poll.
+It is only a help: what is not heard is found by the poll.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 class Listener:
-    """Sets `heard` at each notice, and when it has connected: it may have missed one."""
+    """Set `heard` at each notice, and after connecting: one may have been missed."""
 
     def __init__(self, engine: Engine, heard: threading.Event) -> None:
         self._engine, self._heard = engine, heard
@@ -46,13 +46,13 @@ class Listener:
                 self._stopped.wait(_AGAIN_SECONDS)
 
     def _note_outage(self, error: Exception) -> None:
-        """Once, however often it is tried again."""
+        """Log it once, however often it is tried again."""
         if not self._is_deaf:
             self._is_deaf = True
             logger.warning("Nothing is heard of other hosts for now: %s", reason_of(error))
 
     def _note_hearing(self) -> None:
-        """What was said meanwhile was missed: so it is time to look."""
+        """Log that it is over. What was said meanwhile was missed, so it is time to look."""
         if self._is_deaf:
             self._is_deaf = False
             logger.warning("Other hosts are heard again.")

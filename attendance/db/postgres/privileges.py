@@ -35,15 +35,15 @@ _LACKING = """
 
 @dataclass(frozen=True, slots=True)
 class Lacking:
-    """In words what the role lacks, and the GRANTs that would give it."""
+    """What the role lacks, in words, and the GRANTs that would give it."""
 
     what: str
     remedy: str
 
 
 def lacking(connection: Connection, wanted: Sequence[str]) -> Lacking | None:
-    """What our role lacks of the privileges `wanted` on each of our tables, and of what counts
-    their ids; None where it lacks nothing."""
+    """Return what our role lacks of the privileges `wanted` on each of our tables and their
+    sequences; None if it lacks nothing."""
     names = sorted(Base.metadata.tables)
     rows = connection.exec_driver_sql(_LACKING, (list(wanted), names, names)).all()
     if not rows:

@@ -43,19 +43,19 @@ class RetryTransaction(Exception):
 
     @property
     def at_once(self) -> bool:
-        """Whether what stood in the way is over."""
+        """Tell whether what stood in the way is over."""
         return self.disposition == "unique_violation"
 
     @property
     def is_final(self) -> bool:
-        """Whether another run would end the same."""
+        """Tell whether another run would end the same way."""
         return (
             self.disposition in {"own", "storage", "denied"}
             or self._unique_violations >= _MOST_UNIQUE_VIOLATIONS
         )
 
     def told(self) -> BaseException:
-        """What the caller gets, where the work is not run again."""
+        """Return the error that the caller gets if the work is not run again."""
         if self.is_own:
             return self.error
         reason = reason_of(self.error)
@@ -82,10 +82,10 @@ class Unit(Generic[T]):
         return None if self._ends is None else max(0.0, self._ends - time.monotonic())
 
     def run(self, connection: Connection) -> T:
-        """The work's result, committed.
+        """Run the work, commit, and return its result.
 
         Raises:
-            Again: it is not committed, and may be run again.
+            RetryTransaction: it is not committed, and may be run again.
             Unavailable: it is not known whether it is.
             Exception: what the work raised; it is not committed.
         """
@@ -104,7 +104,7 @@ class Unit(Generic[T]):
         return result
 
     def _bound(self, connection: Connection) -> None:
-        """Wait for locks no longer than the caller would."""
+        """Let the server wait for locks no longer than the caller would."""
         if self._timeout is not None and self._timeout < LOCK_SECONDS:
             milliseconds = max(1, round(1000 * (self.seconds_left() or 0)))
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")

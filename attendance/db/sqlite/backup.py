@@ -1,4 +1,4 @@
-"""Copies and checks of a whole database, while it is in use."""
+"""Copy and check a whole database while it is in use."""
 
 import os
 import sqlite3
@@ -12,7 +12,7 @@ from attendance.db.sqlite.engines import driver_connection
 
 
 def write(connection: Connection, target: Path) -> int:
-    """Write a consistent copy to `target`, 0600, complete or not at all; its size in bytes.
+    """Write a consistent copy to `target`, 0600, complete or not at all; return its size in bytes.
 
     In one step: in several it would begin again at each write of another process.
 
@@ -35,7 +35,7 @@ def write(connection: Connection, target: Path) -> int:
 
 
 def integrity_errors(connection: Connection) -> list[str]:
-    """What SQLite finds wrong with the file and its references; empty where all is well."""
+    """Return what SQLite finds wrong with the file and its references; empty if all is well."""
     checked = connection.exec_driver_sql("PRAGMA integrity_check").scalars().all()
     broken = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
     found = [str(line) for line in checked if line != "ok"]

@@ -26,7 +26,7 @@ _LITTLE_SPACE_BYTES = 16 * 1024 * 1024
 
 
 def _rewrite_header(connection: Connection) -> None:
-    """A write that changes nothing: the same number in the file's header, in the log, synced."""
+    """Write without a change: the same number into the file's header, through the log, synced."""
     connection.exec_driver_sql("PRAGMA user_version = 0")
 
 
@@ -72,7 +72,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
         return self._writer.write(work, timeout_seconds)
 
     def check_writable(self, timeout_seconds: float) -> None:
-        """Without reason to doubt it takes the lock only."""
+        """Take only the lock, unless there is reason to doubt."""
         free = shutil.disk_usage(self.path.parent).free
         doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
 
@@ -91,7 +91,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
 
     @contextmanager
     def query(self) -> Iterator[Connection]:
-        """The connection is kept for the next look."""
+        """Open one as above, and keep the connection for the next query."""
         self._claim_process()
         try:
             connection = self._query_connections.pop()
@@ -107,11 +107,12 @@ class SqliteDatabase(Database, scheme="sqlite"):
             self._query_connections.append(connection)
 
     def clock(self) -> datetime:
-        """This machine's: nobody else works on the file."""
+        """Return this machine's time: nobody else works on the file."""
         return utc_now()
 
     def notify(self, event: threading.Event) -> None:
-        """SQLite cannot tell: what other processes of this machine wrote is found by the poll."""
+        """Do nothing: SQLite cannot tell. What other processes of this machine wrote is found by
+        the poll."""
 
     def backup(self, target: Path) -> int:
         with self.snapshot() as connection:

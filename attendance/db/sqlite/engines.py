@@ -12,7 +12,7 @@ from attendance.db.forks import keep_from_forks
 from attendance.db.sqlite.files import share_side_files
 
 WRITE_BUSY_SECONDS = 1.0
-"""How long one attempt at SQLite's write lock waits, where a stranger holds it."""
+"""How long one attempt at SQLite's write lock waits if a stranger holds it."""
 
 _READ_BUSY_SECONDS = 5.0
 _PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "wal_autocheckpoint=0", "synchronous=FULL")
@@ -32,8 +32,8 @@ class _Connection(sqlite3.Connection):
 
 
 def writing_engine(path: Path) -> Engine:
-    """Every transaction begins IMMEDIATE: a deferred one that reads and then writes fails at once
-    with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout."""
+    """Make an engine whose transactions begin IMMEDIATE: a deferred one that reads and then writes
+    fails at once with SQLITE_BUSY_SNAPSHOT, whatever the busy timeout."""
     # WAL is a property of the file; setting it where it is set already takes no lock.
     engine = _engine(path, WRITE_BUSY_SECONDS, ("journal_mode=WAL", *_PRAGMAS), pool_size=1)
     event.listen(engine, "begin", lambda connection: _begin(connection, "BEGIN IMMEDIATE"))
@@ -41,7 +41,7 @@ def writing_engine(path: Path) -> Engine:
 
 
 def reading_engine(path: Path, pool_size: int) -> Engine:
-    """Transactions see one state of the database; a write through them fails."""
+    """Make an engine whose transactions see one state of the database, and cannot write."""
     pragmas = (*_PRAGMAS, "query_only=ON")
     engine = _engine(path, _READ_BUSY_SECONDS, pragmas, pool_size=pool_size)
     event.listen(engine, "begin", lambda connection: _begin(connection, "BEGIN"))
@@ -49,7 +49,7 @@ def reading_engine(path: Path, pool_size: int) -> Engine:
 
 
 def driver_connection(connection: Connection) -> sqlite3.Connection:
-    """The driver's own connection, for what SQLAlchemy does not pass on."""
+    """Return the driver's own connection, for what SQLAlchemy does not pass on."""
     return cast("sqlite3.Connection", connection.connection.dbapi_connection)
 
 

@@ -20,7 +20,7 @@ _NETWORK_FILE_SYSTEMS = {
 
 
 def sqlite_path(url: URL) -> Path:
-    """The absolute path that a `sqlite:` URL names; relative ones count from here.
+    """Return the absolute path that a `sqlite:` URL names; relative ones count from here.
 
     Raises:
         BadDatabaseUrl: not a file, in memory, or on a network file system.
@@ -76,7 +76,7 @@ def share_with_group(path: Path, group: str) -> None:
 
 def share_side_files(path: Path) -> None:
     """Give `-wal` and `-shm` the group of the database, without which its members could not read
-    it. SQLite gives them its mode, but its group only where it runs as root."""
+    it. SQLite gives them its mode, but its group only when it runs as root."""
     group = path.stat().st_gid
     for side in (path.with_name(f"{path.name}-wal"), path.with_name(f"{path.name}-shm")):
         with suppress(FileNotFoundError, PermissionError):
@@ -94,7 +94,7 @@ def _refuse_network_file_system(path: Path, mounts: Path = Path("/proc/self/moun
 
 
 def file_system_of(path: Path, mounts: Path) -> str | None:
-    """The type of the file system that holds `path`, or None where that cannot be told."""
+    """Return the type of the file system that holds `path`, or None if that cannot be told."""
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

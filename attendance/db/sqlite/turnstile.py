@@ -14,7 +14,7 @@ from types import TracebackType
 class Turnstile:
     """`with turnstile:` waits its turn, however long. For one thread at a time.
 
-    Raises OSError on entering where the lock file cannot be opened.
+    Raises OSError on entering if the lock file cannot be opened.
     """
 
     def __init__(self, database: Path) -> None:

@@ -1,7 +1,7 @@
-"""Units of work, and how a group of them runs in one transaction.
+"""Run a group of units of work in one transaction.
 
-One that fails takes no other with it: the group is undone and done again, each unit of it in a
-savepoint of its own, which most groups never need.
+One that fails takes no other with it: the group is undone and done again, each unit in a savepoint
+of its own, which most groups never need.
 """
 
 import logging
@@ -56,11 +56,11 @@ class Unit:
         self._ended.acquire()
 
     def begin(self) -> bool:
-        """False where it was withdrawn."""
+        """Begin it; False if it was withdrawn."""
         return self._begun.acquire(blocking=False)
 
     def withdraw(self) -> bool:
-        """False where it has begun."""
+        """Withdraw it; False if it has begun."""
         self.is_withdrawn = self._begun.acquire(blocking=False)
         return self.is_withdrawn
 
@@ -71,19 +71,20 @@ class Unit:
             self._ended.release()
 
     def wait(self, timeout_seconds: float | None) -> bool:
-        """Whether it has ended within this time (None: however long it takes)."""
+        """Wait until it has ended; False if it has not within this time (None: however long it
+        takes)."""
         return self._ended.acquire(timeout=-1 if timeout_seconds is None else timeout_seconds)
 
     def result(self) -> Any:
-        """What the work returned; raises what it raised, storage errors as `Unavailable`."""
+        """Return what the work returned; raise what it raised, storage errors as `Unavailable`."""
         if isinstance(self._answer, Failed):
             raise _as_ours(self._answer.error)
         return self._answer
 
 
 def begin(connection: Connection, group: Sequence[Unit]) -> RootTransaction | None:
-    """Take SQLite's write lock. A stranger who holds it is waited for as long as anyone waits for
-    us: until then every unit can still be withdrawn. None where all were."""
+    """Take SQLite's write lock. If a stranger holds it, wait as long as anyone waits for us: until
+    then every unit can still be withdrawn. None if all were."""
     while True:
         try:
             return connection.begin()
@@ -101,7 +102,7 @@ def begin(connection: Connection, group: Sequence[Unit]) -> RootTransaction | No
 def commit(
     connection: Connection, transaction: RootTransaction, units: Sequence[Unit]
 ) -> list[object]:
-    """What each unit is to be answered, now that it is on disk.
+    """Commit, and return what each unit is to be answered.
 
     Raises whatever ended the whole transaction: nothing is written.
     """
@@ -113,7 +114,7 @@ def commit(
 
 
 def fail(group: Sequence[Unit], error: BaseException) -> None:
-    """The group's transaction is gone: everyone who still waits is told so."""
+    """Tell everyone who still waits that the group's transaction is gone."""
     logger.error(
         "A group of %d units of work was rolled back: %s",
         len(group),
@@ -126,8 +127,8 @@ def fail(group: Sequence[Unit], error: BaseException) -> None:
 def _together(
     connection: Connection, transaction: RootTransaction, units: Sequence[Unit]
 ) -> list[object] | None:
-    """None where one of several failed, or hid that it ended the transaction: nothing is
-    written."""
+    """Run the units without savepoints; None, and nothing is written, if one of several failed, or
+    hid that it ended the transaction."""
     driver = driver_connection(connection)
     answers: list[object] = []
     with transaction:
@@ -144,7 +145,7 @@ def _together(
 
 
 def _apart(connection: Connection, unit: Unit) -> object:
-    """The unit's result, or `Failed` with its savepoint undone.
+    """Return the unit's result, or `Failed` with its savepoint undone.
 
     Raises whatever ended the whole transaction: the next savepoint would otherwise open, and
     commit, a transaction of its own (SQLITE_FULL does this, and at times IOERR and NOMEM).
@@ -188,6 +189,7 @@ def _unavailable(error: BaseException) -> Unavailable:
 
 
 def _storage_code(error: BaseException) -> int | None:
-    """SQLite's primary result code, of the driver's own error or of SQLAlchemy's around it."""
+    """Return SQLite's primary result code, of the driver's own error or of SQLAlchemy's around
+    it."""
     code = getattr(getattr(error, "orig", error), "sqlite_errorcode", None)
     return None if code is None else code & 0xFF

@@ -1,6 +1,7 @@
-"""The one thread of a process that writes, committing all that waits in one sync of the disk.
+"""The one thread of a process that writes: it commits everything that waits in one sync of the
+disk.
 
-How a group of units of work runs in one transaction is said in `units`.
+`units` runs a group of units of work in one transaction.
 """
 
 import logging
@@ -18,8 +19,8 @@ from attendance.db.sqlite.turnstile import Turnstile
 from attendance.db.sqlite.units import Failed, Unit, begin, commit, fail
 
 LONGEST_QUEUE = 256
-"""Units that may wait. Each thread of this process waits for one at most, but leaves it behind,
-withdrawn, where it gives up: more than there are threads are there only while nothing moves."""
+"""How many units may wait. Each thread of this process waits for one at most, and leaves it behind,
+withdrawn, if it gives up: there are more than there are threads only while nothing moves."""
 
 _GROUP_SIZE = 64
 _CHECKPOINT_EVERY_COMMITS = 256
@@ -31,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class Writer:
-    """Runs units of work one after the other. The thread starts with the first of them."""
+    """Run units of work one after the other. The thread starts with the first of them."""
 
     def __init__(self, engine: Engine, turnstile: Turnstile) -> None:
         self._engine = engine
@@ -48,7 +49,7 @@ class Writer:
         """Whether the storage failed at the last write, and none has succeeded since."""
 
     def write(self, work: Work[T], timeout_seconds: float | None) -> T:
-        """`work(connection)` in a transaction that is on disk when this returns.
+        """Run `work(connection)` in a transaction that is on disk when this returns.
 
         Raises:
             TooBusy: it had not begun after `timeout_seconds` (None: no limit) and never will, or
@@ -73,8 +74,8 @@ class Writer:
     def close(self, timeout_seconds: float) -> None:
         """Finish what waits, and close the connection.
 
-        Where somebody else keeps the database locked for longer, the thread is left behind: it is
-        a daemon, and what it still waits for was withdrawn or will be left to a lease.
+        If somebody else keeps the database locked for longer, the thread is left behind: it is a
+        daemon, and what it still waits for was withdrawn or will be left to a lease.
         """
         with self._starting:
             if self._closed or self._thread is None:
@@ -136,7 +137,8 @@ class Writer:
         self._turnstile.close()
 
     def _connected(self) -> Connection:
-        """Kept from group to group: to check one out for each takes a tenth of the turn."""
+        """Return the connection, which is kept from group to group: to check one out for each
+        would take a tenth of the turn."""
         if self._connection is None:
             self._connection = self._engine.connect()
         return self._connection
@@ -147,7 +149,7 @@ class Writer:
             connection.close()
 
     def _gather(self, group: list[Unit], limit: int = _GROUP_SIZE) -> bool:
-        """Add what has queued up meanwhile; False where the last of it was the call to stop."""
+        """Add what has queued up meanwhile; False if the last of it was the call to stop."""
         while len(group) < limit:
             try:
                 unit = self._waiting.get_nowait()
@@ -159,7 +161,7 @@ class Writer:
         return True
 
     def _commit(self, group: list[Unit]) -> list[tuple[Unit, object]]:
-        """What each unit that was not withdrawn is to be answered, once it is on disk."""
+        """Commit the units that were not withdrawn, and return what each is to be answered."""
         connection = self._connected()
         transaction = begin(connection, group)
         if transaction is None:

@@ -39,12 +39,12 @@ class Formatted:
 
 
 def utf16_length(text: str) -> int:
-    """Length in UTF-16 units, which is how entities count."""
+    """Return the length in UTF-16 units, by which entities count."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
 def sorted_entities(entities: list[Entity]) -> tuple[Entity, ...]:
-    """Outer entities before inner ones, and a fixed order among those of one stretch."""
+    """Sort outer entities before inner ones; those of one stretch have a fixed order."""
 
     def rank(entity: Entity) -> tuple[int, int, int, bool]:
         kind = max(_SORTED_FIRST.index(entity.type), 1)  # both quotes rank alike

@@ -1,4 +1,4 @@
-"""What Telegram makes of an address inside a link: its normal form, or nothing."""
+"""Say what Telegram makes of an address inside a link: its normal form, or nothing."""
 
 import ipaddress
 import re
@@ -16,7 +16,7 @@ _TG_QUERY = re.compile(r"tg:(?://)?(?P<host>[a-z]+)/?\?(?P<query>[^#]*)", re.DOT
 
 
 def checked_link(link: str) -> str | None:
-    """The address as a client receives it, or None where Telegram drops the link silently."""
+    """Return the address as a client receives it, or None if Telegram silently drops the link."""
     scheme = next((name for name in _SCHEMES if _lower(link).startswith(f"{name}:")), None)
     if scheme is None:
         return _web_link(link)
@@ -24,20 +24,20 @@ def checked_link(link: str) -> str | None:
 
 
 def user_id(link: str) -> int | None:
-    """The person that a `tg://user?id=…` address mentions."""
+    """Return the person that a `tg://user?id=…` address mentions."""
     query = _tg_query(_lower(link), "user")
     user = _integer(_first(query, "id"), bits=64)
     return user if user is not None and 0 < user < 1 << 40 else None
 
 
 def custom_emoji_id(link: str) -> str | None:
-    """The emoji that a `tg://emoji?id=…` address names."""
+    """Return the emoji that a `tg://emoji?id=…` address names."""
     emoji = _integer(_first(_tg_query(link, "emoji"), "id"), bits=64)
     return str(emoji) if emoji else None
 
 
 def date_time(link: str) -> dict[str, str | int] | None:
-    """What a `tg://time?unix=…&format=…` address says, in the words of a MessageEntity."""
+    """Return what a `tg://time?unix=…&format=…` address says, in the words of a MessageEntity."""
     query = _tg_query(link, "time")
     times = [_integer(value, bits=32) for key, value in query if key == "unix"]
     style = next((value for key, value in reversed(query) if key == "format"), "")
@@ -68,7 +68,8 @@ def _telegram_link(scheme: str, link: str) -> str | None:
 
 
 def _parse(link: str) -> dict[str, str] | None:
-    """Scheme, userinfo, host, port (with its colon) and query; None where one is not allowed."""
+    """Split into scheme, userinfo, host, port (with its colon) and query; None if one is not
+    allowed."""
     url = _URL.fullmatch(link)
     scheme = _lower(url["scheme"]) if url and url["scheme"] is not None else "http"
     authority = _AUTHORITY.fullmatch(url["authority"]) if url else None
@@ -130,5 +131,5 @@ def _integer(written: str, bits: int) -> int | None:
 
 
 def _lower(text: str) -> str:
-    """Lower case of the Latin letters only, as Telegram does it."""
+    """Lower the Latin letters only, as Telegram does."""
     return text.encode(errors="surrogatepass").lower().decode(errors="surrogatepass")

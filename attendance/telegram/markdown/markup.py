@@ -1,4 +1,4 @@
-"""MarkdownV2, read as Telegram's own parser reads it, with its messages for what it refuses."""
+"""Read MarkdownV2 as Telegram's own parser does, with its messages for what it refuses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -109,7 +109,7 @@ class _Parser:
             self._begin(character)
 
     def _next(self, distance: int = 1) -> str:
-        """The character so far ahead; past the end a NUL, as in a C string."""
+        """Return the character so far ahead; past the end a NUL, as in a C string."""
         at = self.at + distance
         return self.source[at] if at < len(self.source) else "\0"
 
@@ -247,7 +247,7 @@ class _Parser:
             self._add(entity, "date_time", time)
 
     def _take_url(self) -> str:
-        """From `](` to behind the closing bracket; a backslash keeps any ASCII character."""
+        """Read from `](` to behind the closing bracket; a backslash keeps any ASCII character."""
         self.at += 2
         begins, url = self.at, ""
         while self.at < len(self.source) and self._next(0) != ")":

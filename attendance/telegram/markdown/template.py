@@ -1,7 +1,6 @@
 """Message texts as people configure them: MarkdownV2 with {fields}, which are escaped here.
 
-May import its neighbours in this package, of the sandbox its reader of markup, which refuses what
-Telegram's own refuses.
+May import this package: `markup` refuses what Telegram's own parser refuses.
 """
 
 import re
@@ -32,7 +31,7 @@ _Line = tuple[_Part, ...]
 
 
 class BadTemplate(ValueError):
-    """Telegram would refuse what comes of it; the words follow the template's name."""
+    """Telegram would refuse the text; the message follows the template's name."""
 
 
 class Template:
@@ -56,7 +55,8 @@ class Template:
         self._check_markup(sorted(used))
 
     def render(self, values: Mapping[str, str | None]) -> str:
-        """The markup with `values` in the place of their fields; empty where no line is left."""
+        """Return the markup with `values` in the place of their fields; empty if no line is
+        left."""
         shown = {name: _shown(value) for name, value in values.items()}
         return "\n".join(
             _filled(line, shown)
@@ -65,7 +65,7 @@ class Template:
         )
 
     def _check_markup(self, used: list[str]) -> None:
-        """Read it with each of the fields filled and empty: what they hold makes no difference."""
+        """Parse it with each of the fields filled and empty: what they hold makes no difference."""
         for chosen in product(("x", ""), repeat=len(used)):
             values = dict(zip(used, chosen, strict=True))
             try:
@@ -103,7 +103,7 @@ def _check_names(used: Collection[str], fields: Collection[str]) -> None:
 
 
 def _shown(value: str | None) -> str:
-    """An escaped line break does not end a quotation."""
+    """Return the markup as it is checked: an escaped line break does not end a quotation."""
     return escape(clean(value or "").strip()).replace("\n", "\\\n")
 
 
@@ -112,7 +112,7 @@ def _filled(line: _Line, shown: Mapping[str, str]) -> str:
 
 
 def _may_be_left_out(line: _Line) -> bool:
-    """Whether it has fields, and is whole in itself."""
+    """Tell whether a line has fields, and is whole in itself."""
     fields = {field for _, field in line if field}
     try:
         parse(_filled(line, dict.fromkeys(fields, "x")))

@@ -1,7 +1,7 @@
-"""MarkdownV2, as far as our messages need it. Imports nothing of ours.
+"""Write MarkdownV2, as far as our messages need it. Imports nothing of ours.
 
-Text becomes markup by `escape`, `code`, `bold` and `link` and by nothing else, so that no name or
-note can break a message. Cut plain text first, then escape: cut markup is not markup.
+Text becomes markup by `escape`, `code`, `bold` and `link` alone, so that no name or note can break
+a message. Cut plain text first, then escape: markup that was cut is not markup any more.
 """
 
 import re
@@ -29,40 +29,40 @@ _MARKUP = re.compile(
 
 
 def escape(text: str) -> str:
-    """Markup that shows `clean(text)` and nothing else."""
+    """Return markup that shows `clean(text)` and nothing else."""
     return _SPECIAL.sub(r"\\\g<0>", clean(text))
 
 
 def bold(text: str) -> str:
-    """Markup that shows plain `text` in bold."""
+    """Return markup that shows plain `text` in bold."""
     return f"*{escape(text)}*" if clean(text) else ""
 
 
 def code(text: str) -> str:
-    """Markup that shows plain `text` in fixed width, which people copy by a tap."""
+    """Return markup that shows plain `text` in fixed width, which people copy by a tap."""
     return f"`{escape_code(text)}`" if clean(text) else ""
 
 
 def link(text: str, address: str) -> str:
-    """Markup that shows plain `text` and leads to `address`."""
+    """Return markup that shows plain `text` and leads to `address`."""
     return f"[{escape(text)}]({escape_link(address)})"
 
 
 def escape_code(text: str) -> str:
-    """For use between backticks."""
+    """Escape text for use between backticks."""
     return _SPECIAL_IN_CODE.sub(r"\\\g<0>", clean(text))
 
 
 def escape_link(address: str) -> str:
-    """For use between a link's parentheses."""
+    """Escape an address for use between a link's parentheses."""
     return _SPECIAL_IN_ADDRESS.sub(r"\\\g<0>", clean(address))
 
 
 def clean(text: str) -> str:
-    """`text` as Telegram would show it: composed (NFC), with no control but the newline.
+    """Return `text` as Telegram would show it: composed (NFC), with no control but the newline.
 
-    Composed before the ring (U+030A) goes, since a decomposed "Å" would lose it, and after, since
-    what stood on both sides of a removed mark may compose.
+    It is composed before the ring (U+030A) goes, since a decomposed "Å" would lose it, and again
+    after, since what stood on both sides of a removed mark may compose.
     """
     if not text.isprintable():
         text = _VANISHES.sub("", _BECOMES_SPACE.sub(" ", text))
@@ -73,12 +73,12 @@ def clean(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """`clean(text)` in one line that a terminal shows as it is, whoever wrote it."""
+    """Return `clean(text)` in one line that a terminal shows as it is, whoever wrote it."""
     return "".join(letter if letter.isprintable() else " " for letter in clean(text))
 
 
 def plain(markup: str) -> str:
-    """The text that `markup` of ours shows; of other markup, with its unpaired marks left in."""
+    """Return the text that `markup` of ours shows; other markup keeps its unpaired marks."""
     return _MARKUP.sub(_shown, markup)
 
 
@@ -93,5 +93,6 @@ def _shown(found: re.Match[str]) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Plain `text` in at most `limit` code points, its end marked where something is missing."""
+    """Return plain `text` in at most `limit` code points, its end marked if something is
+    missing."""
     return text if len(text) <= limit else text[: limit - len(ELLIPSIS)].rstrip() + ELLIPSIS

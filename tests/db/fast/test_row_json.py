@@ -1,16 +1,34 @@
-"""A row as JSON: the form of times, and what is deeper in it."""
+"""A row as JSON says what the standard library's `json` says of it."""
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attendance.db import format_utc
+from attendance.db import format_utc, json_form
 from attendance.db.fast.row_json import row_json
 
 TIMES = st.datetimes(timezones=st.just(UTC))
+TEXTS = st.text(st.characters(codec="utf-8"))
+NUMBERS = st.integers(-(2**64), 2**64) | st.floats(allow_nan=False, allow_infinity=False)
+PLAIN = st.none() | st.booleans() | NUMBERS | TEXTS
+NESTED = st.recursive(
+    PLAIN, lambda deeper: st.lists(deeper) | st.dictionaries(TEXTS, deeper), max_leaves=6
+)
+
+
+@given(st.dictionaries(TEXTS, NESTED | TIMES | TIMES.map(datetime.date), max_size=5))
+def test_the_standard_library_says_the_same_in_the_same_order(row: dict[str, Any]) -> None:
+    plain = json.dumps(row, default=json_form)
+
+    assert _in_order(row_json(row)) == _in_order(plain)
+
+
+def _in_order(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=list)
 
 
 @given(TIMES, st.text(st.characters(codec="utf-8")), st.integers(-(2**63), 2**63 - 1))
