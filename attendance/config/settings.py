@@ -71,7 +71,7 @@ class Settings:
     dispatcher: bool
     dedupe_seconds: float
     timezone: ZoneInfo
-    notice_template: Mapping[str, str]  # by variable, as written: `notices.Notices` reads them
+    notice_template: Mapping[str, str]  # by variable, as written: `texts.Notices` reads them
     secret_key: Secret | None
     audit_hmac_key: Secret | None
     audit_anchor_chat: str | None

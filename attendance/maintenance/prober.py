@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from attendance import audit
 from attendance.db import Database
 from attendance.maintenance import schedule
-from attendance.outbox import chat_migration, circuit_breaker, lanes, parking
+from attendance.outbox import chat_migration, circuit_breaker, parking, retry_after
 from attendance.outbox.models import StopReason
 from attendance.outbox.sender_pool import Job
 from attendance.outbox.transport import Migrated, Misconfigured, Postponed
@@ -95,7 +95,9 @@ def _ask_for_chat(database: Database, client: TelegramClient, clock: Clock, chat
             logger.info("Chat %s that refused us lives on as %s, which is asked next", chat_id, new)
         case Postponed(seconds):
             until = now + timedelta(seconds=seconds)
-            database.write(lambda connection: lanes.hold(connection, chat_id, until, answer.error))
+            database.write(
+                lambda connection: retry_after.hold(connection, chat_id, until, answer.error)
+            )
         case _:
             logger.info("Chat %s still refuses us: %s", chat_id, answer.error)
 

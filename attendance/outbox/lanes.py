@@ -246,19 +246,6 @@ def set_next(connection: Connection, lane: str, at: datetime | None) -> None:
     _set_next(connection, {"lane": lane, "at": at})
 
 
-def hold(connection: Connection, lane: str, until: datetime, reason: str) -> None:
-    """Let the lane wait until then; a longer wait that was told before stays."""
-    shorter = or_(Chat.hold_until.is_(None), Chat.hold_until < until)
-    held = update(Chat).where(Chat.chat_id == lane, shorter)
-    connection.execute(held.values(hold_until=until, hold_reason=reason))
-
-
-def another_is_held(connection: Connection, lane: str, now: datetime) -> bool:
-    """Tell whether some other chat was told to wait."""
-    query = select(Chat.chat_id).where(Chat.chat_id != lane, Chat.hold_until > now).limit(1)
-    return connection.scalar(query) is not None
-
-
 def _rows(query: Prepared, connection: Connection, **values: Any) -> list[Head]:
     return [row._asdict() for row in query.all(connection, values)]
 

@@ -12,7 +12,7 @@ from itertools import takewhile
 from sqlalchemy import Boolean, Connection, bindparam, case, func, insert, or_, select, update
 
 from attendance.db import Prepared, UtcTime
-from attendance.outbox import backoff, chat_migration, circuit_breaker, lanes, parking
+from attendance.outbox import backoff, chat_migration, circuit_breaker, lanes, parking, retry_after
 from attendance.outbox.models import Attempt, Message
 from attendance.outbox.transport import (
     Delivered,
@@ -179,7 +179,8 @@ def _affect_chat_and_bot(
         case Delivered() if claim.was_refused:
             parking.forget_refusals(connection, claim.lane)
         case Postponed(seconds, error):
-            _hold(connection, now, claim.lane, now + timedelta(seconds=seconds), error)
+            until = now + timedelta(seconds=seconds)
+            retry_after.obey(connection, now, claim.lane, until, error)
         case Parked(error):
             # A probe asks after the chat: it would succeed where only a topic of it is closed.
             in_topic = claim.outgoing.thread_id is not None
@@ -192,16 +193,6 @@ def _affect_chat_and_bot(
             _stop_if_nothing_gets_through(connection, now, error)
         case _:
             pass
-
-
-def _hold(connection: Connection, now: datetime, lane: str, until: datetime, error: str) -> None:
-    """Let the chat wait, and if another chat waits already, the bot: Telegram names neither."""
-    # The bot waits as long as the second chat was told to: by the first one's time, a chat with a
-    # long wait and any other with a short one would stop everybody.
-    other_is_held = lanes.another_is_held(connection, lane, now)
-    lanes.hold(connection, lane, until, error)
-    if other_is_held:
-        circuit_breaker.open_until(connection, now, until, error)
 
 
 def _stop_if_nothing_gets_through(connection: Connection, now: datetime, error: str) -> None:

@@ -1,4 +1,4 @@
-"""The HTTP side, and the only place that knows Flask.
+"""The HTTP side, and, with `app`, the only place that knows Flask.
 
 May import `records`, `notifications`, `api_keys` and everything below them. The way of a request:
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from bench import NINE, Bench
 
-from attendance.outbox import admin, circuit_breaker, lanes, parking, queries
+from attendance.outbox import admin, circuit_breaker, parking, queries, retry_after
 from attendance.outbox.models import STATUSES
 from attendance.outbox.queries import Stats, overview
 from attendance.outbox.transport import Delivered, Rejected
@@ -104,7 +104,7 @@ def test_the_stats_count_and_tell_the_oldest_age(bench: Bench) -> None:
 
 def _hold(bench: Bench) -> None:
     until = bench.clock() + timedelta(days=1)
-    bench.database.write(lambda c: lanes.hold(c, "1", until, "429"))
+    bench.database.write(lambda c: retry_after.hold(c, "1", until, "429"))
 
 
 def _refuse(bench: Bench) -> None:
