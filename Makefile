@@ -2,6 +2,8 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# Where this is set, each of the many processes that tests start compiles the service anew.
+unexport PYTHONDONTWRITEBYTECODE
 # What `make bench` is to measure, and how: ARGS="--quick --only bare".
 ARGS ?=
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Alembic's batch mode makes a SQLite table anew and leaves out, without a word, what reflection misses.
 #
-# With:    Alembic 1.20.1, SQLAlchemy 2.1.9, on Python 3.11.7, in December 2026.
+# With:    Alembic 1.20.1, SQLAlchemy 2.1.9;
+#          on Python 3.11.7, in December 2026.
 # Guessed: a table with one column more, and a warning where something cannot be kept.
 # Seen:    no warning, and gone are AUTOINCREMENT (with its row in sqlite_sequence: the id of a
 #          deleted row is given out again), COLLATE NOCASE (a search for ADA no longer finds Ada),

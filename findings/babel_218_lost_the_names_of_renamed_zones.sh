@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Babel 2.18 has no name any more for zones whose IANA name was changed, India's among them.
 #
-# With:    Babel 2.18.0 beside 2.17.0, tzdata 2026.6, on Python 3.11.7, in December 2026.
+# With:    Babel 2.18.0 beside 2.17.0, tzdata 2026.6;
+#          on Python 3.11.7, in December 2026.
 # Guessed: a minor release knows the zones that the one before knew.
 # Seen:    get_timezone_name says "India Standard Time" in 2.17.0 and "GMT+05:30" in 2.18.0; so it
-#          is with Kyiv, Buenos Aires, Ho Chi Minh City, Kathmandu, Yangon, Indianapolis. CLDR
-#          keeps the names under the old identifiers (Asia/Calcutta), which 2.18.0 turns into the
-#          new ones before it looks. Asking by the old name does not help.
+#          is with Kyiv, Buenos Aires, Ho Chi Minh City, Kathmandu, Yangon and Indianapolis. Both
+#          look the names up under the old identifier (Asia/Calcutta): 2.17.0 turns the new one
+#          into it first, 2.18.0 the old one into the new. Asking by the old name does not help.
 # So:      a message that names its zone is tested with a renamed one.
 set -euo pipefail
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Babel numbers the weeks of a language without a country by no country's rule.
 #
-# With:    Babel 2.18.0, on Python 3.11.7, in December 2026.
+# With:    Babel 2.18.0;
+#          on Python 3.11.7, in December 2026.
 # Guessed: a German week is the ISO week, whether one asks for "de" or for "de_DE".
 # Seen:    "de" takes the rule of the world at large, where a week belongs to the new year from its
 #          first day there; "de_DE" has the ISO week. Of the 3,653 days of 2026 to 2035 "de" names

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # python-barcode makes barcodes that a scanner reads as another number, or not at all, and says nothing.
 #
-# With:    python-barcode 0.16.1, read with zxing-cpp 3.1.1, on Python 3.11.7, in December 2026.
+# With:    python-barcode 0.16.1, read with zxing-cpp 3.1.1;
+#          on Python 3.11.7, in December 2026.
 # Guessed: a number that does not fit a symbology is refused, as EAN-13 refuses one of four digits.
 # Seen:    one that is too short is refused, one that is too long is cut: two articles with the
 #          same first digits get the same EAN-8. Code 39 gets a check character that nobody asked

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # icalendar counts eight hours of a shift on the wall clock, so that one in March lasts seven.
 #
-# With:    icalendar 7.3.2, whenever 0.11.0 for comparison, tzdata 2026.6, on Python 3.11.7, in December 2026.
+# With:    icalendar 7.3.2, whenever 0.11.0 for comparison, tzdata 2026.6;
+#          on Python 3.11.7, in December 2026.
 # Guessed: RFC 5545 has hours in a DURATION as exact (days are nominal), so PT8H from 22:00 ends at
 #          07:00 in the night that has no 02:00.
 # Seen:    the end is 06:00, seven hours later, and 08:00 of duration is claimed of it; in October

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # croniter and APScheduler read the same line of a crontab as different nights and different days.
 #
-# With:    croniter 7.0.0, APScheduler 3.11.3, tzdata 2026.6, on Python 3.11.7, in December 2026.
-# Guessed: they differ in corners, if at all; `0 9 13 * 5` is crontab(5)'s own example of a day of
-#          either kind.
+# With:    croniter 7.0.0, APScheduler 3.11.3, tzdata 2026.6;
+#          on Python 3.11.7, in December 2026.
+# Guessed: they differ in corners, if at all: crontab(5) says that a day which fits either field
+#          will do.
 # Seen:    croniter: each Friday and each 13th. APScheduler's from_crontab: a 13th that is a
 #          Saturday, as it counts days of the week from Monday and wants both to hold; after
 #          November 2026 that is in February 2027. In the night when 02:30 does not come, croniter

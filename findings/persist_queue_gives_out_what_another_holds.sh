@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A second process that opens a persist-queue gets what the first has under way.
 #
-# With:    persist-queue 1.1.0, on Python 3.11.7, in December 2026.
+# With:    persist-queue 1.1.0;
+#          on Python 3.11.7, in December 2026.
 # Guessed: an item that was taken and not yet acknowledged is its taker's, until that one is gone.
 # Seen:    SQLiteAckQueue looks after what a crash left when it is opened: with its default
 #          auto_resume=True every item under way becomes ready again, whoever holds it, and is

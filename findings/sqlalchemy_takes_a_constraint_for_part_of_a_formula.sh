@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SQLAlchemy reads the rest of a line into a generated column's formula, if more brackets follow there.
 #
-# With:    SQLAlchemy 2.1.9, and the sqlite3 module of Python, on Python 3.11.7, in December 2026.
+# With:    SQLAlchemy 2.1.9, and the sqlite3 module of Python;
+#          on Python 3.11.7, in December 2026.
 # Guessed: reflection gives `minutes / 60.0` for a column GENERATED ALWAYS AS (minutes / 60.0)
 #          STORED.
 # Seen:    it does where the CREATE TABLE has a line for each column. On one line, as SQLite keeps

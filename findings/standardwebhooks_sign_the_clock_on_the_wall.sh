@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Standard Webhooks' Python library signs an aware time as if its wall clock showed UTC.
 #
-# With:    standardwebhooks 1.1.0, tzdata 2026.6, on Python 3.11.7, in December 2026.
+# With:    standardwebhooks 1.1.0, tzdata 2026.6;
+#          on Python 3.11.7, in December 2026.
 # Guessed: sign(id, time, text) signs the moment that an aware datetime stands for.
 # Seen:    it replaces the zone by UTC instead of converting to it. A time in Berlin is signed one
 #          or two hours late, one in Kolkata five and a half: the signature fits no header that the

@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
 # The same link: in MarkdownV2 Telegram drops it without a word, as an entity it refuses the whole text.
 #
-# With:    tdjson 1.8.69 (Telegram's own library, offline), telegramify-markdown 1.4.1, on Python 3.11.7, in December 2026.
+# With:    tdjson 1.8.69 (Telegram's own library, offline), telegramify-markdown 1.4.1;
+#          on Python 3.11.7, in December 2026.
 # Guessed: a link to a host without a dot is a link, or is refused, whichever way it is written.
 # Seen:    telegramify-markdown makes MarkdownV2, or text with entities, of the same Markdown. Of
 #          `[badge](http://kiosk/7)` Telegram takes the first and shows plain words; for the second
 #          it answers that the URL is invalid. `mailto:` is taken both ways, and leads to the host
 #          `mailto` by http: what one clicks is `http://mailto:ada@example.org/`.
-# So:      links are checked here before they are sent; those to hosts without a dot become text.
+# So:      messages are sent as markup, never as entities, and
+#          attendance/telegram/markdown/links.py says of a link what Telegram will make of it.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Telegram deletes three of the 112 combining marks U+0300 to U+036F, the ring of a decomposed Å among them.
 #
-# With:    tdjson 1.8.69, Telegram's own library, offline, on Python 3.11.7, in December 2026.
+# With:    tdjson 1.8.69, Telegram's own library, offline;
+#          on Python 3.11.7, in December 2026.
 # Guessed: text is kept as it is, but for control characters.
 # Seen:    parseTextEntities, which one tests markup with, keeps all; parseMarkdown, which cleans
 #          as sending does, drops U+030A, U+0333 and U+033F, and leaves the other 109. A name from
 #          a Mac's file name, Å as A and ring, arrives as Ada; é as e and acute arrives. Offsets of
 #          whatever follows move by one.
-# So:      names are normalised to NFC before they are sent, and cut after that.
+# So:      text is composed (NFC) before it is cut and sent: attendance/telegram/markdown/text.py.
 set -euo pipefail
 
 folder=$(mktemp -d)

@@ -12,7 +12,7 @@ from attendance.web.fast.response import JsonResponse
 
 
 class _PlainResponse(Response):
-    default_mimetype = JsonResponse.default_mimetype
+    default_mimetype = "application/json"
 
 
 def test_flask_s_own_response_is_the_same_to_the_client(

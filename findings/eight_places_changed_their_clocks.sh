@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# A year and a half of zone data: fifteen names have another time in 2026 and 2027 than was thought.
+# Zone data of 2025 and of 2026 differ on the time of fifteen names in 2026 and 2027, large cities among them.
 #
-# With:    tzdata 2025.2 (IANA 2025b, as in Debian 12 at the time) beside 2026.6 (IANA 2026f), on Python 3.11.7, in December 2026.
+# With:    tzdata 2025.2 (IANA 2025b, as in Debian 12 at the time) beside 2026.6 (IANA 2026f);
+#          on Python 3.11.7, in December 2026.
 # Guessed: two or three places, none of them large.
-# Seen:    Vancouver, Edmonton and Winnipeg stay on summer time for good from November 2026, and so
-#          does Havana; Inuvik goes with Edmonton. Morocco and Western Sahara give up UTC+1 in
-#          September 2026. Chisinau changes its clocks at another hour than before. Between the two
-#          releases nothing warns: a machine with the older data computes another day for a check-
-#          in at midnight.
-# So:      local dates are stored with the zone's name, and the newer of the machine's data and the
-#          package's is used.
+# Seen:    Vancouver, Edmonton and Winnipeg stay on summer time after October 2026, Inuvik with
+#          them, and Havana for one winter at least. Morocco and Western Sahara leave UTC+1 in
+#          September 2026. Chisinau begins its summer time at another hour than before. A machine
+#          with the older data says another hour, and around midnight another day.
+# So:      `local_date` is stored and stays as it was computed: keep the zone data of the machine
+#          up to date where people are in such places.
 set -euo pipefail
 
 folder=$(mktemp -d)
