@@ -5,8 +5,13 @@ import os
 from alembic import context
 from sqlalchemy import Connection
 
+from attendance import models  # noqa: F401 - what is not imported, autogenerate would drop
+from attendance.audit import seals  # noqa: F401
 from attendance.config import Settings
 from attendance.db import Base, Database
+from attendance.maintenance import schedule  # noqa: F401
+from attendance.notifications import routing  # noqa: F401
+from attendance.outbox import heartbeat_rows  # noqa: F401
 
 
 def migrate(connection: Connection) -> None:

@@ -1,6 +1,9 @@
 """The schema's versions: made, made once, made whole or not at all."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -26,6 +29,7 @@ from sqlalchemy import (
 from attendance.db import BadDatabaseUrl, Base, Database, NoDatabase, SqliteDatabase, schema
 from attendance.db.sqlite.engines import writing_engine
 
+ROOT = Path(__file__).parents[2]
 TABLES = list(Base.metadata.tables.values())
 
 
@@ -250,3 +254,20 @@ def make_tables(url: str, statements: str) -> None:
             connection.exec_driver_sql(statements)
     finally:
         engine.dispose()
+
+
+def test_alembic_s_own_command_knows_every_table(tmp_path: Path) -> None:
+    """A model that it did not know, `revision --autogenerate` would have dropped."""
+    url = f"sqlite:///{tmp_path}/attendance.db"
+    schema.upgrade(url)
+    done = subprocess.run(
+        [sys.executable, "-m", "alembic", "check"],
+        cwd=ROOT,
+        env={**os.environ, "DATABASE_URL": url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "No new upgrade operations detected" in done.stdout + done.stderr
