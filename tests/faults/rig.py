@@ -25,6 +25,8 @@ from attendance.notifications import routing
 from attendance.sandbox import Sandbox
 
 HERE = Path(__file__).parent
+TRIES = 3
+"""How many services a control may take, if it is chance whether the fault strikes."""
 ROUNDS = int(os.environ.get("ATTENDANCE_FAULT_ROUNDS", "1"))
 """How often each fault strikes; more of them make a soak."""
 

@@ -8,7 +8,7 @@ acknowledges what nobody will find. Controls: both, and then all processes kille
 from collections.abc import Callable
 
 import pytest
-from rig import ROUNDS, Rig
+from rig import ROUNDS, TRIES, Rig
 
 Make = Callable[..., Rig]
 LIST, CHECK = ("outbox", "list"), ("db", "check")
@@ -37,10 +37,15 @@ def test_commands_beside_the_service_lose_nothing(make_rig: Make) -> None:
 
 
 def test_control_a_plain_read_of_the_file_in_a_worker_loses_commits(make_rig: Make) -> None:
-    rig = make_rig("without-closed-files")
-    with rig.load():
-        use_commands(rig, LIST)
-    assert rig.verdict(drained_within_seconds=3).lost
+    """Whether a read falls beside a commit is chance: one of some services has to lose commits."""
+
+    def loses() -> bool:
+        rig = make_rig("without-closed-files")
+        with rig.load():
+            use_commands(rig, LIST)
+        return bool(rig.verdict(drained_within_seconds=3).lost)
+
+    assert any(loses() for _ in range(TRIES))
 
 
 def test_a_preloaded_application_does_not_start(make_rig: Make) -> None:

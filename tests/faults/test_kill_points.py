@@ -7,7 +7,7 @@ lose and repeat records and messages.
 
 from collections.abc import Callable
 
-from rig import ROUNDS, Rig
+from rig import ROUNDS, TRIES, Rig
 
 Make = Callable[..., Rig]
 POINTS = (
@@ -57,9 +57,14 @@ def test_control_a_request_whose_answer_is_not_kept_is_recorded_again(make_rig: 
 
 
 def test_control_a_claim_whose_lease_never_ends_is_lost(make_rig: Make) -> None:
-    rig = make_rig("kill-points", OUTBOX_LEASE_SECONDS="3600")
-    strike(rig, "after-claim-commit")
-    assert rig.verdict(drained_within_seconds=4).lost
+    """A claim may have found nothing, if others were faster: one of some has to be lost."""
+
+    def loses() -> bool:
+        rig = make_rig("kill-points", OUTBOX_LEASE_SECONDS="3600")
+        strike(rig, "after-claim-commit")
+        return bool(rig.verdict(drained_within_seconds=4).lost)
+
+    assert any(loses() for _ in range(TRIES))
 
 
 def test_control_a_repeat_of_which_nothing_is_noted_is_unexplained(make_rig: Make) -> None:
