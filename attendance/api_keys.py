@@ -113,14 +113,15 @@ def create(
     role: Role,
     random_token: Callable[[], str],
 ) -> str:
-    """Make a key and return it: it is kept nowhere.
+    """Create a key and return it; only its hash is stored.
 
     Raises:
         NameTaken: a live key has this name.
-        BadName: it is not 1 to 64 printable characters, of which one is no digit.
+        BadName: it is blank, longer than 64 characters, all digits, or not printable.
     """
     if not 1 <= len(name.strip()) <= len(name) <= 64 or not name.isprintable() or name.isdecimal():
         raise BadName(name)
+    # Of two at once the unique index refuses one, whose work is run again and then finds the other.
     if connection.scalar(select(ApiKey.id).where(ApiKey.name == name, _is_live())) is not None:
         raise NameTaken(name)
     key = PREFIX + random_token()
@@ -197,15 +198,17 @@ def _insert(
     made = insert(ApiKey).values(lineage=lineage or 0, **values).returning(ApiKey.id)
     key_id = connection.execute(made).scalar_one()
     if lineage is None:
+        # A lineage has the id of its first key, which is known only now.
         connection.execute(update(ApiKey).where(ApiKey.id == key_id).values(lineage=key_id))
     return key_id
 
 
 def _live(connection: Connection, name_or_id: str) -> Row[int, str, Role, int]:
     matches: ColumnElement[bool] = ApiKey.name == name_or_id
-    if re.fullmatch(r"[0-9]{1,18}", name_or_id):
+    if re.fullmatch(r"[0-9]{1,18}", name_or_id):  # more might not fit into 64 bits
         matches = or_(matches, ApiKey.id == int(name_or_id))
     query = select(ApiKey.id, ApiKey.name, ApiKey.role, ApiKey.lineage).where(matches, _is_live())
+    # A name comes before an id. The lock keeps two rotations from both finding the key live.
     found = connection.execute(query.order_by(ApiKey.name != name_or_id).with_for_update()).first()
     if found is None:
         raise NoSuchKey(name_or_id)
@@ -221,4 +224,5 @@ def _is_live() -> ColumnElement[bool]:
 
 
 def _hash(key: str) -> str:
+    # What UTF-8 cannot express is not a key: it is not found, and must not fail here.
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

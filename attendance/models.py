@@ -1,4 +1,4 @@
-"""The nouns: what is recorded, and who may record it."""
+"""The tables of attendance itself: records, corrections, API keys, routes and kept answers."""
 
 from datetime import date, datetime
 from typing import Literal, get_args
@@ -51,7 +51,7 @@ class Attendance(Base):
         CheckConstraint(_one_of("event", EVENTS), name="event"),
         Index("ix_attendance_person", "person_id", "occurred_at", "id"),
         Index("ix_attendance_occurred_at", "occurred_at", "id"),
-        {"sqlite_autoincrement": True},
+        {"sqlite_autoincrement": True},  # no id is given out twice, even after a deletion
     )
 
 
@@ -70,7 +70,7 @@ class Correction(Base):
     key_id: Mapped[int]
     request_id: Mapped[str] = mapped_column(String(64))
 
-    # A chain of corrections leads on, and never back.
+    # What replaces a record is newer than it, so a chain of corrections cannot loop.
     __table_args__ = (CheckConstraint("replaced_by > attendance_id", name="leads_on"),)
 
 
@@ -85,6 +85,7 @@ class ClientEvent(Base):
     attendance_id: Mapped[int] = mapped_column(ForeignKey("attendance.id"))
     occurred_at: Mapped[datetime | None] = mapped_column(UtcTime)
 
+    # Rows are stored by their key, which SQLite would otherwise keep a second time as an index.
     __table_args__ = ({"sqlite_with_rowid": False},)
 
 
@@ -146,7 +147,7 @@ class IdempotencyKey(Base):
 
 
 class ServiceSecret(Base):
-    """A secret that the service made for itself, once."""
+    """A secret that the service created for itself, once."""
 
     __tablename__ = "service_secret"
 

@@ -2,8 +2,8 @@
 
 `settings` is read once from the environment and typed; `environment` reads single variables and
 says in one sentence what is wrong with one; `secrets` strikes secrets out of every text; `typos`
-finds variables that were meant as settings; `logs` configures logging; `capacity` says
-how much a process does at the same time. Imports nothing of ours.
+finds variables that were meant as settings; `logs` configures logging; `capacity` says how much a
+process does at the same time; `version` says which version this is. Imports nothing of ours.
 """
 
 from attendance.config.environment import ConfigError

@@ -69,5 +69,5 @@ def _parsed(name: str, text: str, parse: Callable[[str], T]) -> T:
     try:
         return parse(text)
     except ValueError as error:
-        # A token is easily pasted into the variable next to its own.
+        # The message may show the value, and a token is easily pasted into the wrong variable.
         raise ConfigError(redact(f"{name} {error}")) from None

@@ -1,4 +1,4 @@
-"""Logging: one line an event, text for a terminal and JSON for machines, secrets struck out."""
+"""Configure logging: a line for each event, text or JSON, with secrets struck out."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        # Before JSON escapes a quote or a backslash of a secret, and after, for what is nested.
+        # Twice: before JSON escapes a quote or a backslash of a secret, and after, for nested text.
         plain = {name: redact(v) if isinstance(v, str) else v for name, v in line.items()}
         return redact(json.dumps(plain, ensure_ascii=False, default=str))
 
@@ -46,9 +46,8 @@ class TextFormatter(logging.Formatter):
 
 def logging_config(log_format: Literal["text", "json"] | None) -> dict[str, Any]:
     """Return a configuration for `logging.config.dictConfig`: everything goes to standard error
-    through
-    one handler. None chooses text on a terminal, else JSON. Text has a line for each message
-    sent."""
+    through one handler. None chooses text on a terminal, else JSON. Text has a line for each
+    message sent."""
     chosen = log_format or ("text" if sys.stderr.isatty() else "json")
     quiet = {"level": "WARNING"}
     gunicorn = {"level": "INFO", "handlers": [], "propagate": True}

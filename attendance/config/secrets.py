@@ -8,7 +8,7 @@ import re
 from urllib.parse import quote
 
 _MASK = "[secret]"
-_SHORTEST_STRUCK = 8
+_SHORTEST_STRUCK = 8  # characters; shorter ones would be struck out of ordinary words, too
 _PATTERNS = re.compile(
     r"(?<!\d)\d{5,}(?::|%3[Aa])[A-Za-z0-9_-]{16,}"  # a Telegram bot token, also percent-encoded
     r"|\batt_[A-Za-z0-9_-]{20,}"  # an API key of ours
@@ -45,6 +45,7 @@ class Secret:
 
 def redact(text: str) -> str:
     """Return `text` with every known secret, and whatever looks like one of ours, struck out."""
+    # The longest first: one secret may be a part of another.
     for value in sorted(_known, key=len, reverse=True):
         text = text.replace(value, _MASK)
     if "att_" in text or "%3" in text or _AFTER_A_COLON.search(text):
@@ -59,7 +60,7 @@ def without_passwords(word: str) -> str:
 
 
 def _forms_of(value: str) -> set[str]:
-    """Return the value as it may turn up: plain, percent-encoded, a token's part behind the
-    colon."""
+    """Return each form in which the value may turn up: plain, percent-encoded, a token's part
+    after the colon."""
     parts = {value, quote(value, safe=""), value.rpartition(":")[2]}
     return {part for part in parts if len(part) >= _SHORTEST_STRUCK}

@@ -1,4 +1,4 @@
-"""The settings: read once from the environment, typed, checked; every mistake is one sentence.
+"""Read the settings once from the environment, typed and checked; each mistake is one sentence.
 
 Standard library only. The table of variables is in docs/settings.md; a test holds the two together.
 """
@@ -71,7 +71,7 @@ class Settings:
     dispatcher: bool
     dedupe_seconds: float
     timezone: ZoneInfo
-    notice_template: Mapping[str, str]  # by variable, as written: `texts.Notices` reads them
+    notice_template: Mapping[str, str]  # by variable; `notifications.texts` reads them
     secret_key: Secret | None
     audit_hmac_key: Secret | None
     audit_anchor_chat: str | None
@@ -145,7 +145,8 @@ def _database_url(text: str) -> str:
         raise ValueError(
             "must begin with sqlite: or postgresql+psycopg:, as in sqlite:////var/lib/attendance.db"
         )
-    with suppress(ValueError):  # it is refused where the database is opened
+    # Known as a secret from now on. A malformed URL is refused when the database is opened.
+    with suppress(ValueError):
         Secret(unquote(urlsplit(text).password or ""))
     return text
 
@@ -159,7 +160,8 @@ def _bot_token(text: str) -> str:
 
 
 def chat_id(text: str) -> str:
-    """Return `text` if it can be a chat's id. Raises ValueError, whose words follow the name."""
+    """Return `text` if it can be a chat's id. Raises ValueError, whose words follow the name of
+    whatever holds it."""
     if not re.fullmatch(r"-?\d{1,19}|@[A-Za-z]\w{3,}", text, re.ASCII):
         raise ValueError(f"is {text!r}: a chat is a whole number such as -1001234567890, or @name.")
     return text
@@ -191,7 +193,7 @@ def _number(text: str) -> float:
         value = float(text)
     except ValueError:
         value = float("nan")
-    if not abs(value) <= 10**9:
+    if not abs(value) <= 10**9:  # written so that NaN, for which nothing holds, is refused too
         raise ValueError(f"is {text!r}: give a number, such as 60.")
     return value
 
@@ -240,6 +242,7 @@ def zone(name: str) -> ZoneInfo:
         found = ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
         found = None
+    # Where no list of zones can be had, whatever could be loaded will do.
     if found is None or name not in (_zone_names() or {name}):
         raise ValueError(f"is {name!r}: give an IANA name such as Europe/Berlin.")
     return found

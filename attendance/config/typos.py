@@ -1,5 +1,4 @@
-"""Find variables that look like a misspelt setting: else what they were meant for is silently
-lost."""
+"""Find variables that look like a misspelt setting, which would otherwise be silently ignored."""
 
 import logging
 from collections.abc import Mapping
@@ -12,12 +11,12 @@ from attendance.config.settings import Settings
 logger = logging.getLogger(__name__)
 
 _PREFIXES = ("AUDIT_", "DATABASE_", "DEDUPE_", "NOTICE_", "OUTBOX_", "TELEGRAM_")
-_FAMILY = "NOTICE_TEMPLATE_"  # `texts.Notices` refuses what is no event
+_FAMILY = "NOTICE_TEMPLATE_"  # `notifications.texts` refuses what is no event
 _OTHERS = {"DATABASE_USER", "TELEGRAM_API_HASH"}
 """Variables of other programs that look like ours."""
 
 _ALIKE = 0.85
-"""By difflib's measure."""
+"""How alike two names must be, from 0 to 1 by difflib's measure."""
 
 _NAMES = {name.upper() for name in Settings.__dataclass_fields__}
 _SECRETS = {name for name, kind in get_type_hints(Settings).items() if kind == Secret | None}
@@ -46,5 +45,5 @@ def _meant_by(name: str) -> str | None:
     if name in _KNOWN | _OTHERS or not name.startswith(_PREFIXES) or name.startswith(_FAMILY):
         return None
     if (plain := name.removesuffix("_FILE")) in _NAMES:
-        return plain  # which cannot be read from a file
+        return plain  # a setting that has no `_FILE` twin
     return next(iter(get_close_matches(name, _KNOWN, 1, _ALIKE)), None)

@@ -12,8 +12,8 @@ UNKNOWN = "unknown"
 
 
 def version() -> str:
-    """Return the installed version, or `unknown` where pip has not installed this code, as after
-    a `git pull` over an environment that knows it by its old name. A label stops no service."""
+    """Return the installed version, or `unknown` if pip has not installed this code, as after a
+    `git pull` over an environment that knows it by its old name. A label stops no service."""
     try:
         return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:

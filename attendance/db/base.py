@@ -1,6 +1,6 @@
 """The declarative base, its naming convention, and time.
 
-Times are aware datetimes in UTC everywhere in the code. SQLite stores them as text (`text`);
+Times are aware datetimes in UTC everywhere in the code. SQLite stores them as text (`db.text`);
 PostgreSQL has a type for them.
 """
 
@@ -15,7 +15,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from attendance.db.text import format_utc, parse_utc
 
 WHOLE = BigInteger().with_variant(Integer(), "sqlite")
-"""A whole number of 64 bits: on SQLite an INTEGER, which alone can be the id of a row."""
+"""A whole number of 64 bits: on SQLite an INTEGER, the only type that can be the id of a row."""
 
 
 class Base(DeclarativeBase):

@@ -34,7 +34,7 @@ class Database(ABC):
     _kinds: ClassVar[dict[str, type["Database"]]] = {}
 
     def __init_subclass__(cls, *, scheme: str) -> None:
-        cls._kinds[scheme] = cls
+        cls._kinds[scheme] = cls  # `at` finds the class by the URL's scheme
 
     def __init__(self) -> None:
         self._pid: int | None = None
@@ -92,7 +92,7 @@ class Database(ABC):
 
         `work` may run in another thread and more than once: it takes ids and times from its
         caller, does no I/O but the connection's, returns plain values, and lets the database's
-        errors out: some of them end the transaction, and what it wrote after would stay.
+        errors propagate: some of them end the transaction, and what it wrote after would stay.
 
         Raises:
             TooBusy: withdrawn before it began, after `timeout_seconds` (None: wait for ever), or
@@ -116,8 +116,8 @@ class Database(ABC):
 
     @abstractmethod
     def query(self) -> AbstractContextManager[Connection]:
-        """Open one for `Prepared` queries, each of which sees a state of its own: no transaction is
-        begun, which makes it cheap."""
+        """Open a connection for `Prepared` queries, each of which sees a state of its own: no
+        transaction is begun, which makes it cheap."""
 
     @abstractmethod
     def clock(self) -> datetime:
@@ -147,7 +147,8 @@ class Database(ABC):
 
     @abstractmethod
     def copy_mode_to(self, file: Path) -> None:
-        """Give such a file the mode and group of the database."""
+        """Let those who may read and write the database read and write such a file, as far as this
+        host can tell who they are."""
 
     @abstractmethod
     def close(self) -> None:

@@ -14,5 +14,6 @@ def insert_or_ignore(connection: Connection, table: FromClause, row: Mapping[str
     whether it was inserted."""
     insert: Any = _INSERTS[connection.dialect.name]
     given_way = insert(table).values(**row).on_conflict_do_nothing()
+    # SQLAlchemy forgets the row count of an INSERT unless it is told to keep it.
     made = connection.execute(given_way, execution_options={"preserve_rowcount": True})
     return made.rowcount > 0

@@ -10,8 +10,7 @@ _keep = Prepared(select(_mode.label("mode")))
 
 def force_generic_plan(connection: Connection) -> None:
     """Have PostgreSQL use its kept plans until the end of this transaction, whatever the values;
-    SQLite
-    always does. For units that find their rows by a key, and only if it saves much: the server
-    expects more rows of an array than there are, so it would never trust a kept plan, and planning
-    takes longer than running, within triggers too."""
+    SQLite always does. For units that find their rows by a key, and only if it saves much: the
+    server expects more rows of an array than there are, so it would never trust a kept plan, and
+    planning takes longer than running, within triggers too."""
     _keep(connection, {})

@@ -24,7 +24,8 @@ def read_all(
 
 @contextmanager
 def _any_text(connection: Connection) -> Iterator[None]:
-    """Decode text in Python, which is slower: therefore only if it is needed."""
+    """Decode text in Python within this block, and keep as bytes what is not UTF-8. It is slower:
+    only for where it is needed."""
     driver: Any = connection.connection.dbapi_connection
     usual = driver.text_factory
     driver.text_factory = _text_or_bytes

@@ -1,8 +1,8 @@
 """The mark on a database that is moving to another: nobody may work on either.
 
 The database that is left is closed by triggers, so that strangers and older versions are refused,
-too; it can be read for ever. The one that is moved to refuses whoever starts on it until all is
-there.
+too; it can be read for ever. The one that is moved to refuses whoever starts on it until everything
+is there.
 """
 
 from datetime import datetime
@@ -20,9 +20,10 @@ _PREFIX = "closed_"
 
 
 class Relocation(Base):
-    """A move, under the same `move` in both databases. In the one that is left it is `leaving` and
-    then `moved`, and `place` is where to; in the other `arriving` and then `arrived`, from
-    `place`. Later versions read it before they upgrade: it gets no more columns."""
+    """A move, under the same `move` in both databases. In the one that is left its state is
+    `leaving` and then `moved`, and it goes to `place`; in the other it is `arriving` and then
+    `arrived`, and it comes from `place`. Later versions read this before they upgrade: it must
+    never get another column."""
 
     __tablename__ = "relocation"
 
@@ -41,7 +42,7 @@ class Relocation(Base):
 
 
 Mark = Row[*tuple[Any, ...]]
-"""A row of it."""
+"""A row of `Relocation`."""
 
 _newest = select(*Relocation.__table__.columns).order_by(Relocation.started_at.desc()).limit(1)
 
@@ -67,7 +68,8 @@ def _refuse_arriving(mark: Mark | None, name: str) -> None:
 
 
 def refuse_closed(connection: Connection, name: str) -> None:
-    """Raise Moved also if the database was left: it can only be read."""
+    """Raise Moved if not everything is here yet, or if this database was left: it can only be
+    read."""
     mark = mark_on(connection)
     _refuse_arriving(mark, name)
     if mark is None or mark.state == "arrived":

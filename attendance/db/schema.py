@@ -26,8 +26,9 @@ from attendance.db.relocation import (
 
 _PACKAGE = Path(__file__).parent.parent
 _FIRST_TABLES = {"api_key", "attendance", "client_event", "idempotency_key", "service_secret"}
-"""Made by our first migration, and there ever since."""
+"""Tables that our first migration creates, and that have been there ever since."""
 _PLACES = (_PACKAGE.parent / "migrations", _PACKAGE / "migrations")
+"""Where the migrations are: in a checkout, and in an installed package."""
 
 Note = Callable[[Connection, datetime, str | None, str], object]
 """Called after an upgrade with its transaction, the time by the database's clock, and the revisions
@@ -38,9 +39,9 @@ def upgrade(
     url: str, group: str | None = None, note: Note = lambda *_: None
 ) -> tuple[str | None, str]:
     """Bring the database to this version's schema, creating it if need be; return the revisions
-    before
-    and after. If they differ, `note` is called in the same transaction. Whoever starts at the same
-    time waits, and then finds nothing to do; nor is there anything to do with a newer schema.
+    before and after. If they differ, `note` is called in the same transaction. Whoever starts at
+    the same time waits, and then finds nothing to do; nor is there anything to do with a newer
+    schema.
 
     Raises:
         BadDatabaseUrl: it cannot be a database of ours, or is another program's.
@@ -70,9 +71,10 @@ def _is_foreign(connection: Connection) -> bool:
     tables = set(inspect(connection).get_table_names()) - {"alembic_version"}
     heads = MigrationContext.configure(connection).get_current_heads()
     if heads:
-        # Another's may have one by chance; of ours one may be lost, which `differences` tells.
+        # Another program may have one such table by chance, and ours may have lost one, which
+        # `differences` reports.
         return len(heads) > 1 or len(tables & _FIRST_TABLES) < 2
-    # On a server others may have theirs beside ours, as extensions do.
+    # On a server others may have tables beside ours, as extensions do; a file is ours alone.
     ours = tables & Base.metadata.tables.keys()
     return bool(ours if has_concurrent_writers(connection) else tables)
 
@@ -80,7 +82,7 @@ def _is_foreign(connection: Connection) -> bool:
 def upgrade_within(
     connection: Connection, clock: Callable[[], datetime], note: Note
 ) -> tuple[str | None, str]:
-    """Do the same in a transaction of `Database.upgrading`."""
+    """Upgrade as `upgrade` does, but in the caller's transaction of `Database.upgrading`."""
     before = current_revision(connection)
     if before is not None and not is_outdated(connection):
         return before, before
@@ -137,7 +139,7 @@ def require_current(database: Database) -> None:
 
 
 def require_open(database: Database) -> None:
-    """Do the same for whoever is to work on the database, not only to read it.
+    """Refuse what `require_current` refuses, and a database that can only be read.
 
     Raises:
         BadDatabaseUrl: it is another program's.
@@ -157,8 +159,8 @@ def differences(connection: Connection) -> list[Any]:
 
 @cache
 def _scripts(place: Path) -> ScriptDirectory:
-    """Read the migrations there, once: it takes longer than everything else that a start does with
-    them."""
+    """Read the migrations at `place`, once: it takes longer than anything else that a start does
+    with them."""
     return ScriptDirectory(place)
 
 
@@ -168,5 +170,6 @@ def _place() -> Path:
 
 def _config() -> Config:
     config = Config()
+    # `%` would begin an interpolation of ConfigParser's.
     config.set_main_option("script_location", str(_place()).replace("%", "%%"))
     return config

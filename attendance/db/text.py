@@ -1,7 +1,7 @@
-"""Times as text. Imports nothing of ours.
+"""Write times as text, and read them. Imports nothing of ours.
 
-It has one fixed width (`2026-11-23T09:00:00.000000Z`), so that times sort as text and an
-auditor can read them.
+The text has one fixed width (`2026-11-23T09:00:00.000000Z`), so that it sorts by time and an
+auditor can read it.
 """
 
 from datetime import UTC, date, datetime
@@ -11,9 +11,10 @@ from typing import Any
 
 @lru_cache(maxsize=64)
 def format_utc(time: datetime) -> str:
-    """`time` as text of 27 characters that sorts by time. Raises ValueError for a naive time.
+    """Return `time` as text of 27 characters that sorts by time. Raises ValueError for a naive
+    time.
 
-    Remembered: a request stores the time of its arrival eight times.
+    The last results are kept: a request stores the time of its arrival eight times.
     """
     if time.tzinfo is None:
         raise ValueError("a time without a zone cannot be stored")
@@ -22,12 +23,12 @@ def format_utc(time: datetime) -> str:
 
 
 def parse_utc(text: str) -> datetime:
-    """The inverse of `format_utc`."""
+    """Return the time that `format_utc` has written as `text`."""
     return datetime.fromisoformat(text)
 
 
 def json_form(value: Any) -> str:
-    """A time or a day as text, for `json.dumps`. Raises TypeError for anything else."""
+    """Return a time or a day as text, for `json.dumps`. Raises TypeError for anything else."""
     if isinstance(value, datetime):
         return format_utc(value)
     if isinstance(value, date):

@@ -19,8 +19,8 @@ _NOTHING: Page = []
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """A table that is the same on both sides. `sha256` is that of its rows, in the order of their
-    keys, as one JSON array of arrays without white space."""
+    """A table that is the same on both sides. `sha256` is the hash of its rows, in the order of
+    their keys, as one JSON array of arrays without white space."""
 
     table: str
     rows: int
@@ -28,8 +28,8 @@ class Compared:
 
 
 def compare(source: Connection, target: Connection, progress: Progress) -> list[Compared]:
-    """Read every table on both sides and compare counts and hashes. `progress` is told how many
-    rows were read.
+    """Read every table on both sides and compare counts and hashes. `progress` is called for each
+    page, with its number of rows.
 
     Raises:
         CannotMove: they differ; the message names the first row that does.
@@ -43,6 +43,7 @@ def _compare(source: Connection, target: Connection, table: Table, progress: Pro
         for left, right in zip_longest(ours, theirs, fillvalue=_NOTHING):
             here.add(left)
             there.add(right)
+            # After each page: the first row that differs is then in this one, and can be named.
             if here.value() != there.value():
                 raise CannotMove(_difference(table, left, right))
             progress(len(left))
@@ -57,6 +58,7 @@ class _Digest:
 
     def add(self, page: Page) -> None:
         if page:
+            # Without its own brackets, so that all pages together are one array.
             between = b"," if self.rows else b""
             self._hash.update(between + _json(page)[1:-1].encode())
             self.rows += len(page)
@@ -68,7 +70,7 @@ class _Digest:
 
 
 def _difference(table: Table, left: Page, right: Page) -> str:
-    """Say how two pages differ that are not the same."""
+    """Say in words how two pages differ; they must not be the same."""
     pairs = zip_longest(left, right)
     ours, theirs = next(pair for pair in pairs if _json(pair[0]) != _json(pair[1]))
     here, there = (None if row is None else key_of(table, row) for row in (ours, theirs))

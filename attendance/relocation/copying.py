@@ -14,7 +14,7 @@ Progress = Callable[[int], object]
 
 def copy(source: Connection, target: Connection, progress: Progress) -> None:
     """Copy every table, in the target's transaction; ids go on from where the source's were.
-    `progress` is told how many rows were copied.
+    `progress` is called for each page, with its number of rows.
 
     Raises:
         DatabaseError: the target refuses a row.
@@ -26,6 +26,7 @@ def copy(source: Connection, target: Connection, progress: Progress) -> None:
             if table.name in last_ids:
                 there = target.scalar(select(func.max(table.c.id))) or 0
                 bulk.continue_after(target, table, max(last_ids[table.name], there))
+    # Else the server plans its first queries as if the tables were empty.
     target.exec_driver_sql("ANALYZE")
 
 

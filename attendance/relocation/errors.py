@@ -4,4 +4,4 @@ from attendance.db import DatabaseError
 
 
 class CannotMove(DatabaseError):
-    """The message says what is in the way, and what to do."""
+    """The move is refused; the message says what is in the way, and what to do."""

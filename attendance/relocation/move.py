@@ -16,7 +16,8 @@ from attendance.relocation.errors import CannotMove
 from attendance.relocation.tables import count, is_empty
 
 Bar = Callable[[str, int], AbstractContextManager[Callable[[int], object]]]
-"""Shows how far something is: told what it is and of how many rows, and then of rows done."""
+"""Shows progress: it is called with a label and the number of all rows, and what it yields with
+the number of rows done since the last call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,7 @@ class Move:
         ):
             target.refuse_opened(there)
             total = count(here)
+            # If it is not, an earlier run has copied everything: comparing is left to do.
             if is_empty(there):
                 with bar("Copying", total) as progress:
                     copy(here, there, progress)

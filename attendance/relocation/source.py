@@ -34,7 +34,7 @@ def close(
     if mark is None:
         now = source.clock()
         _refuse_while_in_use(source, now, key)
-        # Nearly all of it before: under the lock it would keep others waiting.
+        # Seal nearly everything before: under the lock it would keep others waiting.
         Sealer(source, source.clock, key).finish()
         shut = partial(_close, now=now, context=context, key=key, place=place, move=move)
         mark = source.write(shut)
@@ -115,7 +115,7 @@ def _close(
     move: str,
 ) -> Mark:
     mark = relocation.mark_on(connection)
-    if mark is not None:  # of somebody who was faster
+    if mark is not None:  # another move was faster
         return mark
     if (ends := queries.last_lease_ends(connection, now)) is not None:
         raise CannotMove(

@@ -23,7 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
-from attendance import audit  # noqa: F401
+from attendance import audit  # noqa: F401 - its tables are to be in TABLES
 from attendance.db import Base, UtcTime
 from attendance.db.relocation import Relocation
 
@@ -35,7 +35,8 @@ Page = list[tuple[Any, ...]]
 TABLES: Sequence[Table] = tuple(
     table for table in Base.metadata.sorted_tables if table is not Relocation.__table__
 )
-"""In such an order that a row comes after those that it refers to."""
+"""The tables of every model that was imported before this module, in such an order that a row
+comes after those that it refers to."""
 
 
 def count(connection: Connection) -> int:
@@ -69,6 +70,7 @@ def counted_ids(connection: Connection) -> dict[str, int]:
 
 def _by_key(connection: Connection, table: Table) -> Select[*tuple[Any, ...]]:
     if connection.dialect.name == "sqlite":
+        # Of no type: the driver's own values, which SQLAlchemy does not convert.
         columns = [type_coerce(column, NullType()) for column in table.columns]
         return select(*columns).order_by(*table.primary_key)
     shown = [_as_in_sqlite(column).label(column.key) for column in table.columns]

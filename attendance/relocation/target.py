@@ -1,4 +1,4 @@
-"""The database that is moved to: made, reserved, opened, by one process at a time."""
+"""The database that is moved to: prepare, reserve and open it, one process at a time."""
 
 from collections.abc import Mapping
 from datetime import datetime

@@ -23,7 +23,7 @@ _DIALECTS: dict[str, Dialect] = {
 }
 
 _DOUBLE = 701
-"""PostgreSQL's number for the one type whose reading depends on how the server calls it."""
+"""PostgreSQL's number for float8: floats alone are read in a way that depends on such a number."""
 
 Process = Callable[[Any], Any]
 
@@ -31,7 +31,8 @@ Process = Callable[[Any], Any]
 class Prepared:
     """A statement of SQLAlchemy's Core, run by calling it with a connection and its values by name.
 
-    `columns` are those that an insert names. No `IN` of a list whose length is not known.
+    `columns` are those that an insert fills. An `IN` over a list of unknown length cannot be
+    prepared.
     """
 
     def __init__(self, statement: Any, *columns: str) -> None:
@@ -62,8 +63,8 @@ class Prepared:
         """Return the rows of a select, with the columns as attributes."""
         form = self._form(connection)
         try:
-            # Fetched first: a row that cannot be made would leave a statement half read, of which
-            # no one knows. SQLite's writer could not begin again while the traceback lives.
+            # Fetch all first: a row that cannot be read would leave a statement half read that
+            # nobody knows of, and SQLite's writer could not begin while the traceback lives.
             rows = form.run(connection, values).fetchall()
         except connection.dialect.loaded_dbapi.Error as error:
             raise self._named(connection, error) from error
@@ -99,7 +100,7 @@ class Prepared:
 
 
 class _Form:
-    """The statement as one dialect has it."""
+    """The statement as compiled for one dialect."""
 
     def __init__(self, statement: Any, columns: tuple[str, ...], dialect: Dialect) -> None:
         if dialect.name == "postgresql" and getattr(statement, "is_insert", False):
@@ -107,6 +108,7 @@ class _Form:
         compiled: SQLCompiler = statement.compile(dialect=dialect, column_keys=columns or None)
         self.sql = str(compiled)
         binds = {name: bind for bind, name in compiled.bind_names.items()}
+        # The statement's own values, which the caller does not give.
         self._fixed = {
             name: bind.effective_value for name, bind in binds.items() if not bind.required
         }

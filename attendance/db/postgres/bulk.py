@@ -1,6 +1,6 @@
 """Write rows by the million, with given values and ids.
 
-Each function takes the caller's transaction, whose owner owns the tables.
+Each function works in the caller's transaction, whose role must own the tables.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,8 +18,9 @@ def left_alone(connection: Connection, tables: Sequence[Table]) -> Iterator[None
     block no trigger changes or refuses what is written, however long it takes."""
     connection.exec_driver_sql("SET LOCAL statement_timeout = 0")
     for table in tables:
+        # This takes the lock that keeps the others from writing, too.
         connection.exec_driver_sql(f"ALTER TABLE {_quoted(connection, table)} DISABLE TRIGGER USER")
-    yield
+    yield  # not in a `finally`: after an error the rollback brings the triggers back
     for table in tables:
         connection.exec_driver_sql(f"ALTER TABLE {_quoted(connection, table)} ENABLE TRIGGER USER")
 
@@ -28,7 +29,7 @@ def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]])
     """Write the rows, each with a value for every column as the driver or SQLite would show it.
 
     Raises:
-        DatabaseError: the server refuses one; the transaction is over.
+        DatabaseError: the server refuses a row; nothing more can be done in the transaction.
     """
     names = ", ".join(connection.dialect.identifier_preparer.quote(c.name) for c in table.columns)
     driver: Any = connection.connection.dbapi_connection
@@ -46,7 +47,7 @@ def copy_in(connection: Connection, table: Table, rows: Iterable[Sequence[Any]])
 
 def continue_after(connection: Connection, table: Table, last_id: int) -> None:
     """Give the next row an id above `last_id`, if the table counts its ids."""
-    if last_id:
+    if last_id:  # a sequence cannot be set to 0
         connection.exec_driver_sql(
             "SELECT setval(pg_get_serial_sequence(%s, 'id'), %s)",
             (_quoted(connection, table), last_id),

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 
 SAMPLE_EVERY_SECONDS = 5.0
 DRIFT = 0.0005
-"""Seconds a second: the fastest that a clock is slewed, and ten times what crystals differ by."""
+"""Seconds per second: the fastest that a clock is slewed, ten times what crystals differ by."""
 
 _TRIES = 3
 _COUNT = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -45,8 +45,8 @@ class ClockSample:
 
 
 class ServerClock:
-    """Call it for the time. `sample` asks the server, and may raise: only the first such error is
-    passed on, later ones leave the last sample in force."""
+    """Call it for the time. `sample` asks the server, and may raise: such an error is passed on
+    until there is a first sample; later ones leave the last sample in force."""
 
     def __init__(self, sample: Callable[[], ClockSample]) -> None:
         self._sample = sample
@@ -58,6 +58,7 @@ class ServerClock:
         now = seconds()
         if self._best is None:
             self.observe(self._sample())
+        # One thread asks the server; the others go on with the last sample.
         elif now - self._sampled_at > SAMPLE_EVERY_SECONDS and self._sampling.acquire(
             blocking=False
         ):
@@ -86,8 +87,8 @@ class ServerClock:
         self._best = seen
 
     def _resample(self, now: float) -> None:
-        self._sampled_at = now
+        self._sampled_at = now  # before asking: after a failure, too, the next one comes later
         try:
             self.observe(min((self._sample() for _ in range(_TRIES)), key=lambda seen: seen.off))
-        except Exception:  # noqa: BLE001 - whatever keeps us from it: the last look still holds
+        except Exception:  # noqa: BLE001 - whatever it was: the last sample still holds
             return

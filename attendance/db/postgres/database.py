@@ -22,7 +22,7 @@ from attendance.db.postgres.failures import reason_of
 from attendance.db.postgres.listening import Listener
 from attendance.db.postgres.unit import RetryTransaction, Unit
 
-_UPGRADES = 7_226_009_601
+_UPGRADES = 7_226_009_601  # the advisory lock that an upgrade holds
 _LONGEST_PAUSE_SECONDS = 0.5
 
 
@@ -40,6 +40,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
         self._query_engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Here each caller waits as long as it wants to; the pool has one timeout for all.
         self._free = threading.BoundedSemaphore(CONNECTIONS)
         self._listeners: list[Listener] = []
         self._failing = False
@@ -54,7 +55,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         engine = single_engine(url)
         try:
             with _told(_name(url)), engine.begin() as connection:
-                # As long as it takes, for the others and for ourselves.
+                # Wait for another upgrade, and work on our own, however long it takes.
                 connection.exec_driver_sql("SET LOCAL lock_timeout = 0")
                 connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = 0")
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_UPGRADES})")
@@ -89,7 +90,7 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         self.write(lambda connection: _check(connection, proof), timeout_seconds)
 
     def lacking(self) -> privileges.Lacking | None:
-        """Return which privileges our role lacks of those that the service needs; None if none."""
+        """Return what our role lacks of the privileges that the service needs; None if nothing."""
         with self.snapshot() as connection:
             return privileges.lacking(connection, privileges.TO_SERVE)
 
@@ -167,7 +168,9 @@ class PostgresDatabase(Database, scheme="postgresql+psycopg"):
         """Wait before the next try, or give up if the time is over.
 
         Raises:
-            TooBusy, Unavailable, and what the work raised.
+            TooBusy: another transaction, or a lock, was in the way until the time was over.
+            Unavailable: the server cannot be reached or cannot write, or (Denied) does not let us.
+            Exception: what the work raised.
         """
         pause = min(0.005 * 2**unit.tries, _LONGEST_PAUSE_SECONDS) * (0.5 + random.random())  # noqa: S311
         left = unit.seconds_left()
@@ -188,7 +191,7 @@ def _name(url: URL) -> str:
 
 @contextmanager
 def _told(name: str) -> Iterator[None]:
-    """Turn the error of a connection into ours: it is not the reader's own."""
+    """Turn the error of a connection into one of ours; the reader's own errors stay as they are."""
     try:
         yield
     except DBAPIError as error:

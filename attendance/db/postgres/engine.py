@@ -18,8 +18,8 @@ LOCK_SECONDS = 5.0
 _KEPT = 8
 _CONNECT_SECONDS = 10
 _STALLED_SECONDS = 10
-"""After which the server ends a transaction in which nothing happens: its host may be stopped, or
-cut off, and would hold its locks."""
+"""How long a transaction may do nothing before the server ends it: its host may be stopped, or cut
+off, and would go on holding its locks."""
 
 _ALIVE = {
     "connect_timeout": _CONNECT_SECONDS,
@@ -29,7 +29,7 @@ _ALIVE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-# Committed is on disk: what a server or a role is set to may be stricter than `on`, never laxer.
+# A commit has to be on disk: a server or a role may be set to more than `on`, never to less.
 _SETTINGS = f"""SELECT clock_timestamp(),
     set_config('TimeZone', 'UTC', false),
     set_config('lock_timeout', '{LOCK_SECONDS:.0f}s', false),
@@ -90,7 +90,7 @@ def _created(url: URL, **options: Any) -> Engine:
 def _prepared(engine: Engine, observe: Callable[[ClockSample], object]) -> Engine:
     @event.listens_for(engine, "connect")
     def prepare(driver: Any, _: ConnectionPoolEntry) -> None:
-        driver.autocommit = True
+        driver.autocommit = True  # a rollback would undo the settings
         asked = seconds()
         row = driver.execute(_SETTINGS).fetchone()
         observe(ClockSample.of(row[0], asked, seconds()))

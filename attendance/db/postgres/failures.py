@@ -7,8 +7,8 @@ from sqlalchemy.exc import DBAPIError
 Disposition = Literal["again", "unique_violation", "busy", "lost", "storage", "denied", "own"]
 """`again`: another transaction was in the way. `unique_violation`: another wrote the same first,
 and the work would see that now. `busy`: a lock did not come free in time. `lost`: the connection
-is gone, or there is none. `storage`: the server cannot write. `denied`: our role may not. `own`:
-it is the work's own error."""
+is gone, or could not be made. `storage`: the server cannot write. `denied`: our role may not.
+`own`: it is the work's own error."""
 
 _DISPOSITIONS: dict[str, Disposition] = {
     "40001": "again",  # serialization failure
@@ -37,7 +37,7 @@ def disposition_of(error: BaseException) -> Disposition:
         return "own"
     state = getattr(error.orig, "sqlstate", None)
     if state is None:
-        # The driver's own words: it has no connection, or lost it without an answer.
+        # An error of the driver's: it has no connection, or lost it without an answer.
         return "lost" if type(error.orig).__name__ == "OperationalError" else "own"
     return _DISPOSITIONS.get(state) or _CLASSES.get(state[:2]) or "own"
 

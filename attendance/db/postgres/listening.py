@@ -32,7 +32,7 @@ class Listener:
 
     def stop(self) -> None:
         self._stopped.set()
-        os.write(self._ending, b".")
+        os.write(self._ending, b".")  # wakes the thread, which waits without a timeout
         self._thread.join()
         for end in (self._end, self._ending):
             os.close(end)
@@ -52,7 +52,7 @@ class Listener:
             logger.warning("Nothing is heard of other hosts for now: %s", reason_of(error))
 
     def _note_hearing(self) -> None:
-        """Log that it is over. What was said meanwhile was missed, so it is time to look."""
+        """Log that it is over, and set `heard`: whatever was said meanwhile was missed."""
         if self._is_deaf:
             self._is_deaf = False
             logger.warning("Other hosts are heard again.")

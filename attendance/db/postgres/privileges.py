@@ -15,7 +15,7 @@ REMEDY = (
     f"{_WHERE}."
 )
 
-# What a trigger refuses to everybody, nobody needs. Of those on a sequence one will do.
+# Nobody needs what a trigger refuses to everybody. On a sequence either privilege will do.
 _LACKING = """
     SELECT wanted || ' on the table ' || relname AS what, 'TABLES' AS kind
     FROM pg_class, unnest(%s::text[]) AS wanted

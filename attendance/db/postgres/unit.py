@@ -1,4 +1,4 @@
-"""One unit of work on PostgreSQL: a transaction, and what its end means."""
+"""Run one unit of work on PostgreSQL in a transaction, and judge how that ended."""
 
 import time
 from typing import Generic
@@ -14,6 +14,7 @@ from attendance.db.postgres.failures import Disposition, disposition_of, reason_
 from attendance.db.postgres.privileges import REMEDY
 
 _MOST_UNIQUE_VIOLATIONS = 3
+"""After so many, running the work again does not help: the error is its own."""
 
 
 class RetryTransaction(Exception):
@@ -110,7 +111,7 @@ class Unit(Generic[T]):
             connection.exec_driver_sql(f"SET LOCAL lock_timeout = {milliseconds}")
 
     def _commit(self, connection: Connection, transaction: RootTransaction) -> None:
-        lost = is_lost(connection)
+        lost = is_lost(connection)  # before a commit could be sent: so nothing is written
         try:
             transaction.commit()
         except DBAPIError as error:

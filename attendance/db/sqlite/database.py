@@ -63,7 +63,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
             with turnstile, engine.begin() as connection:
                 yield connection
         finally:
-            with turnstile:
+            with turnstile:  # closing the last connection checkpoints
                 engine.dispose()
             turnstile.close()
 
@@ -91,7 +91,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
 
     @contextmanager
     def query(self) -> Iterator[Connection]:
-        """Open one as above, and keep the connection for the next query."""
+        """Open a connection, and keep it for the next query."""
         self._claim_process()
         try:
             connection = self._query_connections.pop()
@@ -127,7 +127,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
 
     def copy_mode_to(self, file: Path) -> None:
         database = self.path.stat()
-        with suppress(PermissionError):  # of somebody who has left the group
+        with suppress(PermissionError):  # this user may have left the group
             os.chown(file, -1, database.st_gid)
         file.chmod(database.st_mode & 0o660)
 

@@ -15,6 +15,8 @@ WRITE_BUSY_SECONDS = 1.0
 """How long one attempt at SQLite's write lock waits if a stranger holds it."""
 
 _READ_BUSY_SECONDS = 5.0
+# Recursive triggers: else a REPLACE deletes rows without the triggers that refuse a deletion.
+# No checkpoint by itself: the writer makes them, in its turn. FULL: each commit is synced.
 _PRAGMAS = ("foreign_keys=ON", "recursive_triggers=ON", "wal_autocheckpoint=0", "synchronous=FULL")
 
 
@@ -55,8 +57,8 @@ def driver_connection(connection: Connection) -> sqlite3.Connection:
 
 def close_cursors(connection: Connection) -> None:
     """End every statement of SQLAlchemy's that was not read to its end: while one writes (INSERT …
-    RETURNING), SQLite refuses to open or release a savepoint and to commit. What the driver's own
-    `execute` makes is not known here: `Prepared` reads it to its end."""
+    RETURNING), SQLite refuses to open or release a savepoint and to commit. Cursors that the
+    driver's own `execute` makes are not known here: `Prepared` reads those to their end."""
     driver = connection.connection.dbapi_connection
     for cursor in cast("_Connection", driver).cursors:
         cursor.close()
@@ -72,7 +74,8 @@ def _engine(path: Path, busy_seconds: float, pragmas: tuple[str, ...], pool_size
         poolclass=QueuePool,
         pool_size=pool_size,
         max_overflow=0,
-        # None: the driver begins nothing by itself, the "begin" event does.
+        # No isolation level: the driver begins nothing by itself, the "begin" event does. Not the
+        # same thread: the pool hands a connection to one thread after another.
         connect_args={
             "timeout": busy_seconds,
             "isolation_level": None,

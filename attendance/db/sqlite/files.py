@@ -50,7 +50,7 @@ def create_database_file(path: Path, group: str | None) -> None:
             f"The database {path} cannot be made ({error.strerror}): "
             "correct DATABASE_URL, or let this user write there."
         ) from None
-    # Of an older file too: the setting may be new.
+    # An older file gets the group, too: the setting may be new.
     if group is not None:
         share_with_group(path, group)
 
@@ -102,6 +102,7 @@ def file_system_of(path: Path, mounts: Path) -> str | None:
     holder, kind = "", None
     target = path.parent.resolve()
     for _, mount_point, found, *_ in (line.split() for line in lines):
+        # A later mount over the same point hides the earlier one: hence `>=`.
         point = mount_point.replace(r"\040", " ")
         if target.is_relative_to(point) and len(point) >= len(holder):
             holder, kind = point, found

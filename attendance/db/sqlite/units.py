@@ -40,9 +40,9 @@ class Failed:
 
 
 class Unit:
-    """Work that somebody waits for. It can be withdrawn until it begins, and is waited for from
-    then on. A future of `concurrent.futures` does the same for three times the switches between
-    threads."""
+    """Work that somebody waits for. It can be withdrawn until it begins; from then on its caller
+    waits for the end. A future of `concurrent.futures` would do the same, with three times as many
+    switches between threads."""
 
     __slots__ = ("_answer", "_begun", "_ended", "has_ended", "is_withdrawn", "work")
 
@@ -65,7 +65,7 @@ class Unit:
         return self.is_withdrawn
 
     def end(self, answer: object) -> None:
-        """Answer whoever waits; only the first answer is heard. For the writer's thread."""
+        """Answer whoever waits; only the first answer counts. For the writer's thread."""
         if not self.has_ended:
             self.has_ended, self._answer = True, answer
             self._ended.release()
@@ -90,7 +90,7 @@ def begin(connection: Connection, group: Sequence[Unit]) -> RootTransaction | No
             return connection.begin()
         except sqlite3.Error as error:
             if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_BUSY_SNAPSHOT:
-                # No stranger, but a statement of our own that is half read: waiting ends nothing.
+                # Not a stranger, but a half-read statement of our own: waiting would not end it.
                 connection.invalidate()
                 raise
             if _storage_code(error) != sqlite3.SQLITE_BUSY:
@@ -168,7 +168,7 @@ def _call(connection: Connection, unit: Unit) -> object:
     try:
         return unit.work(connection)
     finally:
-        # Its traceback or its result may keep one alive, and all that follow would fail with it.
+        # A traceback or a result may keep a cursor alive, with which all later units would fail.
         close_cursors(connection)
 
 

@@ -1,5 +1,4 @@
-"""The one thread of a process that writes: it commits everything that waits in one sync of the
-disk.
+"""The one thread of a process that writes. It commits what waits in one sync of the disk.
 
 `units` runs a group of units of work in one transaction.
 """
@@ -25,9 +24,9 @@ withdrawn, if it gives up: there are more than there are threads only while noth
 _GROUP_SIZE = 64
 _CHECKPOINT_EVERY_COMMITS = 256
 _MANY_ROWS = 10_000
-"""A commit that changes more has filled the log as 256 others do."""
+"""A commit that changes more rows fills the log as 256 others do."""
 
-_TRUNCATE_BEYOND_PAGES = 16384
+_TRUNCATE_BEYOND_PAGES = 16384  # 64 MiB at SQLite's usual 4 KiB a page
 logger = logging.getLogger(__name__)
 
 
@@ -112,7 +111,7 @@ class Writer:
         logger.critical("The writer of the database has ended", exc_info=error)
 
     def _serve(self) -> None:
-        # Every process queues for this thread's turn, and in each it waits for the disk and a lock.
+        # All processes wait for this thread's turn, in which it waits for the disk and for a lock.
         wake_promptly()
         running = True
         while running and (unit := self._waiting.get()) is not None:
@@ -128,7 +127,7 @@ class Writer:
                 self._disconnect()
                 if not answers:  # else they are on disk, and what failed came after
                     fail(group, error)
-            # Out of the turn: those who wait for theirs need not wait for ours to wake up.
+            # After the turn: no other process need wait while ours are woken up.
             for unit, answer in answers:
                 unit.end(answer)
         with self._turnstile:
