@@ -23,9 +23,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import NullType
 
-from attendance import audit  # noqa: F401 - its tables are to be in TABLES
+# Each import puts its tables into the metadata: one that is missing here would not be moved.
+from attendance import audit, models  # noqa: F401
 from attendance.db import Base, UtcTime
 from attendance.db.relocation import Relocation
+from attendance.maintenance import schedule  # noqa: F401
+from attendance.outbox import models as outbox_models  # noqa: F401
 
 PAGE = 2_000
 """How many rows are in memory at once."""
@@ -35,8 +38,7 @@ Page = list[tuple[Any, ...]]
 TABLES: Sequence[Table] = tuple(
     table for table in Base.metadata.sorted_tables if table is not Relocation.__table__
 )
-"""The tables of every model that was imported before this module, in such an order that a row
-comes after those that it refers to."""
+"""All tables, in such an order that a row comes after those that it refers to."""
 
 
 def count(connection: Connection) -> int:

@@ -10,6 +10,7 @@ from postgres_server import PostgresServer
 from sqlalchemy import Connection, create_engine
 
 from attendance.db import Base, Database, NoDatabase, schema
+from attendance.relocation import tables as every_table  # noqa: F401 - all are compared
 
 COLUMNS = """SELECT table_name, column_name, data_type, character_maximum_length, is_nullable,
     replace(column_default, 'public.', '') FROM information_schema.columns

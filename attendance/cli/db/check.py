@@ -10,6 +10,7 @@ from attendance.cli.options import examples, json_option
 from attendance.cli.output import print_json
 from attendance.db import Database, schema
 from attendance.outbox import ready_triggers
+from attendance.relocation import tables  # noqa: F401 - knows every model: all are compared
 
 
 @examples("db check", "db check --json")
