@@ -28,8 +28,8 @@ threads = THREADS
 # let go of one at the same moment, a request is on the way, and its sender cannot tell whether it
 # was taken. It costs no thread.
 keepalive = 75
-# Of each worker, idle ones among them. A process may have 1,024 files open, and a database wants
-# its share; who comes beyond is answered, and his connection closed.
+# Of each worker, idle ones among them. A process may have 1,024 files open, and a database needs
+# its share; whoever comes beyond is answered, and the connection closed.
 worker_connections = 512
 # A stopping worker may be in the middle of a delivery: it gets the time that one can take.
 graceful_timeout = timeout = int(_settings.stop_seconds)

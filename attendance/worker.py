@@ -236,11 +236,11 @@ def rate_limits(settings: Settings) -> RateLimits:
     return RateLimits(overall, private, group)
 
 
-def _may_resend(database: Database, pace: RateLimits, message: Outgoing) -> bool:
-    """Tell whether the pace has room for one more request to this message's chat, at once."""
+def _may_resend(database: Database, limits: RateLimits, message: Outgoing) -> bool:
+    """Tell whether the limits leave room for one more request to this message's chat, at once."""
     now = database.clock()
     try:
-        return database.write(lambda c: rate_limiter.try_consume(c, pace, message.chat_id, now))
+        return database.write(lambda c: rate_limiter.try_consume(c, limits, message.chat_id, now))
     except DatabaseError:
         return False  # the message was surely refused: it is sent again later, as plain text
 

@@ -32,12 +32,12 @@ from attendance.telegram.markdown.text import clean, cut, escape, plain, printab
 from attendance.telegram.session import BotSession, keep_urls_out_of_logs
 
 LONGEST_TEXT = 4096  # code points after parsing
-LONGEST_MARKUP = 32_768  # bytes before
+LONGEST_MARKUP = 32_768  # bytes before parsing
 _MOST_REMEMBERED = 10_000  # messages whose markup was refused
-BODY_LIMIT = 64 * 1024  # bytes of an answer that are read; a Message has some hundreds
-UPDATES_LIMIT = 8 * 1024 * 1024  # of an answer to getUpdates, which has up to 100 updates
-# For bots Telegram waits out short floods itself, up to 8 s: a shorter second request would often
-# end uncertain, though the first was surely not delivered.
+BODY_LIMIT = 64 * 1024  # bytes of an answer that are read; a Message has some hundred
+UPDATES_LIMIT = 8 * 1024 * 1024  # bytes of an answer to getUpdates: up to 100 updates
+# Telegram itself waits out a bot's short floods, for up to 8 s: a second request with less time
+# would often end uncertain, although the first was surely not delivered.
 RESEND_SECONDS = 10.0
 
 
@@ -79,7 +79,7 @@ class TelegramClient:
     """A `Transport`; may be shared by threads, each of which keeps a connection of its own.
 
     `connect_seconds` bounds resolving, connecting and TLS together. `may_resend` is asked before
-    a second sendMessage within one call, so that the chat's pace can be debited for it.
+    a second sendMessage within one call, so that it can be counted against the chat's rate limit.
     """
 
     def __init__(
@@ -98,14 +98,15 @@ class TelegramClient:
         self._monotonic = monotonic
         self._plain_only: set[int] = set()
         self._of_thread = threading.local()
+        # Weak, so that a thread that ends takes its session along.
         self._sessions: WeakSet[BotSession] = WeakSet()
         keep_urls_out_of_logs()
 
     def send(self, message: Outgoing, total_seconds: float) -> Outcome:
         """Deliver `message`; as plain text if Telegram refuses its markup.
 
-        If there is no time for a second request, or `may_resend` says no, the answer is `Retry`,
-        and the message goes out as plain text at its next attempt.
+        With less than RESEND_SECONDS left for that, or where `may_resend` says no, return `Retry`:
+        the message goes out as plain text at its next attempt.
         """
         deadline = Deadline(total_seconds, self._monotonic)
         if message.id in self._plain_only:
@@ -119,8 +120,7 @@ class TelegramClient:
         return self._send_plain(message, deadline)
 
     def get_me(self, total_seconds: float) -> Identity | Failure:
-        """Return whose token it is: proof that the token is valid and that the API can be
-        reached."""
+        """Return the bot of the token: proof that the token is valid and the API reachable."""
         reply = self._call("getMe", {}, Deadline(total_seconds, self._monotonic))
         if not isinstance(reply, Reply):
             return reply
@@ -131,8 +131,8 @@ class TelegramClient:
                 return failure_of(*reply)
 
     def can_write(self, chat_id: str, total_seconds: float) -> Failure | None:
-        """Ask without writing whether the bot may write in a chat: None if so. The chat sees
-        "typing" for some seconds."""
+        """Return None if the bot may write in a chat, else why not. It writes nothing, but the chat
+        sees "typing" for some seconds."""
         payload = {"chat_id": chat_id, "action": "typing"}
         reply = self._call("sendChatAction", payload, Deadline(total_seconds, self._monotonic))
         if not isinstance(reply, Reply):
@@ -151,8 +151,8 @@ class TelegramClient:
         return ChatInfo.of(chat)
 
     def get_updates(self, total_seconds: float) -> list[dict[str, Any]] | Failure:
-        """Return up to 100 updates: what people did lately where the bot sees it. No offset is
-        sent, which confirms nothing, and so takes nothing away from whoever else reads them."""
+        """Return up to 100 updates: what people did lately where the bot sees it. Without an offset
+        nothing is confirmed, and so nothing is taken from whoever else reads them."""
         deadline = Deadline(total_seconds, self._monotonic)
         reply = self._call("getUpdates", {}, deadline, UPDATES_LIMIT)
         if not isinstance(reply, Reply):
@@ -174,8 +174,8 @@ class TelegramClient:
             line.close()
 
     def _remember_as_plain(self, message_id: int) -> None:
-        """Remember that its markup was refused. Another process may deliver it without our knowing:
-        to forget costs one more refusal."""
+        """Remember that a message's markup was refused. Another process may deliver the message
+        without telling us, so the set can only be emptied: forgetting costs one more refusal."""
         if len(self._plain_only) >= _MOST_REMEMBERED:
             self._plain_only.clear()
         self._plain_only.add(message_id)
@@ -192,7 +192,7 @@ class TelegramClient:
             "link_preview_options": {"is_disabled": True},
             **text,
         }
-        # What is not asked for is left out: Telegram reads a null as text.
+        # Options that are not set are left out: Telegram would read a null as a text.
         if message.thread_id is not None:
             payload["message_thread_id"] = message.thread_id
         if message.silent:
@@ -233,20 +233,20 @@ def markup_of(message: Outgoing) -> str:
     """Return the message's markup and reference, cut if Telegram would refuse its length."""
     text, reference = clean(message.text), _reference(message)
     whole, room = text + escape(reference), LONGEST_TEXT - len(reference)
+    # What is shown is never longer than its markup: a short text need not be parsed.
     if len(whole.encode()) <= LONGEST_MARKUP and (len(text) <= room or len(_shown(text)) <= room):
         return whole
     return escape(plain_of(message))
 
 
 def plain_of(message: Outgoing) -> str:
-    """Return the same without markup."""
+    """Return the message's text without markup, cut to what Telegram takes, and its reference."""
     reference = _reference(message)
     return cut(_shown(clean(message.text)), LONGEST_TEXT - len(reference)) + reference
 
 
 def _shown(markup: str) -> str:
-    """Return the text without its marks; of markup that Telegram would refuse, as much as is
-    known."""
+    """Return the text without its marks; if Telegram would refuse them, without those we know."""
     try:
         return parse(markup).text
     except MarkupError:

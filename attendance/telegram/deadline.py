@@ -1,7 +1,7 @@
-"""A deadline, which all code that runs under it can ask how much time is left.
+"""A deadline, and how much of it is left to the code that runs under it.
 
 It is a context variable, since the sockets that must obey it lie four layers of libraries below the
-code that sets it. Imports nothing of ours.
+code that sets it. May import nothing of ours.
 """
 
 import time
@@ -11,14 +11,14 @@ from contextvars import ContextVar
 
 
 class Deadline:
-    """`seconds` from now on a clock that is never set."""
+    """The moment `seconds` from now, by a clock that nobody sets."""
 
     def __init__(self, seconds: float, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._ends_at = monotonic() + seconds
 
     def left(self) -> float:
-        """Return the seconds that are left, negative once it has passed."""
+        """Return the seconds that are left: negative once it has passed."""
         return self._ends_at - self._monotonic()
 
 
@@ -27,7 +27,7 @@ _current: ContextVar[Deadline] = ContextVar("deadline")
 
 @contextmanager
 def until(deadline: Deadline) -> Iterator[None]:
-    """Make `deadline` the one that `seconds_left` is about, within this block."""
+    """Within this block, have `seconds_left` count down to `deadline`."""
     token = _current.set(deadline)
     try:
         yield
@@ -36,8 +36,10 @@ def until(deadline: Deadline) -> Iterator[None]:
 
 
 def seconds_left() -> float:
-    """Return the seconds until the current deadline, above 0. Raises TimeoutError once it has
-    passed."""
+    """Return the seconds, above 0, until the deadline of the block that `until` began.
+
+    Raises TimeoutError once it has passed, LookupError outside such a block.
+    """
     seconds = _current.get().left()
     if seconds <= 0:
         raise TimeoutError

@@ -15,7 +15,7 @@ _GONE = frozenset({"left", "kicked"})
 
 @dataclass(slots=True)
 class Found:
-    """A chat, and its topics by number, with their name where an update tells it."""
+    """A chat, and its topics: each one's name by its number, empty if no update tells it."""
 
     chat: ChatInfo
     topics: dict[int, str] = field(default_factory=dict)
@@ -23,7 +23,7 @@ class Found:
 
 def chats_in(updates: Iterable[Mapping[str, Any]]) -> list[Found]:
     """Return the chats that the updates speak of, in the order of their first update; without those
-    from which the bot was removed since, or that have become another."""
+    that the bot was removed from since, and groups that have become supergroups."""
     found: dict[str, Found] = {}
     for kind, event in _events(updates):
         chat = ChatInfo.of(event["chat"])
@@ -38,8 +38,8 @@ def chats_in(updates: Iterable[Mapping[str, Any]]) -> list[Found]:
 
 
 def _events(updates: Iterable[Mapping[str, Any]]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield what happened in a chat: messages, posts, members that come and go, taps on a
-    button."""
+    """Yield the kind of each update and its event in a chat: a message, a post, a member who comes
+    or goes, a tap on a message's button."""
     for update in updates:
         for kind, event in update.items():
             match event:

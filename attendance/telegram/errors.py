@@ -39,9 +39,9 @@ from attendance.outbox.transport import (
 )
 from attendance.telegram.markdown.text import clean
 
-DEFAULT_RETRY_AFTER = 30.0  # seconds, where a 429 names none
-SHORTEST_RETRY_AFTER = 1.0
-_TOO_LARGE = 2**63  # for a database's integer
+DEFAULT_RETRY_AFTER = 30.0  # seconds, if a 429 names none
+SHORTEST_RETRY_AFTER = 1.0  # seconds
+_TOO_LARGE = 2**63  # for an integer of the database
 _LONGEST_ERROR = 500  # characters of a description that are kept
 
 Failure = Postponed | Retry | Uncertain | Rejected | Parked | Migrated | Misconfigured
@@ -52,9 +52,8 @@ class NotSent(Exception):
     """No byte of the request was written; the text says why, and holds no address.
 
     Deliberately not a subclass of the network's exceptions: urllib3 and requests wrap those again,
-    and by their classes "not sent" cannot be told from "sent". (A reset while we wait for the
-    answer
-    is a ProxyError if a proxy is used, and an SSLError comes from a handshake or from a read.)
+    and their classes do not tell "not sent" from "sent". (A reset while the answer is awaited is a
+    ProxyError if a proxy is used, and an SSLError comes from a handshake or from a read.)
     """
 
 
@@ -84,9 +83,9 @@ _CHAT_REFUSES = (
     "topic_closed",
 )
 
-# The first row that fits decides. Migration and 429 carry a value and are taken out before.
-# A 4xx that is not the Bot API's own came from something on the way: surely not delivered, and no
-# word about the chat. Neither is a 4xx that nobody has seen yet a reason to give a message up.
+# The first row that fits decides. Migration and 429 carry a value and are handled before.
+# A 4xx that is not the Bot API's own came from something on the way: surely not delivered, and it
+# says nothing about the chat. An unknown 4xx of the Bot API is no reason to give up a message.
 _TABLE = (
     _Row(range(200, 300), _ANY_BODY, _ANY_WORDS, Uncertain),
     _Row(range(300, 400), _ANY_BODY, _ANY_WORDS, Misconfigured),
@@ -97,13 +96,12 @@ _TABLE = (
     _Row({400, 413}, _EMPTY, _ANY_WORDS, Rejected),  # the Bot API's word for a malformed request
     _Row({401, 404, 421}, _ANY_BODY, _ANY_WORDS, Misconfigured),
     _Row(range(400, 500), _ANY_BODY, _ANY_WORDS, Retry),
-    _Row(range(1000), _ANY_BODY, _ANY_WORDS, Uncertain),
+    _Row(range(1000), _ANY_BODY, _ANY_WORDS, Uncertain),  # any status that HTTP can carry
 )
 
 
 def outcome_of(status: int, headers: Mapping[str, str], body: bytes) -> Outcome:
-    """Decide what the reply to a sendMessage means; an error keeps the status and raw
-    description."""
+    """Decide what the reply to a sendMessage means; an error keeps status and description."""
     match result_of(status, body):
         case {"message_id": int(receipt)} if 0 < receipt < _TOO_LARGE:
             return Delivered(receipt)
@@ -147,8 +145,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
 
 
 def refused_markup(outcome: Outcome) -> bool:
-    """Tell whether the text's markup was refused: before sending, so plain text may follow at
-    once."""
+    """Tell whether the markup was refused: nothing was sent, so plain text may follow at once."""
     return isinstance(outcome, Rejected) and "can't parse entities" in outcome.error.lower()
 
 
@@ -163,7 +160,7 @@ def outcome_of_exception(error: Exception) -> Failure:
         case InvalidURL() | InvalidSchema() | MissingSchema() | LocationValueError():
             return Misconfigured("not sent: the API's or the proxy's address cannot be used")
         case OSError() if not isinstance(error, RequestException):
-            # requests raises it before it connects; what fails later is wrapped in its own classes
+            # requests raises it before connecting, and wraps later failures in classes of its own
             return Misconfigured("not sent: the CA bundle cannot be read (REQUESTS_CA_BUNDLE)")
         case Timeout() | UrllibTimeout():
             return Uncertain("no complete answer in time")
@@ -207,7 +204,7 @@ def _kind(body: bytes) -> str:
 
 
 def _description(answer: Answer | None) -> str:
-    """Return it without what a database refuses (NUL, lone surrogates), which JSON can carry."""
+    """Return it without what a database refuses but JSON can carry: NUL, lone surrogates."""
     return clean(redact(str((answer or {}).get("description") or "")))[:_LONGEST_ERROR]
 
 
@@ -224,7 +221,7 @@ def _chat_id(value: object) -> str | None:
 
 
 def _retry_after(parameters: Answer, headers: Mapping[str, str], description: str) -> float:
-    """Return the seconds to wait, from the first source that names a number."""
+    """Return the seconds to wait: of the first source that names a number, else the default."""
     in_text = re.search(r"retry after ([0-9]+)", description, re.IGNORECASE)
     sources = (
         parameters.get("retry_after"),

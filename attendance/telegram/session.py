@@ -1,8 +1,9 @@
-"""Sessions with the Bot API, whose every step ends at the current deadline.
+"""Sessions with the Bot API, in which every step ends at the current deadline.
 
-A timeout of `requests` starts anew with each read, so a server that drips could hold us for ever.
+A timeout of `requests` starts anew with each read, so a server that drips could hold us forever.
 The connections here set the socket's timeout to what is left of the deadline before each step, and
-what fails before the request is written is raised as `NotSent`.
+what fails before the request is written is raised as `NotSent`. May import `config.secrets`, and
+`deadline` and `errors` of this package.
 """
 
 import http.client
@@ -28,8 +29,8 @@ from attendance.config.secrets import redact
 from attendance.telegram.deadline import seconds_left
 from attendance.telegram.errors import not_sent
 
-# A server closes idle connections after a time of its own; the longer one was idle, the likelier
-# our next request meets that close on the way and ends uncertain.
+# A server closes idle connections when it likes; the longer one was idle, the likelier our next
+# request crosses with that close and ends uncertain.
 LONGEST_IDLE_SECONDS = 20.0
 
 _Send = Callable[..., requests.Response]
@@ -41,10 +42,10 @@ def open_session() -> requests.Session:
     """Open a session for one thread, which neither retries nor keeps cookies of its own accord.
 
     HTTP_PROXY, HTTPS_PROXY and NO_PROXY are obeyed, and REQUESTS_CA_BUNDLE replaces the known
-    authorities; ~/.netrc is not read, whose default entry would add a header with a password.
+    authorities. ~/.netrc is not read: its default entry would add a header with a password.
     """
     session = requests.Session()
-    session.auth = _no_auth
+    session.auth = _no_auth  # with one set, requests does not look into ~/.netrc
     session.headers["Accept-Encoding"] = "identity"
     for scheme in ("http://", "https://"):
         session.mount(scheme, _Adapter())
@@ -54,7 +55,7 @@ def open_session() -> requests.Session:
 class BotSession:
     """A session of one thread that posts JSON. What `requests` works out for an address, and reads
     from the environment, is worked out once; what it does about cookies, redirects and hooks is
-    left out: at each request that was half of all its work."""
+    left out. At each request, that was half of all its work."""
 
     def __init__(self) -> None:
         self._session = open_session()
@@ -63,8 +64,9 @@ class BotSession:
     def post(
         self, url: str, payload: dict[str, Any], timeout: tuple[float, float]
     ) -> requests.Response:
-        """Return the answer, whose body is still to be read. `timeout` is to connect and to read,
-        in seconds. Raises RequestException, and what `requests` lets through."""
+        """Post `payload` and return the answer, whose body is still to be read. `timeout` is to
+        connect and to read, in seconds. Raises RequestException, and what `requests` lets
+        through: NotSent, OSError, and urllib3's HTTPError."""
         if url not in self._prepared:
             self._prepared[url] = self._prepare(url)
         request, send = self._prepared[url]
@@ -86,14 +88,14 @@ class BotSession:
 
 
 def keep_urls_out_of_logs() -> None:
-    """Strike the token out of what urllib3 logs, wherever handlers are; may be called again."""
+    """Redact the token in what urllib3 logs, whatever the handlers; may be called repeatedly."""
     for name in _TALKATIVE:
         logging.getLogger(f"urllib3.{name}").addFilter(_redacted)
 
 
 def _redacted(record: logging.LogRecord) -> bool:
     record.msg, record.args = redact(record.getMessage()), ()
-    record.exc_info = record.exc_text = None
+    record.exc_info = record.exc_text = None  # a traceback could hold the URL, too
     return True
 
 
@@ -102,7 +104,7 @@ def _no_auth(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 
 class _Reader(io.RawIOBase):
-    """Read from a socket, each time with no more time than is left."""
+    """A reader of a socket, whose every read has no more time than is left."""
 
     def __init__(self, raw: io.RawIOBase, sock: socket.socket) -> None:
         self._raw, self._sock = raw, sock
@@ -130,7 +132,7 @@ class _Connection(HTTPConnection):
     _used_at = 0.0
 
     def connect(self) -> None:
-        """Resolve, connect, pass the proxy and TLS, all within one connect timeout.
+        """Resolve, connect, pass the proxy and TLS, all within one connect timeout. Raises NotSent.
 
         In a thread, since name resolution has no timeout; if it is late, it closes what it opened.
         """
@@ -154,8 +156,7 @@ class _Connection(HTTPConnection):
 
     @property
     def is_connected(self) -> bool:
-        """Tell urllib3, which asks before it uses a connection again, to leave one that was idle
-        long."""
+        """Tell urllib3 whether to use this connection again: not if it was idle for long."""
         idle = time.monotonic() - self._used_at
         return idle < LONGEST_IDLE_SECONDS and super().is_connected
 
@@ -181,7 +182,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 
 class _Adapter(HTTPAdapter):
-    """Work out once for an address what `requests` works out for each request."""
+    """An adapter that works out once for a URL what `requests` works out for each request."""
 
     def __init__(self) -> None:
         self._pools: dict[str, Any] = {}
@@ -204,7 +205,7 @@ class _Adapter(HTTPAdapter):
         return self._targets[url]
 
     def build_response(self, req: requests.PreparedRequest, resp: Any) -> requests.Response:
-        """Build it without cookies and without an encoding: nobody reads it as text."""
+        """Build a response without cookies, and without an encoding: nobody reads it as text."""
         response = requests.Response()
         response.status_code, response.headers, response.raw = resp.status, resp.headers, resp
         response.request = req
@@ -212,7 +213,7 @@ class _Adapter(HTTPAdapter):
 
     def close(self) -> None:
         super().close()
-        self._pools.clear()  # which would keep their connections open
+        self._pools.clear()  # they would keep their connections open
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -26,7 +26,6 @@ from attendance.web.services import services
 logger = logging.getLogger(__name__)
 
 _LONGEST_ADDRESS = 200
-
 _ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
 _CRASH = "crash"
 _AUDITED_OF_READS = {401, 403, 500}

@@ -39,7 +39,7 @@ class Formatted:
 
 
 def utf16_length(text: str) -> int:
-    """Return the length in UTF-16 units, by which entities count."""
+    """Return the length in UTF-16 units, in which entities count."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 
@@ -48,7 +48,7 @@ def sorted_entities(entities: list[Entity]) -> tuple[Entity, ...]:
 
     def rank(entity: Entity) -> tuple[int, int, int, bool]:
         kind = max(_SORTED_FIRST.index(entity.type), 1)  # both quotes rank alike
-        kind = 5 if entity.type == "text_mention" else kind
+        kind = 5 if entity.type == "text_mention" else kind  # as a text_link
         return entity.offset, -entity.length, kind, "language" not in entity.details
 
     return tuple(sorted(entities, key=rank))

@@ -1,4 +1,7 @@
-"""Say what Telegram makes of an address inside a link: its normal form, or nothing."""
+"""Say what Telegram makes of an address inside a link: its normal form, or None.
+
+May import nothing of ours.
+"""
 
 import ipaddress
 import re
@@ -24,20 +27,20 @@ def checked_link(link: str) -> str | None:
 
 
 def user_id(link: str) -> int | None:
-    """Return the person that a `tg://user?id=…` address mentions."""
+    """Return the id of the person that a `tg://user?id=…` address mentions, else None."""
     query = _tg_query(_lower(link), "user")
     user = _integer(_first(query, "id"), bits=64)
     return user if user is not None and 0 < user < 1 << 40 else None
 
 
 def custom_emoji_id(link: str) -> str | None:
-    """Return the emoji that a `tg://emoji?id=…` address names."""
+    """Return the id of the emoji that a `tg://emoji?id=…` address names, else None."""
     emoji = _integer(_first(_tg_query(link, "emoji"), "id"), bits=64)
     return str(emoji) if emoji else None
 
 
 def date_time(link: str) -> dict[str, str | int] | None:
-    """Return what a `tg://time?unix=…&format=…` address says, in the words of a MessageEntity."""
+    """Return the fields of a MessageEntity for a `tg://time?unix=…&format=…` address, else None."""
     query = _tg_query(link, "time")
     times = [_integer(value, bits=32) for key, value in query if key == "unix"]
     style = next((value for key, value in reversed(query) if key == "format"), "")
@@ -131,5 +134,5 @@ def _integer(written: str, bits: int) -> int | None:
 
 
 def _lower(text: str) -> str:
-    """Lower the Latin letters only, as Telegram does."""
+    """Lower the ASCII letters only, as Telegram does."""
     return text.encode(errors="surrogatepass").lower().decode(errors="surrogatepass")

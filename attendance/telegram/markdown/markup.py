@@ -43,7 +43,7 @@ _CLOSED_BY = {
     Kind.TEXT_URL: "]",
     Kind.CUSTOM_EMOJI: "]",
 }
-# The longest opening first, since one begins like another.
+# The longest opening first: the shorter ones are what longer ones begin with.
 _OPENED_BY = (
     ("```", Kind.PRE),
     ("__", Kind.UNDERLINE),
@@ -59,7 +59,7 @@ _VERBATIM = frozenset({Kind.CODE, Kind.PRE, Kind.PRE_CODE})
 
 
 def parse(source: str) -> Formatted:
-    """Read `source` as MarkdownV2. Raises MarkupError with Telegram's words."""
+    """Read `source` as MarkdownV2. Raises MarkupError in Telegram's words."""
     return _Parser(source).parse()
 
 
@@ -109,7 +109,7 @@ class _Parser:
             self._begin(character)
 
     def _next(self, distance: int = 1) -> str:
-        """Return the character so far ahead; past the end a NUL, as in a C string."""
+        """Return the character `distance` ahead; past the end a NUL, as in a C string."""
         at = self.at + distance
         return self.source[at] if at < len(self.source) else "\0"
 
@@ -121,7 +121,7 @@ class _Parser:
     def _take_escaped(self, character: str) -> None:
         self.at += 1
         self._emit(character)
-        if character != "\r":
+        if character != "\r":  # Telegram removes it later: it is neither text nor a new line
             self.may_quote = character == "\n"
 
     def _take_plain(self, character: str) -> None:
@@ -180,7 +180,7 @@ class _Parser:
         if not self.open or self.open[-1].kind is Kind.BLOCK_QUOTE:
             return False
         if self.open[-1].kind is Kind.ITALIC:
-            return self._next(0) == "_" and self._next() != "_"
+            return self._next(0) == "_" and self._next() != "_"  # two are an underline's
         return self.source.startswith(_CLOSED_BY[self.open[-1].kind], self.at)
 
     def _end_quote(self) -> None:
@@ -247,7 +247,7 @@ class _Parser:
             self._add(entity, "date_time", time)
 
     def _take_url(self) -> str:
-        """Read from `](` to behind the closing bracket; a backslash keeps any ASCII character."""
+        """Read a URL, from `](` past the closing `)`; a backslash keeps any ASCII character."""
         self.at += 2
         begins, url = self.at, ""
         while self.at < len(self.source) and self._next(0) != ")":
@@ -260,7 +260,7 @@ class _Parser:
         return url
 
     def _add(self, entity: _Open, name: str, details: Mapping[str, object] | None = None) -> None:
-        """Note an entity that ends here, unless there is nothing in it."""
+        """Add an entity that ends here, unless it is empty."""
         length = self.offset - entity.offset
         if length:
             self.entities.append(Entity(name, entity.offset, length, details or {}))

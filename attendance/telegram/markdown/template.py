@@ -1,6 +1,6 @@
 """Message texts as people configure them: MarkdownV2 with {fields}, which are escaped here.
 
-May import this package: `markup` refuses what Telegram's own parser refuses.
+May import `markup`, which refuses what Telegram's own parser refuses, and `text`.
 """
 
 import re
@@ -11,10 +11,10 @@ from attendance.telegram.markdown.markup import MarkupError, parse
 from attendance.telegram.markdown.text import clean, escape
 
 LONGEST = 3000
-"""Characters of a template: Telegram takes 4,096 of a message, and the fields need theirs."""
+"""Characters of a template: Telegram takes 4,096 of a message, and the fields need some."""
 
 _INVISIBLE = "\u200b"
-"""Stands for an empty field: without it, the marks on both sides of one could join to another."""
+"""Stands for an empty field: without it, the marks on both sides could join into another mark."""
 
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PART = re.compile(
@@ -37,12 +37,13 @@ class BadTemplate(ValueError):
 class Template:
     """A text such as `*{person}* {words}`, in which `\\n` is a line break and `{{` a brace.
 
-    A line whose fields are all empty is left out, unless markup leads over its end. Whatever the
-    fields hold, what is rendered is markup that Telegram takes.
+    A line whose fields are all empty is left out, unless an entity goes on beyond it. Whatever the
+    fields hold, the result is markup that Telegram takes.
     """
 
     def __init__(self, text: str, fields: Collection[str]) -> None:
-        """Raises BadTemplate: an unknown field, a single brace, or broken markup."""
+        """Read and check `text`. Raises BadTemplate for too long a text, an unknown field, a field
+        in an emoji's address, a single brace, or broken markup."""
         if len(text) > LONGEST:
             raise BadTemplate(f"has more than {LONGEST} characters: shorten it.")
         if _FIELD_IN_EMOJI.search(text):
@@ -55,8 +56,7 @@ class Template:
         self._check_markup(sorted(used))
 
     def render(self, values: Mapping[str, str | None]) -> str:
-        """Return the markup with `values` in the place of their fields; empty if no line is
-        left."""
+        """Return the markup, each field replaced by its value; empty if no line is left."""
         shown = {name: _shown(value) for name, value in values.items()}
         return "\n".join(
             _filled(line, shown)
@@ -65,7 +65,7 @@ class Template:
         )
 
     def _check_markup(self, used: list[str]) -> None:
-        """Parse it with each of the fields filled and empty: what they hold makes no difference."""
+        """Parse it with the fields filled and empty, in all combinations: only that matters."""
         for chosen in product(("x", ""), repeat=len(used)):
             values = dict(zip(used, chosen, strict=True))
             try:
@@ -103,7 +103,7 @@ def _check_names(used: Collection[str], fields: Collection[str]) -> None:
 
 
 def _shown(value: str | None) -> str:
-    """Return the markup as it is checked: an escaped line break does not end a quotation."""
+    """Escape a value, its line breaks too: an escaped one does not end a quotation."""
     return escape(clean(value or "").strip()).replace("\n", "\\\n")
 
 

@@ -1,7 +1,7 @@
-"""Write MarkdownV2, as far as our messages need it. Imports nothing of ours.
+"""Write MarkdownV2, as far as our messages need it. May import nothing of ours.
 
 Text becomes markup by `escape`, `code`, `bold` and `link` alone, so that no name or note can break
-a message. Cut plain text first, then escape: markup that was cut is not markup any more.
+a message. Cut plain text first, then escape it: cut markup is no longer markup.
 """
 
 import re
@@ -13,7 +13,7 @@ _SPECIAL = re.compile(r"[_*\[\]()~`>#+\-=|{}.!\\]")
 _SPECIAL_IN_CODE = re.compile(r"[`\\]")
 _SPECIAL_IN_ADDRESS = re.compile(r"[)\\]")
 
-# What Telegram does to a text on arrival, done here so that what we store is what people see.
+# What Telegram does to a text that arrives is done here, so that what we store is what people see.
 _BECOMES_SPACE = re.compile(r"[\x00-\x09\x0b\x0c\x0e-\x1f]")
 _VANISHES = re.compile("[\r\u2028-\u202e\ud800-\udfff]")
 _VANISHING_MARKS = re.compile("[\u030a\u0333\u033f]")
@@ -34,7 +34,7 @@ def escape(text: str) -> str:
 
 
 def bold(text: str) -> str:
-    """Return markup that shows plain `text` in bold."""
+    """Return markup that shows plain `text` in bold; empty if there is nothing to show."""
     return f"*{escape(text)}*" if clean(text) else ""
 
 
@@ -78,7 +78,7 @@ def printable(text: str) -> str:
 
 
 def plain(markup: str) -> str:
-    """Return the text that `markup` of ours shows; other markup keeps its unpaired marks."""
+    """Return the text that `markup` of ours shows; in other markup, unpaired marks stay."""
     return _MARKUP.sub(_shown, markup)
 
 
@@ -93,6 +93,5 @@ def _shown(found: re.Match[str]) -> str:
 
 
 def cut(text: str, limit: int) -> str:
-    """Return plain `text` in at most `limit` code points, its end marked if something is
-    missing."""
+    """Return plain `text` in at most `limit` code points; if it is cut, it ends in ELLIPSIS."""
     return text if len(text) <= limit else text[: limit - len(ELLIPSIS)].rstrip() + ELLIPSIS
