@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 
+import attendance.app  # noqa: F401 - once for all workers, before the fork
 from attendance.config import ConfigError, Settings, typos
 from attendance.config.capacity import THREADS
 from attendance.config.logs import logging_config

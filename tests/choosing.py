@@ -2,15 +2,18 @@
 
 import os
 from collections.abc import Iterator, Sequence
+from itertools import zip_longest
 from operator import itemgetter
 from pathlib import Path
 
 import pytest
+from taking_turns import Kind
 
 MARKS = (
     "both_databases: runs on SQLite and on PostgreSQL",
     "sqlite_only: not on PostgreSQL, though its module is",
     "alone: measures, with no other test beside it",
+    "calm: keeps a pace, with none beside it but its like",
     "e2e: starts the service as its users do (all in the folder e2e)",
     "faults: harms the service while it runs (all in the folder faults)",
     "benchmarks: runs the benchmarks (all in the folder benchmarks)",
@@ -22,6 +25,7 @@ _FOLDERS = ("e2e", "faults", "benchmarks")
 _SERVERS = {"postgres", "durable_postgres"}
 _LONG = (*_FOLDERS, "slow")
 _ENDS_OF_THE_LONG = 0.8
+_SHORT_AT_FIRST = 8
 _PROCESSES_A_CORE = 2
 
 
@@ -41,20 +45,31 @@ def _asks_for_postgres(item: pytest.Item) -> bool:
 
 
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """First what has all others stand still, before they have begun. Then what takes long, spread
-    among the rest, since it waits while they work; and none of it at the end, by itself."""
-    ranked: dict[str, list[pytest.Item]] = {"alone": [], "long": [], "rest": []}
+    """First what has others stand still, before they have begun: a calm one for each process, and
+    a short one where there are more processes. Then what takes long, spread among the rest, since
+    it waits while they work; and none of it at the end, by itself."""
+    ranked: dict[str, list[pytest.Item]] = {"calm": [], "alone": [], "long": [], "rest": []}
     for item in items:
         ranked[_rank(item)].append(item)
-    alone, long, rest = ranked.values()
+    calm, alone, long, rest = ranked.values()
+    first = [one for pair in zip_longest(calm, alone) for one in pair if one]
+    short, rest = rest[:_SHORT_AT_FIRST], rest[_SHORT_AT_FIRST:]
     places = [*_places(long, _ENDS_OF_THE_LONG), *_places(rest, 1.0)]
-    return [*alone, *(item for _, item in sorted(places, key=itemgetter(0)))]
+    return [*first, *short, *(item for _, item in sorted(places, key=itemgetter(0)))]
 
 
 def _rank(item: pytest.Item) -> str:
+    kind = kind_of(item)
+    if kind != "crowd":
+        return kind
+    return "long" if any(map(item.get_closest_marker, _LONG)) else "rest"
+
+
+def kind_of(item: pytest.Item) -> Kind:
+    """Return beside which others it may run."""
     if item.get_closest_marker("alone"):
         return "alone"
-    return "long" if any(map(item.get_closest_marker, _LONG)) else "rest"
+    return "calm" if item.get_closest_marker("calm") else "crowd"
 
 
 def _places(items: Sequence[pytest.Item], end: float) -> list[tuple[float, pytest.Item]]:

@@ -1,8 +1,8 @@
 """What every test may use: a fresh, migrated database of its own.
 
 Tests that speak of what both databases promise are marked `both_databases`, and run on each; those
-among them that speak of SQLite alone, `sqlite_only`. Tests that measure are marked `alone`. The
-marks that choose what runs are given by `choosing`, and told of in README.md.
+among them that speak of SQLite alone, `sqlite_only`. Tests that measure are marked `alone`, or
+`calm`. The marks that choose what runs are given by `choosing`, and told of in README.md.
 """
 
 import gc
@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
-from choosing import MARKS, in_order, marks_of, processes, spread
+from choosing import MARKS, in_order, kind_of, marks_of, processes, spread
 from hypothesis import settings
 from postgres_server import HOW_TO_GET_IT, PostgresServer, binaries, running
 from taking_turns import turn
@@ -62,7 +62,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Outside the test's timeout: to wait for a turn is no fault of the test."""
-    with turn(alone=_is_for(item, "alone")):
+    with turn(kind_of(item)):
         return (yield)
 
 

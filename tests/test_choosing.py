@@ -101,16 +101,21 @@ def _item(name: str, *marks: str) -> Any:
     return SimpleNamespace(name=name, get_closest_marker=lambda mark: mark in marks or None)
 
 
-def test_what_is_alone_comes_first_and_what_is_long_is_spread_among_the_rest() -> None:
+def test_what_has_others_stand_still_comes_first_and_what_is_long_is_spread_among_the_rest() -> (
+    None
+):
     long = [_item(f"long {number}", mark) for number, mark in enumerate(("e2e", "slow", "faults"))]
-    rest = [_item(f"short {number}", "postgres") for number in range(12)]
+    rest = [_item(f"short {number}", "postgres") for number in range(20)]
     alone = [_item("alone", "e2e", "alone")]
+    calm = [_item("calm 0", "e2e", "calm"), _item("calm 1", "calm")]
 
-    names = [item.name for item in in_order([*rest, *long, *alone])]
+    names = [item.name for item in in_order([*rest, *long, *alone, *calm])]
 
-    assert names[0] == "alone"
+    # Each process is given two to begin with: a calm one and what comes after it.
+    assert names[:3] == ["calm 0", "alone", "calm 1"]
+    assert all("short" in name for name in names[3:11])
     assert [name for name in names if "short" in name] == [item.name for item in rest]
-    assert [names.index(item.name) for item in long] == [1, 6, 10]
+    assert [names.index(item.name) for item in long] == [11, 16, 20]
     assert "short" in names[-1]
 
 

@@ -55,7 +55,7 @@ def settle_in(service: Service, client: Client) -> None:
     time.sleep(2)
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_an_idle_service_takes_no_lock_and_hardly_any_time(
     make_service: Callable[..., Service], make_client: Callable[..., Client]
 ) -> None:

@@ -29,7 +29,7 @@ LEAST_SHARE = 0.8
 TRIES = 3
 
 
-@pytest.mark.alone
+@pytest.mark.calm
 def test_hosts_together_share_one_pace_and_lose_nothing(make_hosts: Make) -> None:
     hosts = make_hosts(WEB_CONCURRENCY="2", **PACED)
     hosts.sandbox.fault("delay", delay_seconds=0.1, times=None)

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import click
+from gunicorn.app import wsgiapp
 
 import attendance
 from attendance.cli.context import load_settings
@@ -40,16 +41,19 @@ def serve(sandbox: bool) -> None:
 
 
 def _become_gunicorn() -> None:
-    """Turn this process into gunicorn's master: signals and the exit code are gunicorn's own."""
+    """Go on as gunicorn's master, in this process: what it needs is imported already. Signals and
+    the exit code are gunicorn's own."""
     config = next((place / _CONFIG for place in _PLACES if (place / _CONFIG).exists()), None)
     script = Path(sys.executable).with_name("gunicorn")
     if config is None or not script.exists():
         missing = _CONFIG if config is None else script
         raise click.ClickException(f"{missing} is missing: install the package again.")
-    # The code that runs here is the code that is to serve, whatever is installed beside it.
+    # For the new master of an upgrade by USR2, which is started by this command: the code that runs
+    # here is the code that is to serve, whatever is installed beside it. The script and not
+    # `-m gunicorn`: that puts gunicorn's own folder first where modules are looked for, and its
+    # `http` there before Python's.
     path = os.pathsep.join(filter(None, (str(_PLACES[0]), os.environ.get("PYTHONPATH"))))
+    os.environ["PYTHONPATH"] = path
+    sys.argv = [str(script), "-c", str(config)]
     sys.stdout.flush()
-    # The script and not `-m gunicorn`: at an upgrade by USR2 that puts gunicorn's own folder first
-    # where modules are looked for, and its `http` there before Python's.
-    command = [sys.executable, str(script), "-c", str(config)]
-    os.execve(sys.executable, command, {**os.environ, "PYTHONPATH": path})  # noqa: S606
+    wsgiapp.run()
