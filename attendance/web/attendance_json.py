@@ -36,7 +36,7 @@ def _location(row: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _correction(row: dict[str, Any]) -> dict[str, Any] | None:
-    """What became of the record; None of one that stands."""
+    """Return what became of the record; None for one that stands."""
     if row["corrected_at"] is None:
         return None
     return {
@@ -52,7 +52,7 @@ def location_of(row: dict[str, Any]) -> str:
 
 
 def refuse_the_future(occurred_at: datetime | None, call: AuthenticatedRequest) -> None:
-    """Raises Problem: 422, the time lies further ahead than a clock may be off."""
+    """Raise Problem, 422, where the time lies further ahead than a clock may be off."""
     if occurred_at is not None and occurred_at > call.now + _FUTURE_ALLOWED:
         raise invalid(
             "occurred_at", "in_the_future", "lies more than 5 minutes ahead: check the clock"

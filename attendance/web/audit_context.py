@@ -14,7 +14,7 @@ _LONGEST_USER_AGENT = 256
 
 
 def audit_context(asked: Request, made: Services, actor: audit.Actor) -> audit.Context:
-    """The context of what the request `asked` does in the name of `actor`."""
+    """Return the context of what the request `asked` does in the name of `actor`."""
     headers, trusted = asked.headers, made.settings.trusted_proxies
     return audit.Context(
         actor=actor,
@@ -26,6 +26,6 @@ def audit_context(asked: Request, made: Services, actor: audit.Actor) -> audit.C
 
 
 def _trace_id(traceparent: str | None) -> str | None:
-    """The trace that a W3C `traceparent` names."""
+    """Return the trace that a W3C `traceparent` names."""
     found = _TRACEPARENT.fullmatch(traceparent or "")
     return found[1] if found else None

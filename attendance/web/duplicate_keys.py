@@ -16,7 +16,7 @@ class _DuplicateKey(Exception):
 
 
 def duplicate_keys(body: bytes) -> list[Path]:
-    """Where `body`, an object of JSON that was validated, has a name twice."""
+    """Find where `body`, a JSON object that was validated, has a name twice."""
     text = body.decode().lstrip()
     try:
         _STRICT.raw_decode(text)
@@ -31,7 +31,7 @@ def _refuse_repeated(members: list[tuple[str, Any]]) -> None:
 
 
 def _repeated(value: Any, *path: int | str) -> Iterator[Path]:
-    """`value` has its objects as tuples of their members, so that a list is one of JSON's."""
+    """Find it in `value`, whose objects are tuples of their members: a list is one of JSON's."""
     if isinstance(value, list):
         value = tuple(enumerate(value))
     if not isinstance(value, tuple):

@@ -41,8 +41,8 @@ def audit_failed_write(action: str, problem: Problem, arguments: Mapping[str, ob
 
 
 def audit_failed_read(problem: Problem) -> None:
-    """Audit, as `api.read`, that somebody was refused the look, or that it crashed. A read that
-    was merely asked for wrongly leaves no row."""
+    """Audit, as `api.read`, that a read was refused to somebody, or crashed. One that was merely
+    asked for wrongly leaves no row."""
     if problem.status in _AUDITED_OF_READS:
         address = f"{request.method} {request.path}"[:_LONGEST_ADDRESS]
         _audit_failure("api.read", problem, address=address)

@@ -18,11 +18,11 @@ from attendance.web.services import services
 def act_once(
     call: AuthenticatedRequest, body: bytes, act: Callable[[Connection], Answer]
 ) -> Response:
-    """The answer of `act`, which is on disk with what it did; for a repeated request the first
-    answer. The dispatcher is woken.
+    """Act, and return the answer, which is on disk with what was done; for a repeated request
+    return the first answer. The dispatcher is woken.
 
     Raises:
-        Problem: 400, the key is none.
+        Problem: 400, the header has not the form of a key.
         KeyReused: it was sent with another request.
     """
     made, ticket = services(), _ticket(call, body)

@@ -15,7 +15,7 @@ from attendance.web.services import services
 
 
 def dumps(value: Any) -> str:
-    """Compact JSON; times as RFC 3339 in UTC with microseconds."""
+    """Return compact JSON, with times as RFC 3339 in UTC with microseconds."""
     return _encode(value)
 
 
@@ -27,15 +27,15 @@ def respond(value: Any, status: int = 200) -> Response:
 
 
 def page(kind: str, rows: Sequence[Mapping[str, Any]], limit: int, keys: Sequence[str]) -> Response:
-    """A page of up to `limit` of `rows`, of which the caller fetched one more to see whether there
-    is one. `keys` name the columns by which the list is ordered."""
+    """Answer with up to `limit` of `rows`, of which the caller fetched one more to see whether
+    there is a next page. `keys` name the columns by which the list is ordered."""
     shown, has_more = rows[:limit], len(rows) > limit
     cursor = _signer(kind).dumps([_plain_key(shown[-1][key]) for key in keys]) if has_more else None
     return respond({"data": shown, "next_cursor": cursor, "has_more": has_more})
 
 
 def position(kind: str, cursor: str | None) -> list[Any] | None:
-    """The values of the page's `keys` after which it goes on; None for the first page.
+    """Return the values of `keys` after which the page begins; None for the first page.
 
     Raises:
         Problem: 422, the cursor is not one that this list gave.

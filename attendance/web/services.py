@@ -24,7 +24,7 @@ _EXTENSION = "attendance"
 
 @dataclass(slots=True)
 class Services:
-    """`wake` is set after each commit that wrote a message; `clock` gives UTC."""
+    """What handlers share. `wake` is set after a commit that wrote a message; `clock` gives UTC."""
 
     settings: Settings
     database: Database
@@ -44,7 +44,7 @@ class Services:
         )
 
     def signing_key(self) -> str:
-        """SECRET_KEY, or the key that the database keeps: made once, by whoever needs it first."""
+        """Return SECRET_KEY, or the key that the database keeps, made by whoever needs it first."""
         if self._signing_key is None:
             self._signing_key = self.settings.secret_key or self._kept_key()
         return self._signing_key.reveal()

@@ -66,7 +66,8 @@ def one(attendance_id: int) -> Response:
 
 
 def _answer(recorded: Recorded, shown: str) -> Answer:
-    """`shown` is the new record as JSON, made before the writer's turn: it lacks the id."""
+    """Build the answer. `shown` is the new record as JSON, made before the writer's turn: it lacks
+    the id."""
     row = recorded.attendance
     record = with_id(row["id"], shown) if recorded.created else row_json(as_json(row))
     said = texts.sentence(row["person_name"] or row["person_id"], row["event"])

@@ -31,7 +31,7 @@ def list_() -> Response:
 @blueprint.get("/audit/export")
 @audited_write("audit.exported", "auditor", "admin")
 def export_(call: AuthenticatedRequest) -> Response:
-    """The rows that match, as a stream; it is an act of its own in the trail."""
+    """Stream the rows that match; the export is an act of its own in the trail."""
     asked = query(AuditExportQuery)
     chosen = listing.Filter(**asked.model_dump(exclude={"form", "raw"}))
     wanted = export.Export(chosen, asked.form, asked.raw)

@@ -21,7 +21,7 @@ blueprint = Blueprint("corrections", __name__)
 @blueprint.post("/attendance/<id:attendance_id>/void")
 @audited_write("attendance.voided", "frontend", "admin")
 def void_(call: AuthenticatedRequest, attendance_id: int) -> Response:
-    """An admin any record, a frontend what it has just reported itself."""
+    """Void a record: an admin any, a frontend what it has just reported itself."""
     body = raw_body()
     order = _order(call, attendance_id, parsed(VoidIn, body).reason)
     only_own = call.key.role == "frontend"
@@ -31,7 +31,7 @@ def void_(call: AuthenticatedRequest, attendance_id: int) -> Response:
 @blueprint.post("/attendance/<id:attendance_id>/amend")
 @audited_write("attendance.amended", "admin")
 def amend_(call: AuthenticatedRequest, attendance_id: int) -> Response:
-    """A new record stands in the place of this one."""
+    """Put a new record in the place of this one."""
     body = raw_body()
     asked = parsed(AmendIn, body)
     refuse_the_future(asked.occurred_at, call)

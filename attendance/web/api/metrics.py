@@ -88,7 +88,7 @@ class _Gauges(Collector):
 
 
 def _gauge(name: str, help_text: str, value: float | None) -> GaugeMetricFamily:
-    """Without a sample where there is no value."""
+    """Make a gauge, without a sample where there is no value."""
     family = GaugeMetricFamily(name, help_text)
     if value is not None:
         family.add_metric([], value)

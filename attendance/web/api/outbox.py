@@ -1,4 +1,4 @@
-"""`/outbox`: what waits, what failed, and an admin's hand on it."""
+"""`/outbox`: what waits, what failed, and what an admin does about it."""
 
 from collections.abc import Callable
 from functools import partial

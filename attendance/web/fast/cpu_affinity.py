@@ -14,16 +14,16 @@ logger = logging.getLogger(__name__)
 
 
 def assign(server: Any, worker: Any) -> None:
-    """gunicorn's `pre_fork`, in the master, where workers come one after the other: choose the CPU
-    that the fewest of them have. The one that replaces a worker gets what that one had."""
+    """Choose the CPU that the fewest workers have: in gunicorn's `pre_fork`, in the master, where
+    workers come one after the other. One that replaces another gets what that one had."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set()
     taken = [getattr(other, "cpu", None) for other in server.WORKERS.values()]
     worker.cpu = least_taken(allowed, taken) if len(allowed) == worker.cfg.workers else None
 
 
 def keep(worker: Any) -> None:
-    """gunicorn's `post_fork`, in the worker, before it has threads. A sandbox may refuse it, or the
-    CPU be gone: gunicorn would take an error here for a service that cannot start."""
+    """Keep this worker on its CPU: in gunicorn's `post_fork`, before it has threads. A sandbox may
+    refuse that, or the CPU be gone: gunicorn would take an error for a failed start."""
     if worker.cpu is None:
         return
     try:
@@ -33,6 +33,6 @@ def keep(worker: Any) -> None:
 
 
 def least_taken(allowed: Collection[int], taken: Collection[int | None]) -> int:
-    """The first of the CPUs that are taken least often."""
+    """Return the first of the CPUs that are taken least often."""
     counts = list(taken)
     return min(sorted(allowed), key=counts.count)

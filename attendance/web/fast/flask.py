@@ -1,5 +1,5 @@
-"""Flask without what it does at each request for services that need it. The API does not: it has no
-asynchronous handlers, no sessions, no names of hosts, and no hooks of blueprints.
+"""Flask without the work at each request that the API has no use for: asynchronous handlers,
+sessions, host names, and the hooks of blueprints.
 
 Pages keep all of that but the asynchronous handlers.
 """
@@ -24,7 +24,7 @@ class _ApiRequest(Request):
 
 
 class ApiFlask(Flask):
-    """The API's addresses are the same under whatever name the host is called by."""
+    """A Flask whose addresses are the same under whatever name the host is called by."""
 
     def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
         return func

@@ -7,8 +7,8 @@ from werkzeug.datastructures import Headers
 
 
 class JsonResponse(Response):
-    """Its headers are whole when it is made: the length is known, and our addresses are ASCII.
-    Werkzeug, which finds this out anew for each answer, need not."""
+    """A response whose headers are complete when it is made: the length is known, and our
+    addresses are ASCII, so that Werkzeug need not find that out anew for each answer."""
 
     default_mimetype = "application/json"
 

@@ -13,7 +13,7 @@ from attendance.web.pagination import dumps
 
 
 def success(message: str, record: str, notifications: Sequence[Notification], **more: str) -> str:
-    """The body of an answer. `record`, and the values of `more`, are JSON already."""
+    """Build the body of an answer. `record`, and the values of `more`, are JSON already."""
     told = [
         row_json({"id": one.id, "chat_id": one.chat_id, "status": one.status})
         for one in notifications
@@ -29,5 +29,5 @@ def success(message: str, record: str, notifications: Sequence[Notification], **
 
 
 def with_id(number: int, record: str) -> str:
-    """`record`, which is a JSON object with other members, with its id as the first of them."""
+    """Put the id in front of the other members of `record`, a JSON object that has some."""
     return f'{{"id":{number},{record[1:]}'

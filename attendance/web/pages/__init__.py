@@ -24,7 +24,7 @@ _ERROR = """<!doctype html>
 
 @blueprint.errorhandler(Exception)
 def show(error: Exception) -> Response:
-    """Tell a person what the API would tell a program: the same problem, in HTML."""
+    """Show a person what the API would tell a program: the same problem, in HTML."""
     problem = logged_problem_of(error)
     text = _ERROR.format(title=escape(problem.title), detail=escape(problem.detail))
     response = Response(text, problem.status)
@@ -33,6 +33,6 @@ def show(error: Exception) -> Response:
 
 
 def install(app: Flask) -> None:
-    """To be called after the API is installed: its addresses must be known."""
+    """Add the pages to the app, after the API: its addresses must be known."""
     app.register_blueprint(blueprint)
     app.session_interface = PageSessions(app, blueprint.name)
