@@ -22,7 +22,7 @@ MARKS = (
 )
 _TESTS = Path(__file__).parent
 _FOLDERS = ("e2e", "faults", "benchmarks")
-_SERVERS = {"postgres", "durable_postgres"}
+_SERVERS = {"postgres", "durable_postgres", "restarted_postgres"}
 _LONG = (*_FOLDERS, "slow")
 _ENDS_OF_THE_LONG = 0.8
 _SHORT_AT_FIRST = 8

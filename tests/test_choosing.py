@@ -6,7 +6,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from choosing import MARKS, in_order, marks_of, processes, spread
+from choosing import _SERVERS, MARKS, in_order, marks_of, processes, spread
 
 TESTS = Path(__file__).parent
 NAMES = [line.partition(":")[0] for line in MARKS]
@@ -89,11 +89,7 @@ def test_what_runs_on_postgresql_is_marked(
 
 
 def test_what_asks_for_a_server_of_its_own_is_marked(items: list[pytest.Item]) -> None:
-    asks = [
-        item
-        for item in items
-        if {"postgres", "durable_postgres"} & set(getattr(item, "fixturenames", ()))
-    ]
+    asks = [item for item in items if _SERVERS & set(getattr(item, "fixturenames", ()))]
     assert all(item.get_closest_marker("postgres") for item in asks)
 
 
