@@ -11,6 +11,7 @@ from attendance.config.logs import logging_config
 from attendance.db import assert_no_connections
 from attendance.notifications.texts import Notices
 from attendance.web.fast import cpu_affinity
+from attendance.web.worker_stop import end_process
 from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
 
 try:
@@ -54,6 +55,7 @@ def pre_fork(server, worker):
 
 
 def post_fork(server, worker):
+    worker.masters_signals = server.SIG_QUEUE
     cpu_affinity.keep(worker)
 
 
@@ -63,3 +65,4 @@ def post_worker_init(worker):
 
 def worker_exit(server, worker):
     stop_in_worker(worker)
+    end_process(worker)

@@ -1,7 +1,12 @@
 #!/usr/bin/env python3
 """The service's command line: `python manage.py --help`."""
 
+import signal
 import sys
+
+if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    # Ctrl-C while modules are loaded is no error to show: the process ends, as by SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 try:
     from attendance.cli import main

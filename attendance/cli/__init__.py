@@ -7,7 +7,18 @@ docstring is its help. Exit 0: done. 1: refused, or something wrong was found. 2
 
 import click
 
-from attendance.cli import audit, chats, db, dispatch, doctor, keys, outbox, sandbox, serve
+from attendance.cli import (
+    audit,
+    chats,
+    db,
+    dispatch,
+    doctor,
+    interrupts,
+    keys,
+    outbox,
+    sandbox,
+    serve,
+)
 from attendance.cli.errors import Errors
 from attendance.cli.serve import demo
 from attendance.config.version import version
@@ -21,6 +32,7 @@ def main() -> None:
     Settings come from the environment: DATABASE_URL, TELEGRAM_BOT_TOKEN, TELEGRAM_CHAT_ID and
     those in docs/settings.md. `COMMAND --help` shows each command's examples.
     """
+    interrupts.raise_again()
 
 
 for command in (

@@ -4,25 +4,37 @@ import json
 import logging
 import socket
 import struct
+import sys
 import time
 import uuid
 from typing import Any
 
 from gunicorn import util
-from gunicorn.workers.gthread import ThreadWorker
 
 from attendance.web.problems import MEDIA_TYPE, Problem
+from attendance.web.worker_stop import OrderlyStop
 
 READ_SECONDS = 20
 """How long a request may send nothing, headers and body alike."""
 
+_NO_PRELOAD = (
+    "Error: --preload (preload_app) is refused: a database connection that lives through a fork "
+    "loses commits. Take it out of the command line, or out of GUNICORN_CMD_ARGS."
+)
 _YIELD_SECONDS = 0.001
 _READ_TIMEOUT = struct.pack("ll", READ_SECONDS, 0)
 
 
-class JsonWorker(ThreadWorker):  # type: ignore[misc]  # gunicorn has no types
+class JsonWorker(OrderlyStop):
     """gthread, with problem details in place of gunicorn's HTML error pages, and with clients that
     stall in the middle of a request cut off: each would keep a thread for ever."""
+
+    @classmethod
+    def check_config(cls, cfg: Any, log: Any) -> None:
+        """Refuse --preload, in the master and before any fork."""
+        super().check_config(cfg, log)
+        if cfg.preload_app:
+            sys.exit(_NO_PRELOAD)
 
     def init_process(self) -> None:
         self.log.error_log.addFilter(_is_no_stalled_client)

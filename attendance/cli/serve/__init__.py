@@ -8,6 +8,7 @@ import click
 from gunicorn.app import wsgiapp
 
 import attendance
+from attendance.cli import interrupts
 from attendance.cli.context import load_settings
 from attendance.cli.db.upgrade import upgraded
 from attendance.cli.options import examples
@@ -31,6 +32,7 @@ def serve(sandbox: bool) -> None:
     Stops on SIGTERM, after what is under way. With --sandbox it also starts a stand-in for
     Telegram, and prints a key, the pages' addresses and a request to paste.
     """
+    interrupts.end_at_once()  # until gunicorn listens: what is half done, the database undoes
     settings = load_settings()
     Notices(settings.notice_template)
     refuse_unusable(settings.bind)

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -42,7 +41,9 @@ def start(database_url: str, bind: str) -> dict[str, str]:
     _refuse_other_messages(database_url)
     service, port = _free_address(bind), _free_port()
     command = [sys.executable, "-m", "attendance.cli", "tryout", str(port), service]
-    child = subprocess.Popen(command, stdin=subprocess.PIPE)
+    # In a session of its own, for Ctrl-C reaches the whole group: the service delivers its last
+    # messages to this child first.
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     assert child.stdin is not None  # noqa: S101 - a pipe was asked for
     child.stdin.write(_welcome(service, port, _fresh_key(database_url)).encode() + b"\0")
     child.stdin.flush()
@@ -63,8 +64,6 @@ def service_url(bind: str) -> str:
 def tryout(port: int, service: str) -> None:
     """Serve the sandbox until standard input ends, and print that once the service answers."""
     orders = sys.stdin.buffer
-    # Ctrl-C reaches the whole group: the service is to deliver its last messages first.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with listening(port):
         welcome = b""
         while not welcome.endswith(b"\0"):

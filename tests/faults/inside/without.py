@@ -21,6 +21,7 @@ from attendance.db.sqlite import backup, writer
 from attendance.outbox import settlement
 from attendance.outbox.transport import Outcome, Retry, Uncertain
 from attendance.records import idempotency, recording
+from attendance.web.gunicorn import JsonWorker
 
 _FORGETFUL_SECONDS = 0.3
 
@@ -132,6 +133,7 @@ def fork_guards() -> None:
     """Preload as many do: what the master has open is inherited, and the children dispose of it
     as SQLAlchemy's manual has it, while the master closes its own a little later."""
     db.assert_no_connections = lambda: None
+    JsonWorker.check_config = lambda *_: None  # type: ignore[method-assign]
     made: list[SqliteDatabase] = []
     make = SqliteDatabase.__init__
 
