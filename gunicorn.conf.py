@@ -11,7 +11,7 @@ from attendance.config.logs import logging_config
 from attendance.db import assert_no_connections
 from attendance.notifications.texts import Notices
 from attendance.web.fast import cpu_affinity
-from attendance.web.worker_stop import end_process
+from attendance.web.server.stop import end_process
 from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
 
 try:
@@ -23,7 +23,7 @@ except ConfigError as error:
 wsgi_app = "attendance.app:create_app()"
 bind = _settings.bind
 workers = _settings.web_concurrency
-worker_class = "attendance.web.gunicorn.JsonWorker"
+worker_class = "attendance.web.server.worker.JsonWorker"
 logger_class = "attendance.web.fast.quiet_logger.QuietLogger"
 threads = THREADS
 # Longer than whoever keeps connections to us: proxies and balancers do for a minute. Where both

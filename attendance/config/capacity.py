@@ -7,6 +7,10 @@ CONNECTIONS = READERS + DISPATCHING + SPARE
 THREADS = 8
 """Threads that serve HTTP, in each gunicorn worker."""
 
+STREAMS = THREADS // 4
+"""Of these, threads that may be busy with an answer that is made while it is sent: a client that
+takes an export slowly has its thread for as long as that lasts, and others want to post."""
+
 SENDERS = 16
 """Threads that carry messages out. At 300 ms a request, 30 a second take nine of them; the others
 are for when Telegram is slow."""

@@ -6,10 +6,11 @@ of its own. A crash is announced to the default chat as well.
 
 import logging
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing
 from datetime import datetime, timedelta
 
-from flask import g, request, stream_with_context
+from flask import Response, g, request, stream_with_context
 from flask.globals import request_ctx
 from sqlalchemy import Connection
 
@@ -30,6 +31,13 @@ _ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
 _CRASH = "crash"
 _AUDITED_OF_READS = {401, 403, 500}
 _BROKEN_OFF = Problem(500, "broken_off", "The answer broke off before its end.")
+_NOT_TAKEN = Problem(499, "not_taken", "The client did not take the answer to its end.")
+_TOO_MANY_STREAMS = Problem(
+    503,
+    "busy",
+    "As many exports are under way as may be at the same time: try again.",
+    headers={"Retry-After": "10"},
+)
 _TARGETS = {"attendance_id": "attendance", "message_id": "outbox"}
 """What a request is about, by the name that its route gives to the id in the path."""
 
@@ -48,20 +56,42 @@ def audit_failed_read(problem: Problem) -> None:
         _audit_failure("api.read", problem, address=address)
 
 
-def streamed(action: str, parts: Iterator[str]) -> Iterator[str]:
-    """Pass on the parts of an answer, which are made while it is under way.
+def stream(action: str, begin: Callable[[], Iterator[str]], **headers: str) -> Response:
+    """Answer with what `begin` gives, which is made while it is under way.
 
-    If they break off, no status can tell the client any more: audit it as a crash of `action`.
+    If it breaks off, no status can tell the client any more: audit it as a crash of `action`, or as
+    refused where it was the client that took no more.
+
+    Raises:
+        Problem: 503, as many streams as may be are under way. Nothing was begun.
     """
+    slots = services().streams
+    if not slots.acquire(blocking=False):
+        raise _TOO_MANY_STREAMS
+    with ExitStack() as slot:
+        slot.callback(slots.release)
+        parts = stream_with_context(_watched(action, begin()))
+        # Given back once, at the end or where the server gives up before the first part.
+        taken = slot.pop_all()
+    response = Response(_until_its_end(parts, taken), headers=headers)
+    response.call_on_close(taken.close)
+    return response
 
-    def read() -> Iterator[str]:
-        try:
-            yield from parts
-        except Exception:
-            _audit_failure(action, _BROKEN_OFF)
-            raise
 
-    return stream_with_context(read())
+def _until_its_end(parts: Iterator[str], taken: ExitStack) -> Iterator[str]:
+    with taken, closing(parts):  # type: ignore[type-var]  # a generator, which can be closed
+        yield from parts
+
+
+def _watched(action: str, parts: Iterator[str]) -> Iterator[str]:
+    try:
+        yield from parts
+    except GeneratorExit:
+        _audit_failure(action, _NOT_TAKEN)
+        raise
+    except Exception:
+        _audit_failure(action, _BROKEN_OFF)
+        raise
 
 
 def _audit_failure(

@@ -125,7 +125,7 @@ _TABLE: dict[type[Exception], Problem] = {
         "The database is busy and nothing was stored: try again.",
         headers={"Retry-After": "1"},
     ),
-    # The socket's own read timeout: see web/gunicorn.py.
+    # The socket's own read timeout: see web/server/worker.py.
     BlockingIOError: Problem(
         408,
         "request_timeout",

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, select
 from attendance.api_keys import Uses
 from attendance.audit.throttle import Throttle
 from attendance.config import Settings
+from attendance.config.capacity import STREAMS
 from attendance.config.secrets import Secret
 from attendance.db import Database, insert_or_ignore
 from attendance.models import ServiceSecret
@@ -32,6 +33,9 @@ class Services:
     wake: threading.Event = field(default_factory=threading.Event)
     throttle: Throttle = field(default_factory=Throttle)
     uses: Uses = field(default_factory=Uses)
+    streams: threading.BoundedSemaphore = field(
+        default_factory=lambda: threading.BoundedSemaphore(STREAMS)
+    )
     rules: Rules = field(init=False)
     _signing_key: Secret | None = None
 

@@ -9,6 +9,7 @@ import pytest
 from calling import ADA, Api, assert_problem
 
 from attendance.audit import listing
+from attendance.config.capacity import STREAMS
 from attendance.db import SqliteDatabase
 
 pytestmark = pytest.mark.both_databases
@@ -153,11 +154,35 @@ def test_a_stream_that_breaks_off_is_a_crash_in_the_trail(
     assert json.loads(broken["after_json"])["code"] == "broken_off"
 
 
-def test_a_client_that_goes_away_is_no_crash(api: Api) -> None:
+def test_a_client_that_goes_away_is_no_crash_and_the_trail_says_that_it_did(api: Api) -> None:
     answer = api.get("/audit/export?format=jsonl")
     answer.close()
 
-    assert [entry["outcome"] for entry in api.audited()] == ["success"]
+    begun, gone = api.audited()
+    assert [begun["outcome"], gone["outcome"]] == ["success", "refused"]
+    assert json.loads(gone["after_json"])["code"] == "not_taken"
+
+
+def test_as_many_exports_as_may_be_are_under_way_and_the_next_is_refused_unbegun(api: Api) -> None:
+    under_way = [api.get("/audit/export?format=jsonl") for _ in range(STREAMS)]
+    refused = api.get("/audit/export?format=jsonl")
+
+    assert_problem(refused, 503, "busy")
+    assert int(refused.headers["Retry-After"]) > 0
+    assert [entry["outcome"] for entry in api.audited()] == [*["success"] * STREAMS, "refused"]
+    for answer in reversed(under_way):  # as Flask wants it of one thread
+        answer.close()
+    assert [line["id"] for line in lines(api)]  # there is room again
+
+
+def test_an_export_that_cannot_begin_leaves_its_room_to_others(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr("attendance.audit.export.begin", None)
+        for _ in range(STREAMS + 1):
+            assert api.get("/audit/export").status_code == 500
+    assert api.get("/audit/export").status_code == 200
 
 
 def test_a_frontend_gets_none(api: Api) -> None:

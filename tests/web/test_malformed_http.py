@@ -13,7 +13,7 @@ from gunicorn.glogging import Logger
 from gunicorn.http import errors
 from gunicorn.http.errors import ParseException
 
-from attendance.web.gunicorn import JsonWorker
+from attendance.web.server.worker import JsonWorker
 
 SECRET = "4711-of-the-client"
 

@@ -16,7 +16,7 @@ from gunicorn.config import Config
 from gunicorn.workers.base import Worker
 from gunicorn.workers.gthread import ThreadWorker
 
-from attendance.web.worker_stop import HURRIED_SECONDS, OrderlyStop, _OutOfTime, end_process
+from attendance.web.server.stop import HURRIED_SECONDS, OrderlyStop, _OutOfTime, end_process
 
 SOON = 10.0
 

@@ -7,7 +7,7 @@ from attendance import api_keys
 from attendance.audit import export, listing
 from attendance.web.auth import AuthenticatedRequest, audited_write, reader
 from attendance.web.body import query
-from attendance.web.failure_audit import streamed
+from attendance.web.failure_audit import stream
 from attendance.web.pagination import page, position
 from attendance.web.schemas import AuditExportQuery, AuditQuery
 from attendance.web.services import services
@@ -41,9 +41,11 @@ def export_(call: AuthenticatedRequest) -> Response:
         api_keys.note_use(connection, call.now, call.key)
         return export.begin(connection, call.now, call.context, wanted)
 
-    last_id = database.write(begin)
-    return Response(
-        streamed("audit.exported", export.stream(database, wanted, last_id)),
-        mimetype=export.MEDIA_TYPES[asked.form],
-        headers={"Content-Disposition": f"attachment; filename=audit.{asked.form}"},
+    return stream(
+        "audit.exported",
+        lambda: export.stream(database, wanted, database.write(begin)),
+        **{
+            "Content-Type": f"{export.MEDIA_TYPES[asked.form]}; charset=utf-8",
+            "Content-Disposition": f"attachment; filename=audit.{asked.form}",
+        },
     )

@@ -21,7 +21,7 @@ from attendance.db.sqlite import backup, writer
 from attendance.outbox import settlement
 from attendance.outbox.transport import Outcome, Retry, Uncertain
 from attendance.records import idempotency, recording
-from attendance.web.gunicorn import JsonWorker
+from attendance.web.server.worker import JsonWorker
 
 _FORGETFUL_SECONDS = 0.3
 

@@ -1,33 +1,28 @@
-"""The gunicorn worker that answers in JSON what never reaches Flask: malformed HTTP."""
+"""The worker class that gunicorn is given; it answers in JSON what never reaches Flask."""
 
 import json
 import logging
 import socket
-import struct
 import sys
-import time
 import uuid
 from typing import Any
 
 from gunicorn import util
 
 from attendance.web.problems import MEDIA_TYPE, Problem
-from attendance.web.worker_stop import OrderlyStop
-
-READ_SECONDS = 20
-"""How long a request may send nothing, headers and body alike."""
+from attendance.web.server.waiting import WaitingWorker
 
 _NO_PRELOAD = (
     "Error: --preload (preload_app) is refused: a database connection that lives through a fork "
     "loses commits. Take it out of the command line, or out of GUNICORN_CMD_ARGS."
 )
-_YIELD_SECONDS = 0.001
-_READ_TIMEOUT = struct.pack("ll", READ_SECONDS, 0)
+_REFUSED = ("malformed_request", "The request was not understood: {reason}.")
+_FAILED = ("internal_error", "The server failed.")
+_SAID = {408: ("request_timeout", "The request did not arrive in time.")}
 
 
-class JsonWorker(OrderlyStop):
-    """gthread, with problem details in place of gunicorn's HTML error pages, and with clients that
-    stall in the middle of a request cut off: each would keep a thread for ever."""
+class JsonWorker(WaitingWorker):
+    """gthread, with problem details in place of gunicorn's HTML error pages."""
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -40,32 +35,15 @@ class JsonWorker(OrderlyStop):
         self.log.error_log.addFilter(_is_no_stalled_client)
         super().init_process()
 
-    def accept(self, listener: Any) -> None:
-        """A worker with as many connections as threads, idle ones among them, lets its siblings
-        take a new one first: who wakes first would else take all, and the others stand idle."""
-        if self.cfg.workers > 1 and self.nr_conns >= self.cfg.threads:
-            time.sleep(_YIELD_SECONDS)
-        super().accept(listener)
-
-    def _cap_keepalive(self, deadline: float) -> None:
-        """At the stop: also for a connection that has sent nothing yet, which gunicorn would wait
-        for as long as for a request."""
-        super()._cap_keepalive(deadline)
-        for conn in self.pending_conns:
-            conn.timeout = min(conn.timeout, deadline)
-
-    def enqueue_req(self, conn: Any) -> None:
-        if conn.parser is None:  # its first request
-            conn.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _READ_TIMEOUT)
-        super().enqueue_req(conn)
-
     def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
         recorder = _Recorder()
         # gunicorn decides on status and reason and logs; only what it writes is replaced.
         super().handle_error(req, recorder, addr, exc)
-        status, reason = recorder.status_line()
+        self.refuse(client, *recorder.status_line())
+
+    def refuse(self, sock: socket.socket, status: int, reason: str) -> None:
         try:
-            util.write_nonblock(client, _response(status, reason))
+            util.write_nonblock(sock, _response(status, reason))
         except OSError:
             self.log.debug("Failed to send error message.")
 
@@ -97,8 +75,8 @@ class _Recorder:
 
 def _response(status: int, reason: str) -> bytes:
     request_id = uuid.uuid4().hex
-    code = "malformed_request" if status < 500 else "internal_error"
-    detail = f"The request was not understood: {reason}." if status < 500 else "The server failed."
+    code, detail = _SAID.get(status, _REFUSED if status < 500 else _FAILED)
+    detail = detail.format(reason=reason)
     body = json.dumps(Problem(status, code, detail).as_dict(request_id)).encode()
     head = (
         f"HTTP/1.1 {status} {reason}\r\nConnection: close\r\nContent-Type: {MEDIA_TYPE}\r\n"
