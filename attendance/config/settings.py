@@ -11,7 +11,7 @@ from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attendance.config.environment import ConfigError, Environment
@@ -147,7 +147,9 @@ def _database_url(text: str) -> str:
         )
     # Known as a secret from now on. A malformed URL is refused when the database is opened.
     with suppress(ValueError):
-        Secret(unquote(urlsplit(text).password or ""))
+        parts = urlsplit(text)
+        for password in (unquote(parts.password or ""), *parse_qs(parts.query).get("password", ())):
+            Secret(password)
     return text
 
 
