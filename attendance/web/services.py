@@ -18,6 +18,7 @@ from attendance.db import Database, insert_or_ignore
 from attendance.models import ServiceSecret
 from attendance.notifications.texts import Notices
 from attendance.records.recording import Rules
+from attendance.web.key_limit import KeyLimit
 
 _EXTENSION = "attendance"
 
@@ -33,6 +34,7 @@ class Services:
     throttle: Throttle = field(default_factory=Throttle)
     uses: Uses = field(default_factory=Uses)
     rules: Rules = field(init=False)
+    key_limit: KeyLimit = field(init=False)
     _signing_key: Secret | None = None
 
     def __post_init__(self) -> None:
@@ -42,6 +44,7 @@ class Services:
             timezone=self.settings.timezone,
             notices=Notices(self.settings.notice_template),
         )
+        self.key_limit = KeyLimit(self.settings.rate_limit_key)
 
     def signing_key(self) -> str:
         """SECRET_KEY, or the key that the database keeps: made once, by whoever needs it first."""
