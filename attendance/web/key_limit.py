@@ -70,6 +70,7 @@ class KeyLimit:
 
     def __init__(self, rate: RateSetting | None) -> None:
         self._rate, self._seat = rate, 0
+        self._window = (0.0, 0.0, 0)
         self._counts = None if rate is None else Counts()
         self._policy = "" if rate is None else f'"key";q={rate.count};w={math.ceil(rate.seconds)}'
 
@@ -81,11 +82,18 @@ class KeyLimit:
         """Count a request of this key; None where there is no limit."""
         if self._rate is None or self._counts is None:
             return None
-        at, seconds = now.timestamp(), self._rate.seconds
-        window = int(at // seconds)
+        at = now.timestamp()
+        begin, end, window = self._window
+        if not begin <= at < end:
+            begin, end, window = self._window = _window_around(at, self._rate.seconds)
         used = self._counts.add(key_id, self._seat, window)
-        until_the_next = math.ceil((window + 1) * seconds - at)
-        return Allowance(self._policy, self._rate.count - used, max(1, until_the_next))
+        return Allowance(self._policy, self._rate.count - used, max(1, math.ceil(end - at)))
+
+
+def _window_around(at: float, seconds: float) -> tuple[float, float, int]:
+    """Return when the window begins and ends, and its number."""
+    number = int(at // seconds)
+    return number * seconds, (number + 1) * seconds, number
 
 
 def too_many(allowance: Allowance) -> Problem:
