@@ -11,6 +11,7 @@ from attendance.config.logs import logging_config
 from attendance.db import assert_no_connections
 from attendance.notifications.texts import Notices
 from attendance.web.fast import cpu_affinity
+from attendance.web.key_limit import Counts
 from attendance.web.server.stop import end_process
 from attendance.worker import UNCONFIGURED, start_in_worker, stop_in_worker
 
@@ -42,6 +43,9 @@ control_socket_disable = True
 logconfig_dict = logging_config(_settings.log_format)
 proc_name = "attendance"
 
+# Made before the fork: all workers count the requests of a key in the same memory.
+_counts = Counts()
+
 
 def on_starting(server):
     typos.warn(os.environ)
@@ -60,6 +64,7 @@ def post_fork(server, worker):
 
 
 def post_worker_init(worker):
+    worker.wsgi.extensions["attendance"].key_limit.share(_counts, worker.age)
     start_in_worker(worker)
 
 

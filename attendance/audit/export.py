@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 from attendance.audit import listing
 from attendance.audit.canonical import plain
 from attendance.audit.trail import AuditEntry, Context, append
+from attendance.config.terminal import escaped
 from attendance.db import Database, json_form
 
 Form = Literal["csv", "jsonl"]
@@ -62,7 +63,8 @@ def stream(database: Database, export: Export, last_id: int) -> Iterator[str]:
 
 def _lines(rows: Sequence[Mapping[str, Any]]) -> str:
     return "".join(
-        json.dumps(row, ensure_ascii=False, default=json_form) + "\n" for row in map(dict, rows)
+        escaped(json.dumps(row, ensure_ascii=False, default=json_form)) + "\n"
+        for row in map(dict, rows)
     )
 
 

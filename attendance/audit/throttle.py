@@ -1,8 +1,9 @@
-"""Keep whoever repeats a refused or a crashing act from filling the disk with its rows.
+"""Keep whoever repeats a refused, a crashing or a known act from filling the disk with its rows.
 
-In each minute the first few refusals of a kind are rows of their own; the others of that minute are
-counted, and are one row for each kind when it is over. The counts are this process's own. Crashes
-are counted apart, so that no flood of refusals takes the rows of the first of them.
+In each minute the first few of a kind are rows of their own; the others of that minute are counted,
+and are one row for each kind when it is over. The counts are this process's own. Refusals, crashes
+and repeats of what is known are counted apart, so that no flood of one of them takes the rows of
+the first of another.
 """
 
 import threading
@@ -17,7 +18,10 @@ from attendance.audit.trail import ANONYMOUS, Actor, Context, append
 from attendance.db import Database
 
 CRASHED = 500
-"""The status of what went wrong on our side; any other status is that of a refusal."""
+"""The status of what went wrong on our side."""
+
+REPEATED = 200
+"""The status of what was known before, whose code is its outcome. Any other is a refusal's."""
 
 WINDOW = timedelta(minutes=1)
 _ROWS_A_KIND = 10
@@ -27,7 +31,7 @@ _KINDS_A_WINDOW = 50
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What makes two refusals the same: the act, the answer, who and from where."""
+    """What makes two of them the same: the act, the answer, who and from where."""
 
     action: str
     status: int
@@ -37,6 +41,8 @@ class Kind:
 
     @property
     def outcome(self) -> str:
+        if self.status == REPEATED:
+            return self.code
         return "crashed" if self.status == CRASHED else "refused"
 
     def of_anybody(self) -> "Kind":
@@ -46,12 +52,21 @@ class Kind:
 
 @dataclass(slots=True)
 class Repeated:
-    """Refusals without a row of their own, and the times of the first and last of them."""
+    """What has no row of its own, and the times of the first and last of it."""
 
     kind: Kind
     first: datetime
     last: datetime
     count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """One more of a kind, and whether it has a row of its own: to be counted once that is on disk,
+    by `Throttle.note`."""
+
+    kind: Kind
+    has_row: bool
 
 
 class Throttle:
@@ -62,21 +77,27 @@ class Throttle:
         self._since: datetime | None = None
         self._seen: Counter[Kind] = Counter()
         self._repeated: dict[Kind, Repeated] = {}
-        # Of refusals and of crashes, by their outcome.
+        # By their outcome: of refusals, of crashes, of repeats.
         self._kinds: Counter[str] = Counter()
         self._rows: Counter[str] = Counter()
 
     def admit(self, now: datetime, kind: Kind) -> bool:
         """Tell whether this refusal is to have a row of its own; if not, it is counted."""
         with self._lock:
-            self._since = self._since or now
-            kind = self._kind_or_anybody(kind)
-            self._seen[kind] += 1
-            if self._seen[kind] <= _ROWS_A_KIND and self._rows[kind.outcome] < _ROWS_A_WINDOW:
-                self._rows[kind.outcome] += 1
-                return True
-            self._count(now, kind)
-            return False
+            has_row = self._has_room(kind)
+            self._note(now, kind, has_row=has_row)
+            return has_row
+
+    def has_room(self, kind: Kind) -> bool:
+        """Tell the same, and count nothing: for a transaction, which may run again or come to
+        nothing. Several at once may be told yes where one more would be the last."""
+        with self._lock:
+            return self._has_room(kind)
+
+    def note(self, now: datetime, repeat: Repeat) -> None:
+        """Count what `has_room` was asked for."""
+        with self._lock:
+            self._note(now, repeat.kind, has_row=repeat.has_row)
 
     def count(self, now: datetime, kind: Kind) -> None:
         """Count one that could not have a row of its own."""
@@ -84,17 +105,29 @@ class Throttle:
             self._since = self._since or now
             self._count(now, self._kind_or_anybody(kind))
 
+    def _has_room(self, kind: Kind) -> bool:
+        kind = self._kind_or_anybody(kind)
+        return self._seen[kind] < _ROWS_A_KIND and self._rows[kind.outcome] < _ROWS_A_WINDOW
+
+    def _note(self, now: datetime, kind: Kind, *, has_row: bool) -> None:
+        self._since = self._since or now
+        kind = self._kind_or_anybody(kind)
+        if kind not in self._seen:
+            self._kinds[kind.outcome] += 1
+        self._seen[kind] += 1
+        if has_row:
+            self._rows[kind.outcome] += 1
+        else:
+            self._count(now, kind)
+
     def _count(self, now: datetime, kind: Kind) -> None:
         repeated = self._repeated.setdefault(kind, Repeated(kind, now, now))
         repeated.count, repeated.last = repeated.count + 1, now
 
     def _kind_or_anybody(self, kind: Kind) -> Kind:
-        if kind in self._seen:
+        if kind in self._seen or self._kinds[kind.outcome] < _KINDS_A_WINDOW:
             return kind
-        if self._kinds[kind.outcome] >= _KINDS_A_WINDOW:
-            return kind.of_anybody()
-        self._kinds[kind.outcome] += 1
-        return kind
+        return kind.of_anybody()
 
     def take_over(self, now: datetime, *, all_of_them: bool = False) -> Sequence[Repeated]:
         """Hand over what was counted in a minute that is over (or until now), for the caller to

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Index, String, Text, insert
 from sqlalchemy.orm import Mapped, mapped_column
 
-from attendance.config.secrets import redact
+from attendance.config.secrets import redact_json, without_passwords
 from attendance.db import Base, Prepared, UtcTime
 from attendance.db.fast.row_json import row_json
 
@@ -143,7 +143,7 @@ def entry(
             "actor_name": context.actor.name,
             "action": action,
             "outcome": outcome,
-            "reason": None if reason is None else redact(reason),
+            "reason": None if reason is None else without_passwords(reason),
             "target_type": target_type,
             "target_id": None,
             "request_id": context.request_id,
@@ -162,4 +162,4 @@ _HOST = socket.gethostname()
 
 
 def _json(value: Mapping[str, Any] | None) -> str | None:
-    return None if value is None else redact(row_json(value))
+    return None if value is None else redact_json(row_json(value))

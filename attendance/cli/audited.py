@@ -14,7 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from attendance import audit
 from attendance.cli.context import opened_database, os_user
 from attendance.config import ConfigError
-from attendance.config.secrets import redact, without_passwords
+from attendance.config.secrets import without_passwords
 from attendance.db import BRIEF_WRITE_SECONDS, DatabaseError
 
 _LONGEST_TARGET = 64
@@ -38,10 +38,10 @@ def audited(action: str) -> Callable[[Command], Command]:
             except (click.exceptions.Exit, BrokenPipeError):
                 raise  # what it left alone it has audited; and a reader that goes away is no crash
             except click.ClickException as error:
-                _note(action, "refused", without_passwords(error.format_message()), arguments)
+                _note(action, "refused", error.format_message(), arguments)
                 raise
             except (ConfigError, DatabaseError) as error:
-                _note(action, "refused", without_passwords(str(error)), arguments)
+                _note(action, "refused", str(error), arguments)
                 raise
             except Exception as error:
                 _note(action, "crashed", type(error).__name__, arguments)
@@ -65,5 +65,5 @@ def _target(arguments: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Return the type, and the id or name, of what was asked for, which need not exist."""
     for argument, kind in _TARGETS.items():
         if argument in arguments:
-            return kind, redact(arguments[argument])[:_LONGEST_TARGET]
+            return kind, without_passwords(arguments[argument])[:_LONGEST_TARGET]
     return None, None

@@ -2,15 +2,15 @@
 
 import os
 import pwd
-import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import click
 
 from attendance import audit
+from attendance.cli import sudo
 from attendance.config import Settings
-from attendance.config.secrets import redact, without_passwords
+from attendance.config.secrets import command_line
 from attendance.db import Database, schema
 
 _ARGUMENTS = "attendance.arguments"
@@ -43,7 +43,7 @@ def os_user() -> audit.Context:
         name = pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         name = None
-    behind = os.environ.get("SUDO_USER")
+    behind = sudo.caller(os.environ, os.getppid())
     shown = f"{behind} (as {name})" if behind and behind != name else name
     actor = audit.Actor("os_user", str(os.getuid()), shown)
     return audit.Context(actor, user_agent=_command_line())
@@ -60,4 +60,4 @@ def _command_line() -> str | None:
     if context is None:
         return None
     words = ["manage.py", *context.find_root().meta.get(_ARGUMENTS, ())]
-    return redact(shlex.join(map(without_passwords, words)))[:_LONGEST_COMMAND]
+    return command_line(words)[:_LONGEST_COMMAND]

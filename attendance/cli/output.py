@@ -1,13 +1,15 @@
 """How a command prints what it found: as JSON, as a table, or as one `name  value` a line."""
 
 import json
+import sys
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
+from attendance.config.terminal import HarmlessStream, escaped
 from attendance.db import json_form
 
 _LONGEST_CELL = 60
@@ -15,9 +17,22 @@ _JOINERS = "\u200c\u200d"
 """With which names are written in some scripts."""
 
 
+def guard_terminals() -> None:
+    """Keep from a terminal whatever would steer it, and whoever prints it, from now on."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is not None and stream.isatty() and steering(stream) is stream:
+            setattr(sys, name, HarmlessStream(stream))
+
+
+def steering(stream: TextIO) -> TextIO:
+    """Return the stream for what we draw ourselves, such as a progress bar."""
+    return stream.steering if isinstance(stream, HarmlessStream) else stream
+
+
 def print_json(value: Any) -> None:
     """Print it as JSON, indented."""
-    click.echo(json.dumps(value, ensure_ascii=False, indent=2, default=json_form))
+    click.echo(escaped(json.dumps(value, ensure_ascii=False, indent=2, default=json_form)))
 
 
 def print_rows(

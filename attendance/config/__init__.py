@@ -1,9 +1,10 @@
 """The settings, and what every process needs before it does anything else.
 
 `settings` is read once from the environment and typed; `environment` reads single variables and
-says in one sentence what is wrong with one; `secrets` strikes secrets out of every text; `typos`
-finds variables that were meant as settings; `logs` configures logging; `capacity` says how much a
-process does at the same time; `version` says which version this is. Imports nothing of ours.
+says in one sentence what is wrong with one; `rates` reads rates; `secrets` strikes secrets out of
+every text; `terminal` keeps from terminals what steers them; `typos` finds variables that were
+meant as settings; `logs` configures logging; `capacity` says how much a process does at the same
+time; `version` says which version this is. Imports nothing of ours.
 """
 
 from attendance.config.environment import ConfigError

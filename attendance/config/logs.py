@@ -6,7 +6,8 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from attendance.config.secrets import redact
+from attendance.config.secrets import redact, redact_json
+from attendance.config.terminal import escaped, harmless
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -27,7 +28,7 @@ class JsonFormatter(logging.Formatter):
             line["exception"] = self.formatException(record.exc_info)
         # Twice: before JSON escapes a quote or a backslash of a secret, and after, for nested text.
         plain = {name: redact(v) if isinstance(v, str) else v for name, v in line.items()}
-        return redact(json.dumps(plain, ensure_ascii=False, default=str))
+        return escaped(redact_json(json.dumps(plain, ensure_ascii=False, default=str)))
 
 
 class TextFormatter(logging.Formatter):
@@ -41,7 +42,7 @@ class TextFormatter(logging.Formatter):
         line = super().format(record)
         if extras:
             line += "  " + " ".join(f"{name}={value}" for name, value in extras.items())
-        return redact(line)
+        return harmless(redact(line))
 
 
 def logging_config(log_format: Literal["text", "json"] | None) -> dict[str, Any]:

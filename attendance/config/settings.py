@@ -11,10 +11,11 @@ from datetime import timedelta
 from functools import cache
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attendance.config.environment import ConfigError, Environment
+from attendance.config.rates import RateSetting, key_rate, rate
 from attendance.config.secrets import Secret
 
 __all__ = ["ConfigError", "RateSetting", "Settings", "Timeout", "chat_id"]
@@ -35,17 +36,6 @@ class Timeout:
 
     connect_seconds: float
     total_seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class RateSetting:
-    """At most `count` starts in any window of `seconds`."""
-
-    count: int
-    seconds: float
-
-    def __str__(self) -> str:
-        return f"{self.count}/{self.seconds:g}s"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,6 +66,7 @@ class Settings:
     audit_hmac_key: Secret | None
     audit_anchor_chat: str | None
     trusted_proxies: tuple[Network, ...]
+    rate_limit_key: RateSetting | None
     web_concurrency: int
     bind: str
     log_format: Literal["text", "json"] | None
@@ -110,9 +101,9 @@ class Settings:
             outbox_retention_days=read("OUTBOX_RETENTION_DAYS", "90", _days),
             outbox_uncertain=read("OUTBOX_UNCERTAIN", "retry", _one_of("retry", "hold")),
             outbox_digest=read("OUTBOX_DIGEST", "auto", _one_of("auto", "off")),
-            outbox_rate_overall=read("OUTBOX_RATE_OVERALL", "30/1s", _rate),
-            outbox_rate_chat=read("OUTBOX_RATE_CHAT", "1/1s", _rate),
-            outbox_rate_group=read("OUTBOX_RATE_GROUP", "20/60s", _rate),
+            outbox_rate_overall=read("OUTBOX_RATE_OVERALL", "30/1s", rate),
+            outbox_rate_chat=read("OUTBOX_RATE_CHAT", "1/1s", rate),
+            outbox_rate_group=read("OUTBOX_RATE_GROUP", "20/60s", rate),
             dispatcher=read("DISPATCHER", "on", _one_of("on", "off")) == "on",
             dedupe_seconds=read("DEDUPE_SECONDS", "120", _not_negative),
             timezone=read("TIMEZONE", "UTC", zone),
@@ -121,6 +112,7 @@ class Settings:
             audit_hmac_key=read.secret("AUDIT_HMAC_KEY", _secret_key),
             audit_anchor_chat=read.optional("AUDIT_ANCHOR_CHAT", chat_id),
             trusted_proxies=read("TRUSTED_PROXIES", "", _networks),
+            rate_limit_key=read("RATE_LIMIT_KEY", "100000/3600s", key_rate),
             web_concurrency=read("WEB_CONCURRENCY", "2", _count),
             bind=read("BIND", "127.0.0.1:8000", _address),
             log_format=read.optional("LOG_FORMAT", _one_of("text", "json")),
@@ -147,7 +139,9 @@ def _database_url(text: str) -> str:
         )
     # Known as a secret from now on. A malformed URL is refused when the database is opened.
     with suppress(ValueError):
-        Secret(unquote(urlsplit(text).password or ""))
+        parts = urlsplit(text)
+        for password in (unquote(parts.password or ""), *parse_qs(parts.query).get("password", ())):
+            Secret(password)
     return text
 
 
@@ -224,15 +218,6 @@ def _count(text: str) -> int:
     if not re.fullmatch("[0-9]{1,4}", text) or not 1 <= int(text) <= 1000:
         raise ValueError(f"is {text[:20]!r}: give a whole number from 1 to 1000.")
     return int(text)
-
-
-def _rate(text: str) -> RateSetting | None:
-    if text.lower() == "off":
-        return None
-    found = re.fullmatch(r"([1-9][0-9]{0,3})/([0-9]{1,4}(?:\.[0-9]{1,3})?)s", text)
-    if found is None or not 0 < float(found[2]) <= 3600:
-        raise ValueError(f"is {text!r}: give a count per seconds such as 20/60s, or off.")
-    return RateSetting(int(found[1]), float(found[2]))
 
 
 def zone(name: str) -> ZoneInfo:

@@ -10,7 +10,7 @@ from attendance.config.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-_PREFIXES = ("AUDIT_", "DATABASE_", "DEDUPE_", "NOTICE_", "OUTBOX_", "TELEGRAM_")
+_PREFIXES = ("AUDIT_", "DATABASE_", "DEDUPE_", "NOTICE_", "OUTBOX_", "RATE_", "TELEGRAM_")
 _FAMILY = "NOTICE_TEMPLATE_"  # `notifications.texts` refuses what is no event
 _OTHERS = {"DATABASE_USER", "TELEGRAM_API_HASH"}
 """Variables of other programs that look like ours."""

@@ -186,7 +186,7 @@ OF_DISPATCHERS: tuple[Job[DispatcherParts, Task], ...] = (
 OF_EACH_PROCESS: tuple[Job[ProcessParts, Task], ...] = (
     Job(
         "repeated refusals",
-        "Write refusals and crashes that were counted and have no row of their own to the trail.",
+        "Write to the trail what was counted without rows: refusals, crashes and repeats.",
         f"{throttle.WINDOW.total_seconds():g} s, and at the stop",
         "each process",
         _write_repeated,

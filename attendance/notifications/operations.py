@@ -13,6 +13,7 @@ from sqlalchemy import Connection
 
 from attendance import audit
 from attendance.audit import Context
+from attendance.config.secrets import without_passwords
 from attendance.notifications import left_alone, routing, texts
 from attendance.notifications.routing import EVERYTHING, Conditions
 from attendance.outbox import admin, queries
@@ -67,7 +68,7 @@ def pause(
     connection: Connection, now: datetime, context: Context, chat_id: str, reason: str
 ) -> bool:
     """Send nothing to this chat until it is resumed; False where there is no such chat."""
-    known = admin.pause(connection, now, chat_id, reason)
+    known = admin.pause(connection, now, chat_id, without_passwords(reason))
     if known:
         target = ("chat", chat_id)
         audit.append(connection, now, context, "chat.paused", target=target, reason=reason)

@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, insert, select
 
 from attendance import audit
+from attendance.config.secrets import without_passwords
 from attendance.models import Attendance, Correction
 from attendance.notifications import texts
 from attendance.notifications.routing import (
@@ -178,7 +179,7 @@ def _correct(connection: Connection, order: Order, *, replaced_by: int | None) -
     correction = {
         "attendance_id": order.attendance_id,
         "replaced_by": replaced_by,
-        "reason": order.reason,
+        "reason": without_passwords(order.reason),
         "corrected_at": order.now,
         "key_id": order.reporter.key_id,
         "request_id": order.context.request_id,

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, insert, select
 
+from attendance.audit.throttle import Repeat
 from attendance.db import Prepared
 from attendance.models import IdempotencyKey
 
@@ -26,12 +27,14 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """An answer as it goes out: the status, the JSON text, and a Location if there is one."""
+    """An answer as it goes out: the status, the JSON text, and a Location if there is one. `repeat`
+    is to be counted once the answer is on disk."""
 
     status: int
     body: str
     location: str | None = None
     replayed: bool = False
+    repeat: Repeat | None = None
 
 
 _table = IdempotencyKey.__table__

@@ -3,6 +3,7 @@
 Commits nothing: the caller runs it inside `Database.write`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Connection, bindparam, insert, select
 
 from attendance import audit
+from attendance.audit.throttle import REPEATED, Kind, Repeat
 from attendance.db import Prepared, advisory_lock
 from attendance.models import Attendance, ClientEvent, Event
 from attendance.notifications.routing import Notification, destinations, tell
@@ -66,18 +68,21 @@ class Reporter:
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """`attendance` is the record as `queries.one` returns it. It was there already if `created` is
-    false; `deduplicated` then tells the duplicate window from a known `client_event_id`."""
+    false; `deduplicated` then tells the duplicate window from a known `client_event_id`, and
+    `repeat` is to be counted after the commit."""
 
     attendance: dict[str, Any]
     notifications: tuple[Notification, ...] = ()
     created: bool = True
     deduplicated: bool = False
+    repeat: Repeat | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
     """An entry with all that recording it takes, except what only the database knows. `row` lacks
-    only its id; `text` and `line` are what chats are told."""
+    only its id; `text` and `line` are what chats are told; `has_room` tells whether a repeat of
+    what is known gets a row of its own in the trail."""
 
     # All of this is made before the transaction: all processes queue for the writer's turn, and
     # everybody pays for what is computed within it.
@@ -90,6 +95,7 @@ class Recording:
     text: str
     line: str
     audited: audit.Entry
+    has_room: Callable[[Kind], bool]
 
     @classmethod
     def of(
@@ -99,11 +105,12 @@ class Recording:
         reporter: Reporter,
         context: audit.Context,
         rules: Rules,
+        has_room: Callable[[Kind], bool] = lambda _: True,
     ) -> "Recording":
         row = row_of(entry, reporter, now, context, rules)
         text, line = rules.notices.message(row), attendance_line(row)
         audited = audit.entry(now, context, _ACTION, _TARGET, after=as_said(row))
-        return cls(now, entry, context, rules, row, text, line, audited)
+        return cls(now, entry, context, rules, row, text, line, audited, has_room)
 
 
 def record_attendance(connection: Connection, recording: Recording) -> Recorded:
@@ -202,16 +209,14 @@ def _first(
 def _already(
     connection: Connection, recording: Recording, known: dict[str, Any], *, deduplicated: bool
 ) -> Recorded:
-    audit.append(
-        connection,
-        recording.now,
-        recording.context,
-        _ACTION,
-        outcome="deduplicated" if deduplicated else "known",
-        target=(_TARGET, known["id"]),
-    )
+    context, outcome = recording.context, "deduplicated" if deduplicated else "known"
+    kind = Kind(_ACTION, REPEATED, outcome, context.actor, context.source_ip)
+    has_row, target = recording.has_room(kind), (_TARGET, known["id"])
+    if has_row:
+        audit.append(connection, recording.now, context, _ACTION, outcome=outcome, target=target)
     found = attendance_queries.one(connection, known["id"]) or known
-    return Recorded(found, created=False, deduplicated=deduplicated)
+    repeat = Repeat(kind, has_row)
+    return Recorded(found, created=False, deduplicated=deduplicated, repeat=repeat)
 
 
 def row_of(

@@ -17,6 +17,7 @@ from attendance import api_keys, audit
 from attendance.models import Role
 from attendance.web.audit_context import audit_context
 from attendance.web.failure_audit import audit_failed_read, audit_failed_write
+from attendance.web.key_limit import too_many
 from attendance.web.problems import Problem, problem_of
 from attendance.web.services import Services, services
 
@@ -79,7 +80,8 @@ def _authorized(asked: Request, made: Services, roles: tuple[Role, ...]) -> api_
     """The key that was sent with the request.
 
     Raises:
-        Problem: 401 without a live key, 403 where its role is not one of `roles`.
+        Problem: 401 without a live key, 429 where it asks too often, 403 where its role is not one
+            of `roles`.
     """
     # It is given the request itself: each look through Flask's `request` costs as much as a small
     # function.
@@ -96,6 +98,10 @@ def _authorized(asked: Request, made: Services, roles: tuple[Role, ...]) -> api_
             headers={"WWW-Authenticate": "Bearer"},
         )
     g.actor = key.actor
+    # Whoever has no live key has none of its requests to spend.
+    g.allowance = allowance = made.key_limit.spend(key.id, g.started_at)
+    if allowance is not None and allowance.left < 0:
+        raise too_many(allowance)
     if key.role not in roles:
         raise Problem(
             403,

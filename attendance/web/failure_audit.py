@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 _LONGEST_ADDRESS = 200
 _ANNOUNCE_CRASHES_EVERY = timedelta(minutes=1)
 _CRASH = "crash"
-_AUDITED_OF_READS = {401, 403, 500}
+_AUDITED_OF_READS = {401, 403, 429, 500}
 _BROKEN_OFF = Problem(500, "broken_off", "The answer broke off before its end.")
 _NOT_TAKEN = Problem(499, "not_taken", "The client did not take the answer to its end.")
 _TOO_MANY_STREAMS = Problem(

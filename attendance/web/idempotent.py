@@ -35,6 +35,8 @@ def act_once(
         return once(connection, call.now, ticket, first)
 
     answer = made.database.write(work)
+    if answer.repeat is not None:
+        made.throttle.note(call.now, answer.repeat)
     made.wake.set()
     return _response(answer)
 

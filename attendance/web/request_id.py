@@ -31,6 +31,9 @@ def install(app: Flask) -> None:
         headers.add("X-Request-Id", g.request_id)
         headers.add("X-Content-Type-Options", "nosniff")
         headers.setdefault("Cache-Control", "no-store")
+        if allowance := g.get("allowance"):
+            headers.add("RateLimit-Policy", allowance.policy)
+            headers.add("RateLimit", allowance.limit)
         return response
 
 

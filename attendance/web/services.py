@@ -19,6 +19,7 @@ from attendance.db import Database, insert_or_ignore
 from attendance.models import ServiceSecret
 from attendance.notifications.texts import Notices
 from attendance.records.recording import Rules
+from attendance.web.key_limit import KeyLimit
 
 _EXTENSION = "attendance"
 
@@ -37,6 +38,7 @@ class Services:
         default_factory=lambda: threading.BoundedSemaphore(STREAMS)
     )
     rules: Rules = field(init=False)
+    key_limit: KeyLimit = field(init=False)
     _signing_key: Secret | None = None
 
     def __post_init__(self) -> None:
@@ -46,6 +48,7 @@ class Services:
             timezone=self.settings.timezone,
             notices=Notices(self.settings.notice_template),
         )
+        self.key_limit = KeyLimit(self.settings.rate_limit_key)
 
     def signing_key(self) -> str:
         """Return SECRET_KEY, or the key that the database keeps, made by whoever needs it first."""

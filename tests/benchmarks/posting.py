@@ -47,6 +47,26 @@ def naive_slow_disk(form: Form, folder: Path) -> list[Figure]:
     return _against_naive(form, folder, 4.0, LD_PRELOAD=str(shim))
 
 
+def key_limit(form: Form, folder: Path) -> list[Figure]:
+    """With a limit for each key against without."""
+    places = folder / "with", folder / "without"
+    for place in places:
+        place.mkdir()
+    with (
+        running() as sink,
+        ours(places[0], sink) as limited,
+        ours(places[1], sink, RATE_LIMIT_KEY="off") as unlimited,
+    ):
+        for server in (limited, unlimited):
+            _slot(server, _WARM_UP_SECONDS)
+        slots, others = _slots(form, limited, unlimited)
+        _prove(limited, slots)
+    return [
+        ratios("CPU a request", _cpu(slots), _cpu(others), Target("most", 1.02)),
+        ratios("throughput", _rates(slots), _rates(others)),
+    ]
+
+
 def _against_naive(form: Form, folder: Path, least: float, **settings: str) -> list[Figure]:
     with _pair("naive", folder, **settings) as (_, mine, theirs):
         slots, others = _slots(form, mine, theirs)

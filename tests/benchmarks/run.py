@@ -33,6 +33,7 @@ Benchmark = Callable[[Form, Path], list[Figure]]
 
 BENCHMARKS: dict[str, Benchmark] = {
     "bare": posting.bare_flask,
+    "key-limit": posting.key_limit,
     "handbook": posting.handbook,
     "lifted": delivering.lifted,
     "naive": posting.naive,

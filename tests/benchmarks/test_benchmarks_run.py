@@ -25,10 +25,11 @@ needs_postgres = pytest.mark.skipif(binaries() is None, reason=HOW_TO_GET_IT)
 @needs_queues
 @needs_wrk
 def test_posts_and_commits_are_measured_beside_others(tmp_path: Path) -> None:
-    figures = _run(tmp_path, "bare", "lifted", "queues")
+    figures = _run(tmp_path, "bare", "key-limit", "lifted", "queues")
 
     assert figures["bare"]["throughput"]["median"] > 0
     assert figures["bare"]["CPU a request"]["median"] > 0
+    assert figures["key-limit"]["CPU a request"]["median"] > 0
     assert figures["lifted"]["posted and told"]["median"] > 0
     assert {name for name in figures["queues"] if "huey" in name}
 

@@ -88,15 +88,16 @@ def test_making_a_key_is_audited_with_the_os_user(
     assert json.loads(entry["after_json"]) == {"name": "door", "role": "frontend"}
 
 
-def test_behind_sudo_the_one_who_called_it_is_named(
+def test_whoever_only_says_to_be_behind_sudo_is_not_named(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Where sudo is an ancestor: test_sudo.py."""
     monkeypatch.setattr(pwd, "getpwuid", _is_ines)
     monkeypatch.setenv("SUDO_USER", "ada")
 
     _create(desk)
 
-    assert desk.audited("key.created")[0]["actor_name"] == "ada (as ines)"
+    assert desk.audited("key.created")[0]["actor_name"] == "ines"
 
 
 def test_a_user_without_a_name_is_a_number(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

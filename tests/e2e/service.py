@@ -101,6 +101,10 @@ class Service:
         self.process.wait(timeout_seconds)
         return time.monotonic() - started
 
+    def reload(self) -> None:
+        """SIGHUP: gunicorn replaces its workers."""
+        self.process.send_signal(signal.SIGHUP)
+
     def kill(self) -> None:
         """SIGKILL for all of it, at once."""
         if self._process is not None and self._process.poll() is None:

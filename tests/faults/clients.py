@@ -91,6 +91,7 @@ def record_one(url: str, key: str, ledger: Ledger, **said: str) -> Attempt:
 
 
 def _attempt(session: requests.Session, url: str, key: str, body: dict[str, str]) -> Attempt:
+    began = time.monotonic()
     try:
         answer = session.post(
             f"{url}/attendance",
@@ -99,8 +100,29 @@ def _attempt(session: requests.Session, url: str, key: str, body: dict[str, str]
             timeout=_ANSWER_WITHIN_SECONDS,
         )
     except requests.RequestException as error:
-        return Attempt(key, body["person_id"], None, failure=repr(error))
-    return Attempt(key, body["person_id"], answer.status_code, _id_in(answer), time.time())
+        took, now = time.monotonic() - began, time.time()
+        failure = repr(error)
+        return Attempt(
+            key, body["person_id"], None, failure=failure, ended_at=now, took_seconds=took
+        )
+    return Attempt(
+        key,
+        body["person_id"],
+        answer.status_code,
+        _id_in(answer),
+        answered_at=time.time(),
+        failure=_refusal_in(answer),
+        ended_at=time.time(),
+        took_seconds=time.monotonic() - began,
+    )
+
+
+def _refusal_in(answer: requests.Response) -> str:
+    """The status with the problem's code."""
+    if answer.status_code in ACKNOWLEDGED:
+        return ""
+    problem = answer.json() if "json" in answer.headers.get("Content-Type", "") else {}
+    return f"{answer.status_code} {problem.get('code', '')}".strip()
 
 
 def _id_in(answer: requests.Response) -> int | None:

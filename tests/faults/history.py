@@ -21,7 +21,8 @@ class Attempt:
 
     `key` is its idempotency key and `person` whom it is about, one for each key; `attendance_id`
     is what an acknowledgement named, if it named any, `answered_at` when it came, in seconds by
-    the machine's clock, and `failure` what became of the connection.
+    the machine's clock, and `failure` what became of the connection, or what a refusal said. It
+    ended at `ended_at` and had taken `took_seconds`.
     """
 
     key: str
@@ -30,6 +31,8 @@ class Attempt:
     attendance_id: int | None = None
     answered_at: float = inf
     failure: str = ""
+    ended_at: float = 0.0
+    took_seconds: float = inf
 
     @property
     def acknowledged(self) -> bool:
@@ -82,6 +85,15 @@ def arrivals(messages: Iterable[Message]) -> tuple[Arrival, ...]:
     return tuple(
         Arrival(who[0] if who else "?", message.chat_id, message.arrived_at.timestamp())
         for who, message in found
+    )
+
+
+def arrivals_of_digests(messages: Iterable[Message]) -> tuple[Arrival, ...]:
+    """Of the sandbox's messages where one may be about many people."""
+    return tuple(
+        Arrival(who, message.chat_id, message.arrived_at.timestamp())
+        for message in messages
+        for who in dict.fromkeys(re.findall(r"\bperson-\d+\b", message.text)) or ["?"]
     )
 
 

@@ -294,3 +294,14 @@ def test_without_a_chat_the_message_waits_for_one(make_api: Callable[..., Api]) 
     answer = void(api, record["id"])
 
     assert answer.get_json()["notifications"] == [{"id": 2, "chat_id": None, "status": "pending"}]
+
+
+def test_a_password_in_the_reason_is_in_no_row_of_what_stays(api: Api) -> None:
+    first = api.record()
+
+    answer = api.post({"reason": "its password=hunter2 leaked"}, f"/attendance/{first['id']}/void")
+
+    assert answer.status_code == 200
+    kept = [*api.rows("SELECT * FROM correction"), *api.audited()]
+    assert "hunter2" not in str(kept)
+    assert "its password=[secret]" in str(kept)

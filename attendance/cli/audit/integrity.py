@@ -10,7 +10,7 @@ from attendance.audit.checkpoint import Checkpoint, read
 from attendance.audit.report import Report
 from attendance.audit.verify import CannotVerify, Scope, rows_to_verify, verify
 from attendance.cli.context import opened_database
-from attendance.cli.output import counted
+from attendance.cli.output import counted, steering
 from attendance.config.secrets import Secret
 
 
@@ -30,7 +30,7 @@ def verified(since: int | None, key: Secret | None, anchors: Sequence[Checkpoint
         scope = Scope(since, key, anchors, database.clock())
         length, hidden = rows_to_verify(database), not sys.stderr.isatty()
         with click.progressbar(
-            length=length, label="Verifying", file=sys.stderr, hidden=hidden
+            length=length, label="Verifying", file=steering(sys.stderr), hidden=hidden
         ) as bar:
             return verify(database, scope, bar.update)
 

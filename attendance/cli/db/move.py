@@ -15,7 +15,7 @@ from attendance.cli.context import load_settings, opened_database, os_user
 from attendance.cli.db.check import all_faults
 from attendance.cli.db.upgrade import note_upgrade
 from attendance.cli.options import examples
-from attendance.cli.output import aligned
+from attendance.cli.output import aligned, steering
 from attendance.config.secrets import without_passwords
 from attendance.db import BadDatabaseUrl, Database, DatabaseError, SqliteDatabase, schema
 from attendance.relocation.comparing import Compared
@@ -148,6 +148,6 @@ def _refusal(error: DBAPIError | DatabaseError) -> str:
 @contextmanager
 def _bar(label: str, rows: int) -> Iterator[Callable[[int], object]]:
     with click.progressbar(
-        length=rows, label=label, file=sys.stderr, hidden=not sys.stderr.isatty()
+        length=rows, label=label, file=steering(sys.stderr), hidden=not sys.stderr.isatty()
     ) as bar:
         yield bar.update

@@ -14,7 +14,7 @@ import click
 
 from attendance.cli.context import load_settings, opened_database
 from attendance.cli.options import examples
-from attendance.cli.output import aligned
+from attendance.cli.output import aligned, steering
 from attendance.config import RateSetting, Settings
 from attendance.db import Database
 from attendance.outbox.queries import Overview, overview
@@ -95,7 +95,7 @@ def _show(database: Database, settings: Settings) -> None:
     columns, height = shutil.get_terminal_size()
     lines = [line[:columns] for line in _picture(database, settings, height)]
     text = f"{_REST_OF_LINE}\n".join(lines[:height])
-    sys.stdout.write(f"{_HOME}{text}{_REST_OF_SCREEN}")
+    steering(sys.stdout).write(f"{_HOME}{text}{_REST_OF_SCREEN}")
     sys.stdout.flush()
 
 
@@ -104,13 +104,13 @@ def _terminal() -> Iterator[None]:
     """Show a screen of its own and read keys as they are pressed; then restore the terminal."""
     before = termios.tcgetattr(sys.stdin)
     tty.setcbreak(sys.stdin)
-    sys.stdout.write(_SCREEN_OF_ITS_OWN)
+    steering(sys.stdout).write(_SCREEN_OF_ITS_OWN)
     try:
         yield
     except KeyboardInterrupt:
         pass
     finally:
-        sys.stdout.write(_SCREEN_BEFORE)
+        steering(sys.stdout).write(_SCREEN_BEFORE)
         sys.stdout.flush()
         termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
 

@@ -31,7 +31,8 @@ def post(call: AuthenticatedRequest) -> Response:
     entry = parsed(AttendanceIn, body).as_entry()
     refuse_the_future(entry.occurred_at, call)
     reporter = Reporter(call.key.id, call.key.lineage)
-    recording = Recording.of(call.now, entry, reporter, call.context, services().rules)
+    rules, has_room = services().rules, services().throttle.has_room
+    recording = Recording.of(call.now, entry, reporter, call.context, rules, has_room)
     shown = row_json(as_json(recording.row))
     return act_once(call, body, lambda c: _answer(record_attendance(c, recording), shown))
 
@@ -73,4 +74,5 @@ def _answer(recorded: Recorded, shown: str) -> Answer:
     said = texts.sentence(row["person_name"] or row["person_id"], row["event"])
     more = {"deduplicated": "true"} if recorded.deduplicated else {}
     body = success(said, record, recorded.notifications, **more)
-    return Answer(201 if recorded.created else 200, body, location_of(row))
+    status = 201 if recorded.created else 200
+    return Answer(status, body, location_of(row), repeat=recorded.repeat)

@@ -56,7 +56,8 @@ class Gunicorn:
         answer = requests.request(method, url, json=body, headers=headers, timeout=30)
         said = answer.json()
         said.get("attendance", {}).pop("received_at", None)
-        return answer.status_code, {**answer.headers, "Date": ""}, said
+        # What is left of a limit is said with the time until it is whole again.
+        return answer.status_code, {**answer.headers, "Date": "", "RateLimit": ""}, said
 
     def told(self) -> list[str]:
         """What it has logged, without the numbers that differ from one to the next."""
