@@ -33,6 +33,7 @@ def close_what_was_opened() -> Iterator[None]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    gc.disable()  # while tests are collected, of which none is garbage
     for mark in MARKS:
         config.addinivalue_line("markers", mark)
 
@@ -68,8 +69,8 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 def pytest_collection_finish() -> None:
     """The tests themselves stay until the end: the collector need not look at them again."""
-    gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

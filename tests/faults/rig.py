@@ -91,7 +91,7 @@ class Rig:
         self.points = folder / "points"
         self.points.mkdir()
         seed.copy_to(folder)
-        self.sandbox, self.ledger, self._key = sandbox, Ledger(), seed.key
+        self.sandbox, self.ledger, self.key = sandbox, Ledger(), seed.key
         self.settings = {
             **QUICK,
             "TELEGRAM_BOT_TOKEN": sandbox.token,
@@ -108,7 +108,7 @@ class Rig:
         """Clients that are at work while the result is entered."""
         return Load(
             (self.service.url, *more_urls),
-            self._key,
+            self.key,
             self.ledger,
             sites=tuple(CHATS),
             clients=clients,

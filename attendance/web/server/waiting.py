@@ -5,10 +5,12 @@ for the rest of its head and then for its body. As many clients as there are thr
 nothing or a byte now and then, kept everybody else waiting.
 """
 
+import errno
 import re
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ
 from typing import Any
@@ -31,9 +33,9 @@ _AT_ONCE = 128 * 1024
 _CROWDED_SECONDS = 0.001
 _REST_SECONDS = 0.01
 
+_TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 _END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
-_HAS_LENGTH = re.compile(rb"\r\ncontent-length", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding", re.IGNORECASE)
 _CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 
@@ -124,6 +126,11 @@ class WaitingWorker(OrderlyStop):
             accepted, client = listener.accept()
         except (BlockingIOError, ConnectionAbortedError):
             return
+        except OSError as error:
+            if error.errno not in _TOO_MANY_FILES:
+                raise
+            self._make_room()
+            return
         self.nr_conns += 1
         if self.nr_conns > self._most:
             self._make_room()
@@ -159,8 +166,9 @@ class WaitingWorker(OrderlyStop):
             self._hand_over(connection)
         elif len(connection.arrived) > HEAD_LIMIT + BODY_LIMIT:
             self._refuse(connection, 431, "Request Header Fields Too Large")
-        elif self._silent.remove(connection) or self._kept.remove(connection):
-            self._begun.add(connection)
+        else:
+            if self._silent.remove(connection) or self._kept.remove(connection):
+                self._begun.add(connection)
             self._tell_to_continue(connection)
 
     def _hand_over(self, connection: Connection) -> None:
@@ -176,7 +184,8 @@ class WaitingWorker(OrderlyStop):
         head, end, _ = connection.arrived.partition(_END)
         if end and not connection.was_told_to_continue and _CONTINUE.search(head):
             connection.was_told_to_continue = True
-            connection.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+            with suppress(OSError):  # whoever has gone is seen to have at the next read
+                connection.sock.send(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def finish_request(self, connection: Connection, future: Any) -> None:
         """Take a connection back from its thread: to wait for its next request, or to end it."""
