@@ -32,10 +32,14 @@ threads = THREADS
 # was taken. It costs no thread.
 keepalive = 75
 # Of each worker, idle ones among them. A process may have 1,024 files open, and a database needs
-# its share; whoever comes beyond is answered, and the connection closed.
+# its share. For one who comes beyond, whoever has been silent longest makes room: to refuse the new
+# ones would let the silent ones keep everybody out.
 worker_connections = 512
 # A stopping worker may be in the middle of a delivery: it gets the time that one can take.
 graceful_timeout = timeout = int(_settings.stop_seconds)
+# Whose headers are believed is for TRUSTED_PROXIES alone to say.
+forwarded_allow_ips = ""
+forwarder_headers = ""
 # No application before the fork: a database connection that lived through one loses commits.
 preload_app = False
 # The control socket is shared by all gunicorns of a user, and nobody here needs it.

@@ -9,12 +9,12 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import cache
-from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Any, Literal
 from urllib.parse import parse_qs, unquote, urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from attendance.config.environment import ConfigError, Environment
+from attendance.config.proxies import TrustedProxies, proxies
 from attendance.config.rates import RateSetting, key_rate, rate
 from attendance.config.secrets import Secret
 
@@ -25,8 +25,6 @@ LEASE_MARGIN_SECONDS = 2.0
 
 STOP_MARGIN_SECONDS = 10.0
 """How much longer than a delivery's total gunicorn waits before it kills a worker."""
-
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ class Settings:
     secret_key: Secret | None
     audit_hmac_key: Secret | None
     audit_anchor_chat: str | None
-    trusted_proxies: tuple[Network, ...]
+    trusted_proxies: TrustedProxies
     rate_limit_key: RateSetting | None
     web_concurrency: int
     bind: str
@@ -111,7 +109,7 @@ class Settings:
             secret_key=read.secret("SECRET_KEY", _secret_key),
             audit_hmac_key=read.secret("AUDIT_HMAC_KEY", _secret_key),
             audit_anchor_chat=read.optional("AUDIT_ANCHOR_CHAT", chat_id),
-            trusted_proxies=read("TRUSTED_PROXIES", "", _networks),
+            trusted_proxies=read("TRUSTED_PROXIES", "", proxies),
             rate_limit_key=read("RATE_LIMIT_KEY", "100000/3600s", key_rate),
             web_concurrency=read("WEB_CONCURRENCY", "2", _count),
             bind=read("BIND", "127.0.0.1:8000", _address),
@@ -242,13 +240,6 @@ def _secret_key(text: str) -> str:
     if len(text) < 16:
         raise ValueError("is too short to sign with: give 16 characters or more, at random.")
     return text
-
-
-def _networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError as error:
-        raise ValueError(f"{error}: give addresses such as 10.0.0.1 or 10.0.0.0/8.") from None
 
 
 def _address(text: str) -> str:

@@ -1,20 +1,32 @@
 """Where a request came from, with proxies believed only where the operator trusts them."""
 
-from collections.abc import Iterable, Sequence
+import re
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-from attendance.config import Network
+from werkzeug.datastructures import Headers
 
-_FORWARDING = {"x-forwarded-for", "x-real-ip", "forwarded", "via"}
+from attendance.config import TrustedProxies
+
+_FORWARDING = re.compile(
+    "forwarded|via|x-forwarded-.*|x-original-.*|x-real-ip|x-client-ip|x-cluster-client-ip|"
+    "true-client-ip|cf-connecting-ip|fastly-client-ip|x-envoy-.*|x-proxyuser-ip",
+    re.IGNORECASE,
+)
+"""Headers of proxies: what one passes on was not sent by somebody here."""
+
+_LOCAL_HOST = re.compile(r"(localhost|127(\.[0-9]{1,3}){3}|\[::1\])(:[0-9]{1,5})?", re.IGNORECASE)
+_WITH_PORT = re.compile(r"\[([^]]*)\](:[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}")
+_LONGEST = 45
+"""Of an address in text: an IPv4 address in the clothes of IPv6."""
 
 
 def client_address(
-    peer: str | None, forwarded_for: str | None, trusted: Sequence[Network]
+    peer: str | None, forwarded_for: str | None, trusted: TrustedProxies
 ) -> str | None:
-    """The address of the client: the peer's, or behind trusted proxies the last address in
-    X-Forwarded-For that is not one of them. None where the peer has none (a Unix socket)."""
-    address = _normal(peer or "") or peer or None
+    """Return the address of the client: the peer's, or behind trusted proxies the last address in
+    X-Forwarded-For that is not one of them. None where there is none, as with a Unix socket."""
+    address = _normal(peer or "") or (peer or "")[:_LONGEST] or None
     hops = [hop.strip() for hop in (forwarded_for or "").split(",") if hop.strip()]
     while hops and _is_trusted(address, trusted):
         hop = _normal(hops.pop())
@@ -24,17 +36,21 @@ def client_address(
     return address
 
 
-def is_local(peer: str | None, header_names: Iterable[str]) -> bool:
-    """Whether the request was made on this machine: a proxy here passes on those of others, and
-    says so in a header."""
+def is_local(peer: str | None, headers: Headers) -> bool:
+    """Tell whether the request was made on this machine, to this machine. A proxy here passes on
+    those of others, and says so in a header; a page of another site that a browser here shows can
+    ask us under its own name, which is then the Host."""
     parsed = _parsed(peer or "")
-    forwarded = _FORWARDING & {name.lower() for name in header_names}
-    return parsed is not None and parsed.is_loopback and not forwarded
+    is_forwarded = any(map(_FORWARDING.fullmatch, headers.keys()))
+    names_us = _LOCAL_HOST.fullmatch(headers.get("Host", "")) is not None
+    return parsed is not None and parsed.is_loopback and names_us and not is_forwarded
 
 
-def _is_trusted(address: str | None, trusted: Sequence[Network]) -> bool:
-    parsed = _parsed(address or "")
-    return parsed is not None and any(parsed in network for network in trusted)
+def _is_trusted(address: str | None, trusted: TrustedProxies) -> bool:
+    if address is None:
+        return trusted.unix
+    parsed = _parsed(address)
+    return parsed is not None and any(parsed in network for network in trusted.networks)
 
 
 def _normal(text: str) -> str | None:
@@ -44,9 +60,12 @@ def _normal(text: str) -> str | None:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> IPv4Address | IPv6Address | None:
-    """An IPv4 address stays one where a socket for both kinds shows it as IPv6."""
+    """Read an address, which may have a port. An IPv4 address stays one where a socket for both
+    kinds shows it as IPv6; a zone is a name on the machine that wrote it, and says nothing here."""
+    if with_port := _WITH_PORT.fullmatch(text):
+        text = with_port[1] or with_port[3] or ""
     try:
-        address = ip_address(text)
+        address = ip_address(text.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None

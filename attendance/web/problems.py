@@ -181,7 +181,7 @@ def problem_of(error: Exception) -> Problem:
 
 
 def respond(problem: Problem) -> Response:
-    body = problem.as_dict(g.get("request_id"))
+    body = problem.as_dict(g.get("echoed_id"))
     text = json.dumps(body, ensure_ascii=False)
     response = JsonResponse(text, problem.status, mimetype=MEDIA_TYPE)
     response.headers.update(problem.headers)

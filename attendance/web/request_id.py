@@ -19,16 +19,17 @@ def install(app: Flask) -> None:
     @app.before_request
     def identify() -> None:
         given, now = request.headers.get("X-Request-Id", ""), services().clock()
-        # A client may have put its key there by mistake: such an id would be kept for ever.
-        sane = _SANE_ID.fullmatch(given) and redact(given) == given
-        g.request_id = given if sane else _new_id(now)
+        g.echoed_id = given if _SANE_ID.fullmatch(given) else _new_id(now)
+        # A client may have put its key there by mistake: what is kept for ever is struck out. Not
+        # what it gets back: the difference would confirm a guess of a secret.
+        g.request_id = redact(g.echoed_id)
         g.started_at = now
 
     # One hook for all of these headers: Flask pays for each hook at each request.
     @app.after_request
     def tell(response: Response) -> Response:
         headers = response.headers
-        headers.add("X-Request-Id", g.request_id)
+        headers.add("X-Request-Id", g.echoed_id)
         headers.add("X-Content-Type-Options", "nosniff")
         headers.setdefault("Cache-Control", "no-store")
         if allowance := g.get("allowance"):

@@ -153,6 +153,7 @@ def make_desk(directory: Path, original: Path | None = None) -> Desk:
     """With a copy of the database `original`, which nobody has open; or with none."""
     settings = {
         "DATABASE_URL": f"sqlite:///{directory}/attendance.db",
+        "TRUSTED_PROXIES": "unix",
         "BIND": f"unix:{directory}/http",  # whoever listens at the usual port
     }
     if original is not None:

@@ -268,3 +268,10 @@ def test_a_trail_that_nobody_seals_is_warned_of(configured: Desk) -> None:
         Sealer(database, utc_now, None).finish()
     found = _findings(configured, 0)["audit"]
     assert (found["state"], found["found"][:12]) == ("ok", "0 rows wait ")
+
+
+def test_a_socket_whose_proxy_is_not_believed_is_named(configured: Desk) -> None:
+    found = _findings(configured, 0, TRUSTED_PROXIES="")
+
+    assert found["proxies"]["state"] == "warn"
+    assert "TRUSTED_PROXIES=unix" in found["proxies"]["remedy"]

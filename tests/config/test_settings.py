@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from attendance.config import ConfigError, RateSetting, Settings, Timeout
+from attendance.config import ConfigError, RateSetting, Settings, Timeout, TrustedProxies
 from attendance.config.secrets import Secret
 
 TOKEN = "123456789:AAH-thisIsNoRealToken_ofAnyBot0123"
@@ -51,7 +51,7 @@ DEFAULTS: dict[str, Any] = {
     "secret_key": None,
     "audit_hmac_key": None,
     "audit_anchor_chat": None,
-    "trusted_proxies": (),
+    "trusted_proxies": TrustedProxies(),
     "rate_limit_key": RateSetting(100_000, 3600),
     "web_concurrency": 2,
     "bind": "127.0.0.1:8000",
@@ -105,7 +105,13 @@ GOOD: list[tuple[str, str, str, Any]] = [
         "TRUSTED_PROXIES",
         "10.0.0.1, 192.168.0.0/16,::1",
         "trusted_proxies",
-        (ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1")),
+        TrustedProxies((ip_network("10.0.0.1"), ip_network("192.168.0.0/16"), ip_network("::1"))),
+    ),
+    (
+        "TRUSTED_PROXIES",
+        "unix,10.0.0.1",
+        "trusted_proxies",
+        TrustedProxies((ip_network("10.0.0.1"),), unix=True),
     ),
     ("WEB_CONCURRENCY", "1", "web_concurrency", 1),
     ("WEB_CONCURRENCY", "1000", "web_concurrency", 1000),

@@ -153,7 +153,7 @@ def test_the_fields_of_a_record_are_those_of_the_table() -> None:
     assert events.split() == list(EVENTS)
 
 
-NOT_TOLD_TO_CLIENTS = {(500, "broken_off")}
+NOT_TOLD_TO_CLIENTS = {(500, "broken_off"), (499, "not_taken")}
 OF_HTTP = {(404, "not_found"), (405, "method_not_allowed")}
 
 

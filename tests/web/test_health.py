@@ -51,6 +51,29 @@ def test_a_service_that_can_record_is_well(api: Api, path: str) -> None:
     assert (answer.status_code, answer.get_json()) == (200, {"status": "ok"})
 
 
+ELSEWHERE: dict[str, Any] = {"environ_base": {"REMOTE_ADDR": "192.0.2.7"}}
+
+
+def test_from_elsewhere_it_takes_an_admin_to_be_told_more(api: Api) -> None:
+    assert api.get("/readyz", role=None, **ELSEWHERE).get_json() == {"status": "ok"}
+    assert api.get("/readyz?verbose", role="admin", **ELSEWHERE).status_code == 200
+    assert_problem(api.get("/readyz?verbose", role=None, **ELSEWHERE), 401)
+    assert_problem(api.get("/readyz?verbose", role="auditor", **ELSEWHERE), 403)
+    assert_problem(api.get("/readyz?verbose", role=None, headers={"Via": "1.1 proxy"}), 401)
+
+
+@pytest.mark.sqlite_only
+def test_a_stranger_is_not_told_what_is_wrong_with_the_database(impatient: Api) -> None:
+    with impatient.locked():
+        stranger = impatient.get("/readyz", role=None, **ELSEWHERE)
+        local = impatient.get("/readyz", role=None)
+        admin = impatient.get("/readyz?verbose", role="admin", **ELSEWHERE)
+
+    assert "database" not in assert_problem(stranger, 503, "not_ready")["detail"]
+    for answer in (local, admin):
+        assert "database" in assert_problem(answer, 503, "not_ready")["detail"]
+
+
 @pytest.mark.sqlite_only
 def test_where_the_database_is_locked_the_service_is_alive_but_not_ready(impatient: Api) -> None:
     with impatient.locked():

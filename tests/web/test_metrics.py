@@ -94,7 +94,29 @@ def test_from_elsewhere_it_takes_an_admin(api: Api, peer: str) -> None:
     assert_problem(api.get("/metrics", role="auditor", environ_base=there), 403)
 
 
-@pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
+@pytest.mark.parametrize("host", ["attendance.example", "127.0.0.1.example", "10.0.0.1", "[::2]"])
+def test_by_another_name_of_this_machine_it_is_asked_for_one(api: Api, host: str) -> None:
+    """A page of another site, in a browser here, may reach us under its own name."""
+    assert_problem(api.get("/metrics", role=None, headers={"Host": host}), 401)
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:8000", "127.0.0.1:8000", "[::1]:8000"])
+def test_under_a_local_name_it_is_not(api: Api, host: str) -> None:
+    assert scraped(api.get("/metrics", role=None, headers={"Host": host}))
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        *("X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host", "True-Client-IP"),
+        *(
+            "X-Original-Forwarded-For",
+            "CF-Connecting-IP",
+            "X-Client-IP",
+            "x-envoy-external-address",
+        ),
+    ],
+)
 def test_behind_a_proxy_on_this_machine_everybody_is_elsewhere(api: Api, header: str) -> None:
     answer = api.get("/metrics", role=None, headers={header: "127.0.0.1"})
 

@@ -136,6 +136,18 @@ def test_a_sane_request_id_of_the_client_is_kept(api: Api, given: str) -> None:
     assert api.rows("SELECT request_id FROM outbox") == [{"request_id": given}]
 
 
+SECRET = "att_" + "k" * 43
+
+
+def test_a_secret_as_a_request_id_is_given_back_and_not_kept(api: Api) -> None:
+    """Were another one given back, a client could ask whether it has guessed one of ours."""
+    answer = api.post(ADA, headers={"X-Request-Id": SECRET})
+
+    assert answer.headers["X-Request-Id"] == SECRET
+    assert SECRET not in str(api.audited()[0]["request_id"])
+    assert SECRET not in str(api.rows("SELECT request_id FROM outbox"))
+
+
 @pytest.mark.parametrize("given", ["", " ", "x" * 65, "a b", "a;b", "<script>", "ä", "a\u00a0"])
 def test_any_other_request_id_is_replaced(api: Api, given: str) -> None:
     answer = api.get("/nothing", headers={"X-Request-Id": given})

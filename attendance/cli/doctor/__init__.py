@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from attendance.cli.context import load_settings
 from attendance.cli.doctor import service, storage, telegram
 from attendance.cli.doctor.findings import Finding, Findings
-from attendance.cli.doctor.settings import misspelt, rates
+from attendance.cli.doctor.settings import misspelt, proxies, rates
 from attendance.cli.options import examples, json_option
 from attendance.cli.output import print_json
 from attendance.config import ConfigError, Settings
@@ -55,6 +55,7 @@ def _examine() -> Findings:
         yield Finding("fail", "settings", str(error))
         return
     yield from misspelt()
+    yield from proxies(settings)
     yield from rates(settings)
     destinations: set[str] = set()
     yield from _examine_database(settings, destinations)

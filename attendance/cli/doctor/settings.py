@@ -16,6 +16,14 @@ def misspelt() -> Findings:
         yield Finding("ok", "settings", "all are well-formed")
 
 
+def proxies(settings: Settings) -> Findings:
+    """Warn where a proxy is sure to stand in front, and is not believed."""
+    if settings.bind.startswith("unix:") and not settings.trusted_proxies.unix:
+        found = "BIND is a socket, and whoever comes by it has no address"
+        remedy = "set TRUSTED_PROXIES=unix, and the proxy to send X-Forwarded-For"
+        yield Finding("warn", "proxies", found, remedy)
+
+
 def rates(settings: Settings) -> Findings:
     """Warn where the limits are wider than Telegram's, as far as those are known."""
     wide = False

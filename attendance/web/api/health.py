@@ -8,6 +8,7 @@ from flask import Blueprint, Response, request
 from attendance.db import BRIEF_WRITE_SECONDS, DatabaseError
 from attendance.outbox import heartbeat, queries
 from attendance.web.auth import reader
+from attendance.web.client_ip import is_local
 from attendance.web.pagination import respond
 from attendance.web.problems import Problem
 from attendance.web.services import Services, services
@@ -17,6 +18,7 @@ blueprint = Blueprint("health", __name__)
 _LATE_AFTER_SECONDS = 120.0
 _SHOWN_FOR_SECONDS = 600.0
 """How long a dispatcher that was killed is shown with its age."""
+_NOT_READY = "The service cannot record at the moment. On its own machine /readyz says why."
 _NO_DISPATCHER = "No dispatcher has given a sign of life lately"
 _START_ONE = ", and this service has DISPATCHER=off: start `manage.py dispatch`."
 
@@ -28,18 +30,30 @@ def livez() -> Response:
 
 
 @blueprint.get("/readyz")
-@reader()
 def readyz() -> Response:
-    """200 where a POST would be recorded. Telegram being down does not change that: `?verbose`
-    says `degraded` and why."""
-    made = services()
+    """Answer 200 where a POST would be recorded. Telegram being down does not change that:
+    `?verbose` says `degraded` and why, on this machine and to admins."""
+    is_asked_from_elsewhere = "verbose" in request.args and not _is_local()
+    return _for_admins() if is_asked_from_elsewhere else _for_everybody()
+
+
+def _ready() -> Response:
+    made, is_verbose = services(), "verbose" in request.args
     try:
         made.database.check_writable(BRIEF_WRITE_SECONDS)
     except DatabaseError as error:
-        raise Problem(503, "not_ready", str(error), headers={"Retry-After": "5"}) from None
-    if "verbose" not in request.args:
-        return respond({"status": "ok"})
-    return respond(_verbose(made))
+        # The reason names where the database is.
+        detail = str(error) if is_verbose or _is_local() else _NOT_READY
+        raise Problem(503, "not_ready", detail, headers={"Retry-After": "5"}) from None
+    return respond(_verbose(made) if is_verbose else {"status": "ok"})
+
+
+_for_everybody = reader()(_ready)
+_for_admins = reader("admin")(_ready)
+
+
+def _is_local() -> bool:
+    return is_local(request.remote_addr, request.headers)
 
 
 def _verbose(made: Services) -> dict[str, Any]:

@@ -23,7 +23,7 @@ blueprint = Blueprint("metrics", __name__)
 @blueprint.get("/metrics")
 def metrics() -> Response:
     """For whoever asks from this machine itself, and for admins."""
-    local = is_local(request.remote_addr, request.headers.keys())
+    local = is_local(request.remote_addr, request.headers)
     return _for_this_machine() if local else _for_admins()
 
 
