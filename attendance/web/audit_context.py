@@ -6,6 +6,7 @@ from flask import Request, g
 
 from attendance import audit
 from attendance.config.secrets import redact
+from attendance.config.terminal import harmless
 from attendance.web.client_ip import client_address
 from attendance.web.services import Services
 
@@ -20,7 +21,7 @@ def audit_context(asked: Request, made: Services, actor: audit.Actor) -> audit.C
         actor=actor,
         request_id=g.request_id,
         source_ip=client_address(asked.remote_addr, headers.get("X-Forwarded-For"), trusted),
-        user_agent=redact(headers.get("User-Agent", ""))[:_LONGEST_USER_AGENT] or None,
+        user_agent=harmless(redact(headers.get("User-Agent", "")))[:_LONGEST_USER_AGENT] or None,
         trace_id=_trace_id(headers.get("Traceparent")),
     )
 

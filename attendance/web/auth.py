@@ -77,7 +77,7 @@ def audited_write(action: str, *roles: Role) -> Callable[[Handler], Handler]:
 
 
 def _authorized(asked: Request, made: Services, roles: tuple[Role, ...]) -> api_keys.Key:
-    """The key that was sent with the request.
+    """Return the key that was sent with the request; the handler finds it as `g.key`, too.
 
     Raises:
         Problem: 401 without a live key, 429 where it asks too often, 403 where its role is not one
@@ -97,7 +97,7 @@ def _authorized(asked: Request, made: Services, roles: tuple[Role, ...]) -> api_
             "Send a live API key as `Authorization: Bearer KEY`.",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    g.actor = key.actor
+    g.actor, g.key = key.actor, key
     # Whoever has no live key has none of its requests to spend.
     g.allowance = allowance = made.key_limit.spend(key.id, g.started_at)
     if allowance is not None and allowance.left < 0:

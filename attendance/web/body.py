@@ -11,6 +11,15 @@ from attendance.web.problems import FieldError, Problem, invalid_fields, pointer
 
 BODY_LIMIT = 64 * 1024
 _JSON = "application/json"
+_SHOWN = 32
+_MARK = "The body begins with a byte order mark: send it as UTF-8 without one."
+_NO_JSON = {
+    b"\xef\xbb\xbf": _MARK,
+    b"\xff\xfe": _MARK,
+    b"\xfe\xff": _MARK,
+    b"\x1f\x8b": "The body is compressed by gzip: send the JSON as it is.",
+}
+"""How a body begins that is no JSON in UTF-8, and what its sender does about it."""
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -19,7 +28,7 @@ def json_body(model: type[M], limit: int = BODY_LIMIT) -> M:
     """The body as a `model`.
 
     Raises:
-        Problem: 411, 413 or 415; 422, a field is given more than once.
+        Problem: 400, 411, 413 or 415; 422, a field is given more than once.
         ValidationError: it is not JSON, or not of the model's shape.
     """
     return parsed(model, raw_body(limit))
@@ -58,8 +67,19 @@ def raw_body(limit: int = BODY_LIMIT) -> bytes:
         raise Problem(
             415, "unsupported_media_type", "Send the body as `Content-Type: application/json`."
         )
+    if encoding := asked.environ.get("HTTP_CONTENT_ENCODING"):
+        shown = encoding[:_SHOWN] if encoding.isprintable() else "?"
+        detail = f"The body has the Content-Encoding `{shown}`: send it as it is, without one."
+        raise Problem(415, "unsupported_media_type", detail)
     # Bounded above: Werkzeug would wrap the server's stream to bound it once more.
-    return cast("bytes", asked.environ["wsgi.input"].read(length))
+    body = cast("bytes", asked.environ["wsgi.input"].read(length))
+    if len(body) < length:
+        detail = f"The body has {len(body)} bytes, and its Content-Length says {length}."
+        raise Problem(400, "incomplete_body", detail)
+    for beginning, detail in _NO_JSON.items():
+        if body.startswith(beginning):
+            raise Problem(400, "invalid_json", detail)
+    return body
 
 
 def query(model: type[M]) -> M:

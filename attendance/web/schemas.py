@@ -96,6 +96,7 @@ PersonName = Annotated[str, _short(200), AfterValidator(_text), BeforeValidator(
 Note = Annotated[str, _short(1000), AfterValidator(_lines), BeforeValidator(_composed)]
 OccurredAt = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_not_ancient)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_instant), AfterValidator(_not_ancient)]
+Filter = Annotated[str, _short(500), AfterValidator(_text), BeforeValidator(_composed)]
 Zone = Annotated[str, _short(64), AfterValidator(_zone)]
 Id = Annotated[int, Field(ge=1, le=_LARGEST_ID)]
 
@@ -179,25 +180,25 @@ class Page(_Query):
 
 
 class AttendanceQuery(Page):
-    person_id: str | None = None
+    person_id: Filter | None = None
     event: Event | None = None
-    site: str | None = None
-    group: str | None = None
+    site: Filter | None = None
+    group: Filter | None = None
     since: Annotated[Instant | None, Field(alias="from")] = None
     until: Annotated[Instant | None, Field(alias="to")] = None
 
 
 class OutboxQuery(Page):
     status: Status | None = None
-    chat: str | None = None
+    chat: Filter | None = None
 
 
 class AuditFilter(_Query):
-    actor: str | None = None
-    action: str | None = None
-    target: str | None = None
-    outcome: str | None = None
-    request_id: str | None = None
+    actor: Filter | None = None
+    action: Filter | None = None
+    target: Filter | None = None
+    outcome: Filter | None = None
+    request_id: Filter | None = None
     since: Annotated[Instant | None, Field(alias="from")] = None
     until: Annotated[Instant | None, Field(alias="to")] = None
 
@@ -251,6 +252,6 @@ class RetryIn(ChangeIn):
     """Which messages to retry: all conditions that are given must hold."""
 
     ids: Annotated[tuple[Id, ...], Field(max_length=500)] = ()
-    error: Annotated[str, _short(500)] | None = None
+    error: Annotated[str, _short(500), AfterValidator(_lines)] | None = None
     chat_id: Name | None = None
     since: OccurredAt | None = None

@@ -86,6 +86,7 @@ def stopped(folder: Path, told: tuple[Order, ...]) -> Stop:
             stdout=log,
             stderr=log,
             start_new_session=True,
+            preexec_fn=_heed,  # noqa: PLW1509 - before it has threads
         )
     ordered = started + next(one.after_seconds for one in told if one.name != "SIGHUP")
     for order in told:
@@ -99,6 +100,12 @@ def stopped(folder: Path, told: tuple[Order, ...]) -> Stop:
         for pid in _group(process.pid):
             os.kill(pid, signal.SIGKILL)
         process.wait()
+
+
+def _heed() -> None:
+    """Heed signals that a shell lets its background processes ignore."""
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def _send(process: "subprocess.Popen[bytes]", order: Order) -> None:

@@ -237,9 +237,12 @@ def test_the_duplicate_window_goes_by_what_stands(api: Api) -> None:
 def test_a_twin_of_the_new_record_is_answered_with_it(api: Api) -> None:
     new = amended(api, api.record()["id"], event="check_out")
 
-    answer = api.post({**ADA, "event": "check_out"}).get_json()
+    answer = api.post({**ADA, "event": "check_out"}, role="admin").get_json()
+    frontend_s = api.post({**ADA, "event": "check_out"}).get_json()
 
     assert (answer["attendance"], answer["deduplicated"]) == (new, True)
+    # The admin has reported it: a frontend learns its id.
+    assert (frontend_s["attendance"]["id"], frontend_s["deduplicated"]) == (new["id"], True)
 
 
 def test_a_known_client_event_is_answered_with_the_original_and_its_correction(api: Api) -> None:

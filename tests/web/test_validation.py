@@ -1,5 +1,6 @@
 """What POST /attendance refuses: each field by name, and never an echo of what was sent."""
 
+import gzip
 import json
 from typing import Any
 
@@ -323,3 +324,31 @@ def test_a_refusal_does_not_reach_the_trail_with_what_was_sent(api: Api) -> None
 
     assert MARK not in str(api.audited())
     assert api.audited()[0]["reason"].startswith("/site ")
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "br", "identity"])
+def test_a_content_encoding_is_refused_and_named(api: Api, encoding: str) -> None:
+    answer = api.post(ADA, headers={"Content-Encoding": encoding})
+
+    assert encoding in assert_problem(answer, 415, "unsupported_media_type")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "word"),
+    [
+        (b"\xef\xbb\xbf{}", "byte order mark"),
+        ('{"event": "check_in"}'.encode("utf-16"), "byte order mark"),
+        (gzip.compress(b"{}", mtime=0), "gzip"),
+    ],
+)
+def test_a_body_that_is_no_plain_json_is_told_why(api: Api, body: bytes, word: str) -> None:
+    assert word in assert_problem(api.post(body), 400, "invalid_json")["detail"]
+
+
+def test_a_body_that_is_shorter_than_it_says_is_not_taken_for_whole(api: Api) -> None:
+    whole = json.dumps(ADA)
+    longer = {"CONTENT_LENGTH": str(len(whole) + 1)}
+    answer = api.post(whole, environ_overrides=longer)
+
+    assert_problem(answer, 400, "incomplete_body")
+    assert api.rows("SELECT * FROM attendance") == []

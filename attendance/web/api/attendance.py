@@ -1,7 +1,10 @@
 """`/attendance`: record one, read them."""
 
-from flask import Blueprint, Response
+from typing import Any
 
+from flask import Blueprint, Response, g
+
+from attendance import api_keys
 from attendance.db.fast.row_json import row_json
 from attendance.notifications import texts
 from attendance.outbox import queries
@@ -34,7 +37,11 @@ def post(call: AuthenticatedRequest) -> Response:
     rules, has_room = services().rules, services().throttle.has_room
     recording = Recording.of(call.now, entry, reporter, call.context, rules, has_room)
     shown = row_json(as_json(recording.row))
-    return act_once(call, body, lambda c: _answer(record_attendance(c, recording), shown))
+    return act_once(
+        call,
+        body,
+        lambda c: _answer(record_attendance(c, recording), recording.row, shown, call.key),
+    )
 
 
 @blueprint.get("/attendance")
@@ -56,23 +63,34 @@ def list_() -> Response:
 
 
 @blueprint.get("/attendance/<id:attendance_id>")
-@reader("admin", "auditor")
+@reader("frontend", "admin", "auditor")
 def one(attendance_id: int) -> Response:
+    """Show a record with its messages; to a frontend one that it has reported itself."""
     with services().database.snapshot() as connection:
         row = attendance_queries.one(connection, attendance_id)
         if row is None:
             raise Problem(404, "not_found", f"There is no attendance {attendance_id}.")
+        if g.key.role == "frontend" and row["key_lineage"] != g.key.lineage:
+            raise Problem(403, "not_your_record", "Another key has reported this record.")
         messages = queries.about(connection, "attendance", str(attendance_id))
     return respond({**as_json(row), "notifications": messages})
 
 
-def _answer(recorded: Recorded, shown: str) -> Answer:
-    """Build the answer. `shown` is the new record as JSON, made before the writer's turn: it lacks
-    the id."""
+def _answer(recorded: Recorded, said: dict[str, Any], shown: str, key: api_keys.Key) -> Answer:
+    """Build the answer. `said` is the new record, and `shown` the same as JSON, made before the
+    writer's turn: both lack the id.
+
+    Where the duplicate window meets a record of another frontend, its answer holds no more of that
+    than the id.
+    """
     row = recorded.attendance
-    record = with_id(row["id"], shown) if recorded.created else row_json(as_json(row))
-    said = texts.sentence(row["person_name"] or row["person_id"], row["event"])
+    is_another_s = key.role == "frontend" and row["key_lineage"] != key.lineage
+    if recorded.created or is_another_s:
+        record = with_id(row["id"], shown)
+    else:
+        record, said = row_json(as_json(row)), row
+    sentence = texts.sentence(said["person_name"] or said["person_id"], said["event"])
     more = {"deduplicated": "true"} if recorded.deduplicated else {}
-    body = success(said, record, recorded.notifications, **more)
+    body = success(sentence, record, recorded.notifications, **more)
     status = 201 if recorded.created else 200
     return Answer(status, body, location_of(row), repeat=recorded.repeat)

@@ -36,10 +36,16 @@ class Gunicorn:
     process: "subprocess.Popen[bytes]"
     log: Path
 
-    def affinities(self) -> set[frozenset[int]]:
-        """The CPUs that its workers may run on."""
+    def affinities(self, expected: set[frozenset[int]]) -> set[frozenset[int]]:
+        """The CPUs that its workers may run on: as expected, or what they are after a while."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        return {frozenset(os.sched_getaffinity(int(pid))) for pid in path.read_text().split()}
+        deadline = time.monotonic() + _STARTS_WITHIN_SECONDS
+        while True:
+            pids = map(int, path.read_text().split())
+            found = {frozenset(os.sched_getaffinity(pid)) for pid in pids}
+            if found == expected or time.monotonic() > deadline:
+                return found
+            time.sleep(0.05)
 
     def answers(self) -> list[Answer]:
         """What a client reads, but for what each answer has of its own."""
