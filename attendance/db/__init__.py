@@ -9,10 +9,12 @@ from attendance.db.database import BRIEF_WRITE_SECONDS, Database
 from attendance.db.disk import sync_directory
 from attendance.db.errors import (
     BadDatabaseUrl,
+    Damaged,
     DatabaseError,
     Denied,
     Moved,
     NoDatabase,
+    Replaced,
     TooBusy,
     Unavailable,
 )
@@ -30,6 +32,7 @@ __all__ = [
     "BRIEF_WRITE_SECONDS",
     "BadDatabaseUrl",
     "Base",
+    "Damaged",
     "Database",
     "DatabaseError",
     "Denied",
@@ -37,6 +40,7 @@ __all__ = [
     "NoDatabase",
     "PostgresDatabase",
     "Prepared",
+    "Replaced",
     "SqliteDatabase",
     "TooBusy",
     "Unavailable",

@@ -24,6 +24,15 @@ class Unavailable(DatabaseError):
     """The storage failed (disk full, I/O error, locked for good): nothing is written."""
 
 
+class Replaced(Unavailable):
+    """The file is not the one that was opened, or is gone: whatever were written would be where
+    nobody finds it."""
+
+
+class Damaged(Unavailable):
+    """What is stored cannot be read: nothing more is written by the act that found it."""
+
+
 class Denied(Unavailable):
     """Our role may not do this on the server: nothing is written. The message says what the owner
     of the tables has to grant or do."""

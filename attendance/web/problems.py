@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.exceptions import HTTPException
 
-from attendance.db import Denied, Moved, TooBusy, Unavailable
+from attendance.db import Damaged, Denied, Moved, Replaced, TooBusy, Unavailable
 from attendance.records.corrections import (
     AlreadyCorrected,
     NoSuchRecord,
@@ -106,6 +106,13 @@ _CRASH = Problem(
     "The request crashed on our side and nothing was stored. Quote the request_id to the operator.",
 )
 
+_UNAVAILABLE = Problem(
+    503,
+    "storage_unavailable",
+    "The database cannot be written and nothing was stored: try again later.",
+    headers={"Retry-After": "10"},
+)
+
 _TABLE: dict[type[Exception], Problem] = {
     KeyReused: Problem(
         422,
@@ -146,12 +153,9 @@ _TABLE: dict[type[Exception], Problem] = {
         "the operator sees at /readyz what to grant it.",
         headers={"Retry-After": "10"},
     ),
-    Unavailable: Problem(
-        503,
-        "storage_unavailable",
-        "The database cannot be written and nothing was stored: try again later.",
-        headers={"Retry-After": "10"},
-    ),
+    Unavailable: _UNAVAILABLE,
+    Damaged: _UNAVAILABLE,
+    Replaced: _UNAVAILABLE,
 }
 
 

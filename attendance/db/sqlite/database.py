@@ -9,16 +9,19 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import URL, Connection
+from sqlalchemy.exc import DBAPIError
 
 from attendance.config.capacity import READERS
 from attendance.db.base import utc_now
 from attendance.db.database import WRITE_TIMEOUT_SECONDS, Database, T, Work
-from attendance.db.errors import NoDatabase
+from attendance.db.errors import Damaged, NoDatabase
 from attendance.db.relocation import refuse_closed
 from attendance.db.sqlite import backup
 from attendance.db.sqlite.engines import close_cursors, reading_engine, writing_engine
 from attendance.db.sqlite.files import create_database_file, sqlite_path
+from attendance.db.sqlite.identity import FileIdentity
 from attendance.db.sqlite.turnstile import Turnstile
+from attendance.db.sqlite.units import as_ours
 from attendance.db.sqlite.writer import Writer
 
 _CLOSE_TIMEOUT_SECONDS = 20.0
@@ -38,9 +41,10 @@ class SqliteDatabase(Database, scheme="sqlite"):
         self.path = path
         self.name = str(path)
         self._turnstile = Turnstile(path)
-        self._writer = Writer(writing_engine(path), self._turnstile)
+        self._writer = Writer(writing_engine(path), self._turnstile, FileIdentity(path))
         self._reading_engine = reading_engine(path, readers)
         self._query_connections: list[Connection] = []
+        self._damage: str | None = None
 
     @classmethod
     def opened(cls, url: URL) -> "SqliteDatabase":
@@ -69,10 +73,28 @@ class SqliteDatabase(Database, scheme="sqlite"):
 
     def write(self, work: Work[T], timeout_seconds: float | None = WRITE_TIMEOUT_SECONDS) -> T:
         self._claim_process()
-        return self._writer.write(work, timeout_seconds)
+        with self._watched():
+            return self._writer.write(work, timeout_seconds)
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        """Raise what finds damage as ours, and remember it: it does not mend itself."""
+        try:
+            yield
+        except Damaged as error:
+            self._damage = str(error)
+            raise
+        except DBAPIError as error:
+            ours = as_ours(error)
+            if not isinstance(ours, Damaged):
+                raise
+            self._damage = str(ours)
+            raise ours from error
 
     def check_writable(self, timeout_seconds: float) -> None:
         """Take only the lock, unless there is reason to doubt."""
+        if self._damage is not None:
+            raise Damaged(self._damage)
         free = shutil.disk_usage(self.path.parent).free
         doubtful = self._writer.failing or free < _LITTLE_SPACE_BYTES
 
@@ -86,7 +108,7 @@ class SqliteDatabase(Database, scheme="sqlite"):
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         self._claim_process()
-        with self._reading_engine.begin() as connection:
+        with self._watched(), self._reading_engine.begin() as connection:
             yield connection
 
     @contextmanager
@@ -98,7 +120,8 @@ class SqliteDatabase(Database, scheme="sqlite"):
         except IndexError:
             connection = self._reading_engine.connect()
         try:
-            yield connection
+            with self._watched():
+                yield connection
         finally:
             # A statement that was not read to its end, or a query that did begin a transaction,
             # would see the same old state from then on, and starve the checkpoints.

@@ -4,7 +4,6 @@ One that fails takes no other with it: the group is undone and done again, each 
 of its own, which most groups never need.
 """
 
-import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.engine import RootTransaction
 
-from attendance.db.errors import CLOSED, Moved, Unavailable
+from attendance.db.errors import CLOSED, Damaged, DatabaseError, Moved, Unavailable
 from attendance.db.sqlite.engines import close_cursors, driver_connection
 
 _STORAGE_CODES = frozenset(
@@ -29,7 +28,7 @@ _STORAGE_CODES = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-logger = logging.getLogger(__name__)
+_DAMAGE_CODES = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ class Unit:
     def result(self) -> Any:
         """Return what the work returned; raise what it raised, storage errors as `Unavailable`."""
         if isinstance(self._answer, Failed):
-            raise _as_ours(self._answer.error)
+            raise as_ours(self._answer.error)
         return self._answer
 
 
@@ -115,13 +114,8 @@ def commit(
 
 def fail(group: Sequence[Unit], error: BaseException) -> None:
     """Tell everyone who still waits that the group's transaction is gone."""
-    logger.error(
-        "A group of %d units of work was rolled back: %s",
-        len(group),
-        getattr(error, "orig", None) or type(error).__name__,
-    )
     for unit in group:
-        unit.end(Failed(_unavailable(error)))
+        unit.end(Failed(error if isinstance(error, DatabaseError) else _unavailable(error)))
 
 
 def _together(
@@ -172,17 +166,22 @@ def _call(connection: Connection, unit: Unit) -> object:
         close_cursors(connection)
 
 
-def _as_ours(error: Exception) -> Exception:
+def as_ours(error: Exception) -> Exception:
+    """Return a failure of the storage as an error of ours, and any other as it is."""
     reason = getattr(error, "orig", None) or error
     if isinstance(reason, sqlite3.IntegrityError) and str(reason).startswith(CLOSED):
         moved = Moved(str(reason))
         moved.__cause__ = error
         return moved
-    return _unavailable(error) if _storage_code(error) in _STORAGE_CODES else error
+    return _unavailable(error) if _storage_code(error) in _STORAGE_CODES | _DAMAGE_CODES else error
 
 
 def _unavailable(error: BaseException) -> Unavailable:
     reason = getattr(error, "orig", None) or error
+    if _storage_code(error) in _DAMAGE_CODES:
+        damaged = Damaged(f"The database is damaged ({reason}): see what `db check` says.")
+        damaged.__cause__ = error
+        return damaged
     unavailable = Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
     unavailable.__cause__ = error
     return unavailable

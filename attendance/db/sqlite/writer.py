@@ -14,6 +14,7 @@ from attendance.db.database import T, Work
 from attendance.db.errors import TooBusy, Unavailable
 from attendance.db.fast.thread_slice import wake_promptly
 from attendance.db.sqlite.engines import WRITE_BUSY_SECONDS, driver_connection
+from attendance.db.sqlite.identity import FileIdentity
 from attendance.db.sqlite.turnstile import Turnstile
 from attendance.db.sqlite.units import Failed, Unit, begin, commit, fail
 
@@ -33,9 +34,10 @@ logger = logging.getLogger(__name__)
 class Writer:
     """Run units of work one after the other. The thread starts with the first of them."""
 
-    def __init__(self, engine: Engine, turnstile: Turnstile) -> None:
+    def __init__(self, engine: Engine, turnstile: Turnstile, identity: FileIdentity) -> None:
         self._engine = engine
         self._turnstile = turnstile
+        self._identity = identity
         self._waiting: queue.SimpleQueue[Unit | None] = queue.SimpleQueue()
         self._in_hand: list[Unit] = []
         self._connection: Connection | None = None
@@ -46,6 +48,7 @@ class Writer:
         self._commits = 0
         self.failing = False
         """Whether the storage failed at the last write, and none has succeeded since."""
+        self._refused = 0
 
     def write(self, work: Work[T], timeout_seconds: float | None) -> T:
         """Run `work(connection)` in a transaction that is on disk when this returns.
@@ -120,11 +123,12 @@ class Writer:
             try:
                 with self._turnstile:
                     running = self._gather(group)
+                    self._identity.check()
                     answers = self._commit(group)
                     self._checkpoint()
             except BaseException as error:  # noqa: BLE001 - the thread must outlive any failure
-                self.failing = True
                 self._disconnect()
+                self._note_failure(error, 0 if answers else len(group))
                 if not answers:  # else they are on disk, and what failed came after
                     fail(group, error)
             # After the turn: no other process need wait while ours are woken up.
@@ -134,6 +138,19 @@ class Writer:
             self._disconnect()
             self._engine.dispose()  # closing the last connection checkpoints: under the turnstile
         self._turnstile.close()
+
+    def _note_failure(self, error: BaseException, refused: int) -> None:
+        """Log the first failure of an outage: all that fails until its end is counted."""
+        if not self.failing:
+            reason = getattr(error, "orig", None) or error
+            logger.error("The database cannot be written: %s", str(reason) or type(error).__name__)
+        self.failing = True
+        self._refused += refused
+
+    def _note_success(self) -> None:
+        if self.failing:
+            logger.warning("The database can be written again; %d writes failed", self._refused)
+        self.failing, self._refused = False, 0
 
     def _connected(self) -> Connection:
         """Return the connection, which is kept from group to group: to check one out for each
@@ -171,7 +188,7 @@ class Writer:
         changed = driver_connection(connection).total_changes - before
         self._commits += _CHECKPOINT_EVERY_COMMITS if changed > _MANY_ROWS else 1
         if changed and not all(isinstance(answer, Failed) for answer in answers):
-            self.failing = False
+            self._note_success()
         return list(zip(begun, answers, strict=True))
 
     def _checkpoint(self) -> None:

@@ -19,6 +19,7 @@ from gunicorn.workers.gthread import STOP_KEEPALIVE_LINGER, TConn
 
 from attendance.web.body import BODY_LIMIT
 from attendance.web.server.answering import AnswerSocket
+from attendance.web.server.arrival import Arrival, state_of
 from attendance.web.server.stop import OrderlyStop
 
 SILENT_SECONDS = 20.0
@@ -31,12 +32,9 @@ HEAD_LIMIT = 64 * 1024
 _CLOSING_SECONDS = 2.0
 _AT_ONCE = 128 * 1024
 _CROWDED_SECONDS = 0.001
-_REST_SECONDS = 0.01
 
 _TOO_MANY_FILES = {errno.EMFILE, errno.ENFILE}
 _END = b"\r\n\r\n"
-_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,9})[ \t]*(?=\r\n)", re.IGNORECASE)
-_CHUNKED = re.compile(rb"\r\ntransfer-encoding", re.IGNORECASE)
 _CONTINUE = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 
 
@@ -47,6 +45,7 @@ class Connection(TConn):  # type: ignore[misc]  # gunicorn has no types
         super().__init__(*given)
         self.arrived = b""
         self.was_told_to_continue = False
+        self.state = Arrival.PARTIAL
         self.data_ready = True  # for gunicorn: a thread does not wait for the first bytes
 
     def init(self) -> None:
@@ -162,7 +161,8 @@ class WaitingWorker(OrderlyStop):
             self._drop(connection)
             return
         connection.arrived += received
-        if is_whole(connection.arrived):
+        connection.state = state_of(connection.arrived)
+        if connection.state is not Arrival.PARTIAL:
             self._hand_over(connection)
         elif len(connection.arrived) > HEAD_LIMIT + BODY_LIMIT:
             self._refuse(connection, 431, "Request Header Fields Too Large")
@@ -201,18 +201,17 @@ class WaitingWorker(OrderlyStop):
             self._close(connection)
         elif not rest:
             self._wait(connection, self._kept, self._read)
-        elif is_whole(rest):
-            connection.arrived = rest
-            self.enqueue_req(connection)
         else:
-            connection.arrived = rest
-            self._wait(connection, self._begun, self._read)
+            connection.arrived, connection.state = rest, state_of(rest)
+            if connection.state is Arrival.PARTIAL:
+                self._wait(connection, self._begun, self._read)
+            else:
+                self.enqueue_req(connection)
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:  # noqa: FBT001
-        """Keep a connection whose body has all been read: a thread waits for no rest of one."""
-        if self.cfg.is_ssl or not keepalive:
-            return bool(super()._keepalive_after(conn, keepalive))
-        return bool(conn.parser.finish_body(deadline=time.monotonic() + _REST_SECONDS))
+        """Keep a connection whose request was all there: a thread waits for no rest of a body."""
+        may_wait = self.cfg.is_ssl or conn.state is Arrival.WHOLE
+        return may_wait and bool(super()._keepalive_after(conn, keepalive))
 
     def _close(self, connection: Connection) -> None:
         """End our side, and wait in the loop for the client to end its own: closed with something
@@ -273,17 +272,3 @@ class WaitingWorker(OrderlyStop):
             connection.timeout = min(connection.timeout, deadline)
         for room in self._rooms:
             room.hurry(STOP_KEEPALIVE_LINGER)
-
-
-def is_whole(arrived: bytes) -> bool:
-    """Tell whether a thread can answer without waiting for more: a whole request is there, or what
-    is there will be refused, or its body is longer than any that we take."""
-    began = arrived.lstrip(b"\r\n")
-    head, end, body = began.partition(_END)
-    if not end:
-        return False
-    lengths = _LENGTH.findall(head + b"\r\n")
-    if not lengths or len(lengths) > 1 or _CHUNKED.search(head):
-        return True
-    wanted = int(lengths[0])
-    return wanted > BODY_LIMIT or len(body) >= wanted

@@ -5,35 +5,39 @@ import time
 import pytest
 
 from attendance.web.body import BODY_LIMIT
-from attendance.web.server.waiting import Room, is_whole
+from attendance.web.server.arrival import Arrival, state_of
+from attendance.web.server.waiting import Room
 
 HEAD = b"POST /attendance HTTP/1.1\r\nHost: a\r\n"
 
 
+WHOLE, PARTIAL, ODD = Arrival.WHOLE, Arrival.PARTIAL, Arrival.ODD
+
+
 @pytest.mark.parametrize(
-    ("arrived", "is_there"),
+    ("arrived", "state"),
     [
-        (b"", False),
-        (b"\r\n\r\n", False),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n", False),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", True),
-        (b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", True),
-        (HEAD + b"Content-Length: 2\r\n\r\n", False),
-        (HEAD + b"Content-Length: 2\r\n\r\n{", False),
-        (HEAD + b"Content-Length: 2\r\n\r\n{}", True),
-        (HEAD + b"content-length:2\r\n\r\n{", False),
-        (HEAD + b"Content-Length: 2\r\n\r\n{}GET / HT", True),
+        (b"", PARTIAL),
+        (b"\r\n\r\n", PARTIAL),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n", PARTIAL),
+        (b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", WHOLE),
+        (b"\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", WHOLE),
+        (HEAD + b"Content-Length: 2\r\n\r\n", PARTIAL),
+        (HEAD + b"Content-Length: 2\r\n\r\n{", PARTIAL),
+        (HEAD + b"Content-Length: 2\r\n\r\n{}", WHOLE),
+        (HEAD + b"content-length:2\r\n\r\n{", PARTIAL),
+        (HEAD + b"Content-Length: 2\r\n\r\n{}GET / HT", WHOLE),
+        (HEAD + b"Content-Length: %d\r\n\r\n" % BODY_LIMIT, PARTIAL),
         # What is refused, or judged by gunicorn's parser, needs no body to be there.
-        (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n", True),
-        (HEAD + b"Content-Length: -1\r\n\r\n", True),
-        (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", True),
-        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", True),
-        (HEAD + b"Content-Length: %d\r\n\r\n" % (BODY_LIMIT + 1), True),
-        (HEAD + b"Content-Length: %d\r\n\r\n" % BODY_LIMIT, False),
+        (HEAD + b"Content-Length: 2\r\nContent-Length: 3\r\n\r\n", ODD),
+        (HEAD + b"Content-Length: -1\r\n\r\n", ODD),
+        (HEAD + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n", ODD),
+        (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", ODD),
+        (HEAD + b"Content-Length: %d\r\n\r\n" % (BODY_LIMIT + 1), ODD),
     ],
 )
-def test_a_thread_gets_a_request_that_it_need_not_wait_for(arrived: bytes, is_there: bool) -> None:  # noqa: FBT001
-    assert is_whole(arrived) is is_there
+def test_a_thread_gets_a_request_that_it_need_not_wait_for(arrived: bytes, state: Arrival) -> None:
+    assert state_of(arrived) is state
 
 
 def test_the_longest_in_a_room_are_overdue_first(monkeypatch: pytest.MonkeyPatch) -> None:
