@@ -19,7 +19,7 @@ cd "$folder"
 python3 -m venv env
 env/bin/pip install -q --disable-pip-version-check gunicorn==27.0.1
 
-cat >settings.py <<'PYTHON'
+cat >settings.py <<'SETTINGS'
 import time
 
 bind = "unix:socket"
@@ -39,7 +39,7 @@ def post_worker_init(worker):
 def app(environ, start_response):
     start_response("200 OK", [("Content-Length", "0")])
     return [b""]
-PYTHON
+SETTINGS
 
 env/bin/python - <<'PYTHON'
 def check(what, seen, expected):

@@ -116,7 +116,7 @@ def test_a_damaged_page_is_a_failure_of_the_storage_and_is_not_forgotten(
     damage(path)
     with closing(SqliteDatabase(path)) as database:
         database.check_writable(BRIEF_WRITE_SECONDS)
-        with pytest.raises(Damaged, match="db check"):
+        with pytest.raises(Damaged, match="malformed"):
             note(database, "refused")
         with pytest.raises(Damaged), database.snapshot() as connection:
             connection.execute(text("SELECT * FROM note")).fetchall()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 from checker import Verdict
-from rig import ROUNDS, Rig, until
+from rig import ROUNDS, TRIES, Rig, until
 from service import Service
 
 Make = Callable[..., Rig]
@@ -106,6 +106,12 @@ def under_load(end: Callable[[Rig], None]) -> Callable[[Rig], None]:
 def test_control_an_answer_before_the_commit_is_lost_where_its_process_ends(
     make_rig: Make, strike: Callable[[Rig], None], settings: dict[str, str]
 ) -> None:
-    rig = make_rig("without-answer-after-commit", **settings)
-    strike(rig)
-    assert rig.verdict().lost
+    """A worker that ends waits a little for kept connections: whether the record is late enough is
+    chance."""
+
+    def loses() -> bool:
+        rig = make_rig("without-answer-after-commit", **settings)
+        strike(rig)
+        return bool(rig.verdict().lost)
+
+    assert any(loses() for _ in range(TRIES))

@@ -16,10 +16,11 @@ from attendance.cli.doctor.settings import misspelt, proxies, rates
 from attendance.cli.options import examples, json_option
 from attendance.cli.output import print_json
 from attendance.config import ConfigError, Settings
-from attendance.db import Database, DatabaseError, schema
+from attendance.db import Damaged, Database, DatabaseError, schema
 from attendance.notifications import routing
 from attendance.notifications.texts import Notices
 
+_RESTORE = "stop the service, keep the files, restore a backup"
 _CHECKS: tuple[Callable[[Database, Settings], Findings], ...] = (
     storage.where_it_is_kept,
     storage.soundness,
@@ -74,8 +75,9 @@ def _examine_database(settings: Settings, destinations: set[str]) -> Findings:
                 destinations.update(route["chat_id"] for route in routing.listed(connection))
         finally:
             database.close()
+    except Damaged as error:
+        yield Finding("fail", "database", str(error), _RESTORE)
     except DatabaseError as error:
         yield Finding("fail", "database", str(error))
     except SQLAlchemyError as error:
-        remedy = "stop the service, keep the files, restore a backup"
-        yield Finding("fail", "database", str(getattr(error, "orig", error)), remedy)
+        yield Finding("fail", "database", str(getattr(error, "orig", error)), _RESTORE)

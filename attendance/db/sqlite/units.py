@@ -179,7 +179,7 @@ def as_ours(error: Exception) -> Exception:
 def _unavailable(error: BaseException) -> Unavailable:
     reason = getattr(error, "orig", None) or error
     if _storage_code(error) in _DAMAGE_CODES:
-        damaged = Damaged(f"The database is damaged ({reason}): see what `db check` says.")
+        damaged = Damaged(f"The database that DATABASE_URL names refused: {reason}.")
         damaged.__cause__ = error
         return damaged
     unavailable = Unavailable(f"The database cannot be written ({reason}): nothing was stored.")
