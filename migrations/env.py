@@ -9,7 +9,7 @@ from attendance import models  # noqa: F401 - what is not imported, autogenerate
 from attendance.audit import seals  # noqa: F401
 from attendance.config import Settings
 from attendance.db import Base, Database
-from attendance.maintenance import schedule  # noqa: F401
+from attendance.maintenance import run_claims  # noqa: F401
 from attendance.notifications import routing  # noqa: F401
 from attendance.outbox import heartbeat_rows  # noqa: F401
 

@@ -65,7 +65,7 @@ def as_stored(table: FromClause, names: Iterable[str] | None = None) -> list[Col
 
 
 def stored(column: ColumnElement[Any]) -> ColumnElement[Any]:
-    """Do the same for one column."""
+    """Return one such column: a time as the text that is stored, anything else as it is."""
     if not isinstance(column.type, UtcTime):
         return column
     return type_coerce(_Readable(column), String).label(column.key)

@@ -1,4 +1,5 @@
-"""Seal the trail as time goes by. Any number of processes may do it: one of them wins each seal.
+"""The background job that decides when to seal; `seals` makes the seal and writes it. Any number of
+processes may run it: one of them wins each seal.
 
 What is hashed was committed and never changes, so it is read and hashed before the lock is taken.
 Under the lock the head is compared and the seal written, and nothing else.

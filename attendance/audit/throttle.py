@@ -31,7 +31,7 @@ _KINDS_A_WINDOW = 50
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What makes two of them the same: the act, the answer, who and from where."""
+    """What makes two refusals, crashes or repeats the same: act, answer, who, from where."""
 
     action: str
     status: int
@@ -89,13 +89,13 @@ class Throttle:
             return has_row
 
     def has_room(self, kind: Kind) -> bool:
-        """Tell the same, and count nothing: for a transaction, which may run again or come to
-        nothing. Several at once may be told yes where one more would be the last."""
+        """Tell, as `admit` does, whether one is to have a row of its own, and count nothing: for a
+        transaction, which may run again or come to nothing. Several at once may be told yes."""
         with self._lock:
             return self._has_room(kind)
 
     def note(self, now: datetime, repeat: Repeat) -> None:
-        """Count what `has_room` was asked for."""
+        """Count a repeat once its transaction is on disk, by what `has_room` said of it before."""
         with self._lock:
             self._note(now, repeat.kind, has_row=repeat.has_row)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 
 from attendance import audit
 from attendance.db import Database
-from attendance.maintenance import schedule
+from attendance.maintenance import run_claims
 from attendance.outbox import chat_migration, circuit_breaker, parking, retry_after
 from attendance.outbox.models import StopReason
 from attendance.outbox.sender_pool import Job
@@ -53,7 +53,7 @@ def probe_chats(database: Database, client: TelegramClient, clock: Clock) -> Job
 def _take_chat(connection: Connection, now: datetime) -> str | None:
     """Take the chat that is to be asked, if its turn has come."""
     # After a downtime many are due at once, and Telegram counts these requests, too.
-    if not schedule.claim_run(connection, now, "chat probe", _BETWEEN_CHATS):
+    if not run_claims.claim_run(connection, now, "chat probe", _BETWEEN_CHATS):
         return None
     return parking.take_probe(connection, now)
 

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, delete, select, tuple_
 
 from attendance import audit
 from attendance.db import Database, TooBusy, format_utc
-from attendance.maintenance import schedule
+from attendance.maintenance import run_claims
 from attendance.models import IdempotencyKey
 from attendance.outbox import pruning
 
@@ -55,7 +55,7 @@ class Pruner:
 
     def _step(self, now: datetime) -> None:
         with self.database.snapshot() as connection:
-            if not schedule.is_due(connection, now, _TURN, PAUSE):
+            if not run_claims.is_due(connection, now, _TURN, PAUSE):
                 return
         try:
             self.database.write(lambda c: _prune(c, now, now - self.keep), _PATIENCE_SECONDS)
@@ -81,7 +81,7 @@ def prune_messages(
 
 
 def _prune(connection: Connection, now: datetime, before: datetime) -> None:
-    if schedule.claim_run(connection, now, _TURN, PAUSE):
+    if run_claims.claim_run(connection, now, _TURN, PAUSE):
         prune_messages(connection, now, before, _STEP, _CONTEXT)
         _forget_keys(connection, now)
 

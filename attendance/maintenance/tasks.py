@@ -1,8 +1,8 @@
 """The one list of background jobs: what a process does beside its work, how often, and who does it.
 
 `JOBS` names them all, in the order in which a process runs them. Each is called about once a second
-or more often, and keeps its own pace. To add one, add it to one of the lists below: `worker` starts
-what is listed here, and nothing else.
+or more often, and keeps its own pace: nothing runs at an hour of its own, such as at night. To add
+one, add it to one of the lists below: `worker` starts what is listed here, and nothing else.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""Wait as long as the other side says: a chat that was told to wait (429), and when it is the bot.
+"""Obey a 429 of the transport: hold the chat for as long as it says, or the whole bot.
 
 Each function takes the caller's connection and commits nothing.
 """

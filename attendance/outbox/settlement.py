@@ -174,7 +174,8 @@ def _refused(outcome: Rejected | Parked, claim: Claim) -> _Verdict:
 def _affect_chat_and_bot(
     connection: Connection, now: datetime, claim: Claim, outcome: Outcome
 ) -> None:
-    """Decide what becomes of those behind the message in its lane, and of all messages."""
+    """Apply the outcome beyond this message: have the chat wait (429), park it, move it to its new
+    id, or stop the bot. After a delivery, forget that the chat refused."""
     match outcome:
         case Delivered() if claim.was_refused:
             parking.forget_refusals(connection, claim.lane)

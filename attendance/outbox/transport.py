@@ -91,5 +91,8 @@ Outcome = Delivered | Postponed | Retry | Uncertain | Rejected | Parked | Migrat
 
 
 class Transport(Protocol):
+    """What a way of delivery implements, as `TelegramClient` does: `worker` makes one and hands it
+    to the dispatcher, whose threads share it."""
+
     def send(self, message: Outgoing, total_seconds: float) -> Outcome:
         """Deliver `message`, or say why not, within `total_seconds`, resends included."""

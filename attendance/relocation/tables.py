@@ -27,7 +27,7 @@ from sqlalchemy.types import NullType
 from attendance import audit, models  # noqa: F401
 from attendance.db import Base, UtcTime
 from attendance.db.relocation import Relocation
-from attendance.maintenance import schedule  # noqa: F401
+from attendance.maintenance import run_claims  # noqa: F401
 from attendance.outbox import models as outbox_models  # noqa: F401
 
 PAGE = 2_000

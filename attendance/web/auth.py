@@ -1,4 +1,5 @@
-"""May this caller do that? A decorator for routes that read, and one for routes that write.
+"""Check the API key of a request, its role and its limit: a decorator for routes that read, and one
+for routes that write.
 
 `audited_write` supplies the context in which the use case writes its own audit row. Whatever the
 use case cannot write, because it refused or crashed, the decorators leave to `failure_audit`; the

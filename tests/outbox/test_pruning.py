@@ -12,7 +12,7 @@ from sqlalchemy import Connection, func, insert, select
 
 from attendance.audit import AuditEntry
 from attendance.db.sqlite.turnstile import Turnstile
-from attendance.maintenance import schedule
+from attendance.maintenance import run_claims
 from attendance.maintenance.pruner import KEYS_KEPT, Pruner
 from attendance.models import IdempotencyKey
 from attendance.outbox import admin
@@ -127,7 +127,7 @@ def test_nothing_to_prune_costs_no_write(bench: Bench, pruner: Pruner) -> None:
     sent(bench)
     with turnstile_held(bench):
         run(bench, pruner, 2000)
-    assert count(bench, schedule.ScheduledTask) == 0
+    assert count(bench, run_claims.ScheduledTask) == 0
 
 
 @pytest.mark.sqlite_only

@@ -1,7 +1,8 @@
 """The pages: HTML for people with a browser, who have a session instead of a key.
 
 There are none yet. The first one brings its folders `templates/` and `static/` along. A page is a
-route of `blueprint`; everything that is none of its routes is the API's, or an unknown address, and
+module here whose routes are those of `blueprint`, and that `install` imports before it registers
+that. Everything that is none of its routes is the API's, or an unknown address, and
 knows neither sessions nor HTML.
 """
 

@@ -13,7 +13,7 @@ from attendance.db import Base, UtcTime, insert_or_ignore
 
 
 class ScheduledTask(Base):
-    """When something that one process does for all is due next."""
+    """One row for each job that only one process at a time may run: when it may be run next."""
 
     __tablename__ = "turn"
 
