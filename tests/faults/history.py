@@ -138,15 +138,16 @@ class Stored:
 
 
 _RECORDS = """
-WITH record AS (SELECT id, person_id, CAST(id AS TEXT) AS name FROM attendance)
+WITH record AS (SELECT id, person_id, CAST(id AS TEXT) AS name FROM attendance),
+  answer AS (SELECT location, count(*) AS count FROM idempotency_key GROUP BY location)
 SELECT id, person_id,
   (SELECT count(*) FROM outbox
      WHERE subject_type = 'attendance' AND subject_id = name),
   (SELECT count(*) FROM audit
      WHERE target_type = 'attendance' AND target_id = name
        AND action = 'attendance.recorded' AND outcome = 'success'),
-  (SELECT count(*) FROM idempotency_key WHERE location = '/attendance/' || name)
-FROM record ORDER BY id
+  coalesce(answer.count, 0)
+FROM record LEFT JOIN answer ON answer.location = '/attendance/' || name ORDER BY id
 """
 _STRAYS = """
 WITH record AS (SELECT CAST(id AS TEXT) AS name, '/attendance/' || id AS place FROM attendance)
