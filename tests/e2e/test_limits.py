@@ -106,7 +106,7 @@ def refusals(sandbox: Sandbox) -> int:
     return sum(request.status == 429 for request in sandbox.requests)
 
 
-@pytest.mark.calm
+@pytest.mark.alone
 @pytest.mark.timeout(240)
 def test_many_private_chats_are_told_at_the_permitted_rate_by_four_workers(
     tmp_path: Path, say: Say
